@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks of the simulator and of its peers: one command, `python -m benchmarks`."""

@@ -1,0 +1,221 @@
+"""The compiled event loop of the data plane.
+
+Everything here is plain Python over the arrays of `layout`, compiled by numba; `plane.DataPlane` owns the arrays and
+is the only caller (what control may do to the arrays is in `control`). The loop knows three kinds of event: a job completes, a request arrives, a closed-loop
+client's timer goes off. It returns when the asked time is reached or when control must act (the reason codes).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.engine.arrays import Arrays
+from sim.engine.heaps import job_pop, timer_pop, timer_push
+from sim.engine.jit import inline, njit
+from sim.engine.layout import (
+    DRAINED,
+    DRAINING,
+    GUEST_OOM,
+    HOST_OOM,
+    IDLE_LIFO,
+    NEED_ARRIVALS,
+    NEED_GUEST,
+    NEED_ROOM,
+    NEED_SLOTS,
+    NEED_STOCK,
+    REACHED,
+    TASK_DONE,
+    WAITING,
+    WORK_REQUEST,
+)
+from sim.engine.queueing import client_thinks, complete, give, route, route_backlog, short_of_stock, to_backlog
+from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock
+
+
+@njit
+def advance(a: Arrays, until: float) -> int:
+    """Run the data plane up to and including clock `until`; return why it stopped (`st.subject`: of whom)."""
+    st = a.st[0]
+    while True:
+        if st["pending"] > 0 or st["host_oom"] or st["resume"]:
+            reason = pending_stop(a)
+            if reason != REACHED:
+                return reason
+            continue
+        if st["arrival"] >= st["arrivals"] and not st["exhausted"]:
+            return NEED_ARRIVALS
+        pool = first_pool(a)
+        at = next_completion(a, pool)
+        if at < st["now"]:
+            at = st["now"]
+        arrival = a.time[st["arrival"]] if st["arrival"] < st["arrivals"] else np.inf
+        timer = a.timers[0]["time"] if st["timers"] > 0 else np.inf
+        if min(at, arrival, timer) > until:
+            st["next"] = min(at, arrival, timer)
+            break
+        if at <= arrival and at <= timer:
+            reason = on_completion(a, pool, at)
+        elif timer <= arrival:
+            reason = on_timer(a, timer)
+        else:
+            reason = on_arrival(a, arrival)
+        if reason != REACHED:
+            return reason
+    if until > st["now"]:
+        st["now"] = until
+    return REACHED
+
+
+@inline
+def first_pool(a: Arrays) -> int:
+    """The pool whose next completion comes first."""
+    best = 0
+    if a.st[0]["pools"] > 1:
+        at = next_completion(a, 0)
+        for pool in range(1, a.st[0]["pools"]):
+            other = next_completion(a, pool)
+            if other < at:
+                at = other
+                best = pool
+    return best
+
+
+@inline
+def pending_stop(a: Arrays) -> int:
+    """Hand out what memory has noted, one stop at a time."""
+    st = a.st[0]
+    if st["pending"] > 0:
+        st["pending"] -= 1
+        st["subject"] = a.pending[st["pending"]]
+        return GUEST_OOM
+    if st["host_oom"]:
+        st["host_oom"] = 0
+        st["subject"] = -1
+        return HOST_OOM
+    if st["resume"]:
+        st["resume"] = 0
+        for service in range(st["services"]):
+            if a.s[service]["routing"] != IDLE_LIFO:
+                route_backlog(a, service, st["now"])
+    return REACHED
+
+
+@inline
+def on_completion(a: Arrays, pool: int, t: float) -> int:
+    """The first job of the first guest of the first class of `pool` is done at `t`."""
+    st = a.st[0]
+    pool_clock(a, pool, t)
+    guest = np.int64(a.heap[a.k[next_class(a, pool)]["heap"]]["guest"])
+    g = a.g[guest]
+    if st["out"] + g["waiting"] + a.s[g["service"]]["waiting"] + 2 > a.out.shape[0]:
+        st["room"] = g["waiting"] + a.s[g["service"]]["waiting"] + 2
+        return NEED_ROOM
+    if short_of_stock(a, np.int64(g["service"])):
+        st["subject"] = g["service"]
+        return NEED_STOCK
+    st["now"] = t
+    guest_sync(a, guest, t)
+    g["v"] = a.job[g["jobs"]]["tag"]
+    if g["task"] == WORK_REQUEST:
+        complete(a, guest, t)
+    else:
+        job_pop(a.job, g["jobs"], np.int64(g["busy"]))
+        g["busy"] -= 1
+        st["subject"] = guest
+    guest_place(a, guest, t)
+    changed(a, guest, t)
+    if g["task"] != WORK_REQUEST:
+        g["task"] = WORK_REQUEST
+        return TASK_DONE
+    if g["state"] == DRAINING and g["serving"] + g["waiting"] == 0:
+        st["subject"] = guest
+        return DRAINED
+    return REACHED
+
+
+@inline
+def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float) -> int:
+    """A request arrives at `t` (a slot and room for a row are there): route it. Returns a reason to stop."""
+    st = a.st[0]
+    s = a.s[service]
+    slot = np.int64(st["free"])
+    r = a.r[slot]
+    st["free"] = r["next"]
+    r["arrival"] = t
+    r["start"] = np.nan
+    r["demand"] = demand
+    r["u1"] = u1
+    r["u2"] = u2
+    r["number"] = s["arrived"]
+    r["service"] = service
+    r["guest"] = -1
+    r["left"] = 0
+    s["arrived"] += 1
+    if t >= st["measure_from"]:
+        s["measured"] += 1
+    s["in_flight"] += 1
+    st["in_flight"] += 1
+    guest = route(a, service, u1, u2)
+    if guest >= 0:
+        give(a, guest, slot, t)
+        return REACHED
+    if s["routing"] == IDLE_LIFO:
+        st["held"] = slot
+        st["subject"] = service
+        return NEED_GUEST
+    to_backlog(a, service, slot, t)
+    if s["notify"] and s["waiting"] == 1:
+        st["subject"] = service
+        return WAITING
+    return REACHED
+
+
+@inline
+def on_arrival(a: Arrays, t: float) -> int:
+    """The next open arrival."""
+    st = a.st[0]
+    if st["free"] < 0:
+        return NEED_SLOTS
+    if st["out"] + 2 > a.out.shape[0]:
+        st["room"] = 2
+        return NEED_ROOM
+    i = st["arrival"]
+    st["arrival"] = i + 1
+    st["now"] = t
+    return admit(a, np.int64(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i])
+
+
+@inline
+def on_timer(a: Arrays, t: float) -> int:
+    """A closed-loop client's next request, or the moment at which it gives one up."""
+    st = a.st[0]
+    timer = a.timers[0]
+    service = np.int64(timer["service"])
+    slot = np.int64(timer["slot"])
+    number = timer["number"]
+    if short_of_stock(a, service):
+        st["subject"] = service
+        return NEED_STOCK
+    if st["free"] < 0:
+        return NEED_SLOTS
+    if st["out"] + 2 > a.out.shape[0]:
+        st["room"] = 2
+        return NEED_ROOM
+    st["now"] = t
+    timer_pop(a.timers, np.int64(st["timers"]))
+    st["timers"] -= 1
+    if slot >= 0:  # patience is at an end, if that request is still there
+        if a.r[slot]["number"] == number and a.r[slot]["service"] == service:
+            a.r[slot]["left"] = 1
+            client_thinks(a, service, t)
+        return REACHED
+    s = a.s[service]
+    row = s["stock"] + s["want_at"]
+    s["want_at"] += 1
+    slot = np.int64(st["free"])
+    number = s["arrived"]
+    reason = admit(a, service, t, a.stock[row]["demand"], a.stock[row]["u1"], a.stock[row]["u2"])
+    if s["timeout"] < np.inf and a.r[slot]["number"] == number and a.r[slot]["service"] == service:
+        timer_push(a.timers, np.int64(st["timers"]), t + s["timeout"], service, slot, number)
+        st["timers"] += 1
+    return reason

@@ -1,0 +1,232 @@
+"""The data plane's memory: one structured array for each kind of thing, and the codes that they hold.
+
+Records keep all fields of one guest (request, class …) within a cache line or two, which is what makes the cost
+per request flat in the number of guests. ``-1`` means "none" in every index field.
+Times are in s, work and demand in core-seconds, rates and capacities in cores, memory in bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# states of a guest
+FREE, STARTING, READY, DRAINING = 0, 1, 2, 3
+# routing rules
+RANDOM, ROUND_ROBIN, LEAST_OUTSTANDING, POWER_OF_TWO, IDLE_LIFO = 0, 1, 2, 3, 4
+# how a request ended
+COMPLETED, REJECTED, TIMED_OUT, FAILED, IN_FLIGHT = 0, 1, 2, 3, 4
+STATUS_NAMES = ("completed", "rejected", "timed-out", "failed", "in-flight")
+# kinds of CPU work
+WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
+# why `advance` returned
+REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING = 0, 1, 2, 3, 4, 5, 6
+NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 7, 8, 9, 10
+
+UNBOUNDED = np.iinfo(np.int32).max
+NO_LEAF = np.iinfo(np.int64).max
+
+guest_dtype = np.dtype(
+    [
+        ("v", "f8"),  # work given to each job in service since the guest was made
+        ("mark", "f8"),  # class virtual time at which v was brought up to date
+        ("work_mark", "f8"),  # class virtual time up to which work is accounted
+        ("weight", "f8"),
+        ("cap", "f8"),
+        ("memory", "f8"),  # bytes charged to the host without requests in service
+        ("idle_since", "f8"),
+        ("jobs", "i8"),  # base of its job heap
+        ("service", "i4"),
+        ("uid", "i4"),  # number over the whole run: slots are reused, uids are not
+        ("profile", "i4"),  # base of its row in the table of classes
+        ("levels", "i4"),  # length of that row: busy counts from here on share a class
+        ("cls", "i4"),  # class it is in now
+        ("pos", "i4"),  # position in the class's heap
+        ("busy", "i4"),  # jobs in service: requests or one start-up task
+        ("serving", "i4"),  # requests in service
+        ("waiting", "i4"),
+        ("head", "i4"),
+        ("tail", "i4"),
+        ("max_serving", "i4"),  # requests in service that its memory carries
+        ("leaf", "i4"),  # position in its service's tree of outstanding counts
+        ("idle_next", "i4"),
+        ("idle_prev", "i4"),
+        ("state", "i1"),
+        ("task", "i1"),  # kind of work its jobs are
+        ("paused", "i1"),
+        ("oom", "i1"),
+        ("idle", "i1"),  # in the list of idle guests
+    ],
+    align=True,
+)
+
+request_dtype = np.dtype(
+    [
+        ("arrival", "f8"),
+        ("start", "f8"),
+        ("demand", "f8"),
+        ("u1", "f8"),
+        ("u2", "f8"),
+        ("number", "i8"),
+        ("service", "i4"),
+        ("guest", "i4"),
+        ("next", "i4"),
+        ("left", "i1"),  # its closed-loop client has given up and gone
+    ],
+    align=True,
+)
+
+service_dtype = np.dtype(
+    [
+        ("timeout", "f8"),
+        ("overhead", "f8"),
+        ("per_request", "f8"),  # bytes for each request in service
+        ("work_request", "f8"),
+        ("work_boot", "f8"),
+        ("work_start", "f8"),
+        ("arrived", "i8"),
+        ("measured", "i8"),  # arrived since the start of the measured span
+        ("turn", "i8"),  # round-robin counter
+        ("ready", "i8"),  # base of the list of ready guests
+        ("tree", "i8"),  # base of the tree of outstanding counts
+        ("leaves", "i8"),  # number of its leaves (a power of two)
+        ("stock", "i8"),  # base of the closed loop's drawn numbers
+        ("stock_n", "i8"),
+        ("think_at", "i8"),  # next think time in the stock
+        ("want_at", "i8"),  # next demand and routing numbers in it
+        ("concurrency", "i4"),
+        ("queue", "i4"),
+        ("backlog", "i4"),
+        ("routing", "i4"),
+        ("n_ready", "i4"),
+        ("head", "i4"),
+        ("tail", "i4"),
+        ("waiting", "i4"),  # in the backlog
+        ("idle_head", "i4"),
+        ("in_flight", "i4"),
+        ("notify", "i1"),  # stop when the backlog begins to fill
+        ("closed", "i1"),  # has closed-loop clients
+    ],
+    align=True,
+)
+
+class_dtype = np.dtype(
+    [
+        ("rho", "f8"),  # cap-to-weight ratio min(cap, busy) / weight
+        ("weight", "f8"),  # sum over its busy guests
+        ("v", "f8"),  # virtual time when last brought up to date
+        ("mark", "f8"),  # clock (saturated) or level time (not) at that moment
+        ("key", "f8"),
+        ("heap", "i8"),  # base of its heap of guests
+        ("n", "i4"),
+        ("pos", "i4"),  # position in the pool's heap of classes
+        ("pool", "i4"),
+        ("rank", "i4"),  # position in the pool's order by rho
+        ("saturated", "i1"),
+    ],
+    align=True,
+)
+
+pool_dtype = np.dtype(
+    [
+        ("capacity", "f8"),  # cores it may hand out now
+        ("cap", "f8"),  # cores it may hand out at most
+        ("weight", "f8"),  # against other pools
+        ("demand", "f8"),  # of its saturated classes
+        ("unsaturated", "f8"),  # weight of its other classes
+        ("level", "f8"),  # water level, cores per weight; inf when nobody is short
+        ("u", "f8"),  # integral of the level: virtual time of the unsaturated
+        ("mark", "f8"),  # clock when u was brought up to date
+        ("order", "i8"),  # base of its classes by rho
+        ("classes", "i4"),
+        ("boundary", "i4"),  # classes of lower rank are saturated
+        ("n_saturated", "i4"),
+        ("n_unsaturated", "i4"),
+        ("updates", "i4"),
+        ("wanted", "f8"),  # cores its guests could use within its cap (storeys only)
+        ("saturated_host", "i1"),  # it is given all it wants
+    ],
+    align=True,
+)
+
+out_dtype = np.dtype(
+    [
+        ("arrival", "f8"),
+        ("demand", "f8"),
+        ("start", "f8"),
+        ("finish", "f8"),
+        ("number", "i8"),
+        ("service", "i4"),
+        ("guest", "i4"),
+        ("status", "i1"),
+    ],
+    align=True,
+)
+
+timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("service", "i4"), ("slot", "i4")], align=True)
+
+member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its class's heap
+
+job_dtype = np.dtype(
+    [("tag", "f8"), ("slot", "i4")], align=True
+)  # v at which the job ends; its request's slot, -1 for a start-up task
+
+draw_dtype = np.dtype([("think", "f8"), ("demand", "f8"), ("u1", "f8"), ("u2", "f8")], align=True)
+
+state_dtype = np.dtype(
+    [
+        ("now", "f8"),
+        ("next", "f8"),  # nothing happens here before this, as far as `advance` knew
+        ("measure_from", "f8"),
+        ("memory", "f8"),  # bytes used on the host
+        ("memory_limit", "f8"),
+        ("memory_mark", "f8"),
+        ("memory_integral", "f8"),  # byte-seconds
+        ("memory_peak", "f8"),
+        ("completed", "i8"),
+        ("out", "i8"),
+        ("room", "i8"),  # rows that must be free in `out` before going on
+        ("arrival", "i8"),
+        ("arrivals", "i8"),
+        ("free", "i4"),  # head of the list of free request slots
+        ("used", "i4"),
+        ("held", "i4"),  # request that waits for control's word on a new guest
+        ("subject", "i4"),
+        ("pending", "i4"),
+        ("timers", "i4"),
+        ("pools", "i4"),
+        ("services", "i4"),
+        ("in_flight", "i4"),
+        ("exhausted", "i1"),
+        ("host_oom", "i1"),
+        ("resume", "i1"),  # a backlog is to be routed on
+    ],
+    align=True,
+)
+
+# every array of the data plane, by the name that the kernel uses, with the type of its rows
+ROWS: dict[str, np.dtype] = {
+    "g": guest_dtype,
+    "r": request_dtype,
+    "s": service_dtype,
+    "k": class_dtype,
+    "p": pool_dtype,
+    "st": state_dtype,  # one record: the scalars
+    "out": out_dtype,
+    "time": np.dtype("f8"),  # the present chunk of arrivals, a column each
+    "service": np.dtype("i4"),
+    "demand": np.dtype("f8"),
+    "u1": np.dtype("f8"),
+    "u2": np.dtype("f8"),
+    "timers": timer_dtype,  # heap of closed-loop clients by time
+    "heap": member_dtype,  # guests in class heaps
+    "job": job_dtype,  # guests' job heaps
+    "stock": draw_dtype,  # closed loop: drawn numbers
+    "saturated": np.dtype("i4"),  # by pool: heap of classes by finishing time
+    "unsaturated": np.dtype("i4"),  # by pool: heap of classes by level time
+    "order": np.dtype("i4"),  # by pool: its classes by rho
+    "profile": np.dtype("i4"),  # class by profile and busy count
+    "ready": np.dtype("i4"),  # ready guests of each service, by number
+    "tree": np.dtype("i8"),  # outstanding counts: (count << 32) | leaf, minimum on top
+    "leaf": np.dtype("i4"),  # guest at a leaf
+    "pending": np.dtype("i4"),  # guests out of memory, for control
+}

@@ -1,0 +1,420 @@
+"""The data plane: owner of the kernel's arrays, and the only thing that control sees of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from math import ceil, inf
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.engine import control, kernel
+from sim.engine import layout as lay
+from sim.engine.arrays import Arrays
+from sim.engine.closedloop import ClosedLoop, Stock
+from sim.engine.regions import ClassTable
+
+OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
+REQUESTS = 1024  # request slots at first; doubled when all are in use
+
+Record = npt.NDArray[Any]
+
+
+class Chunk(Protocol):
+    """Arrivals as columns of one length: `time` f8 (s), `service` i4, `demand` f8 (core-s), `u1`, `u2` f8 in [0, 1)."""
+
+    @property
+    def time(self) -> Record:
+        """When they arrive, s, ascending."""
+
+    @property
+    def service(self) -> Record:
+        """Index of the service."""
+
+    @property
+    def demand(self) -> Record:
+        """CPU work before the platform's overhead, core-s."""
+
+    @property
+    def u1(self) -> Record:
+        """First routing number."""
+
+    @property
+    def u2(self) -> Record:
+        """Second routing number."""
+
+
+class Stop(NamedTuple):
+    """Why the data plane came to a halt before the asked time: `reason` as in `layout`, `subject` a guest or service."""
+
+    reason: int
+    time: float
+    subject: int
+
+
+def _bound(value: int | None) -> int:
+    return lay.UNBOUNDED if value is None else value
+
+
+class DataPlane:
+    """Guests that serve requests and start-up work on shared cores, advanced from event to event.
+
+    `source` gives the next chunk of arrivals, sorted by time, or None at the end;
+    `sink` is given the rows (`layout.out_dtype`) of requests that have ended, and must copy what it keeps.
+    `cores` may be handed out; requests arriving from `measure_from` (s) on are counted as measured.
+    """
+
+    def __init__(
+        self,
+        cores: float,
+        *,
+        source: Callable[[], Chunk | None] = lambda: None,
+        sink: Callable[[Record], None] = lambda rows: None,
+        memory_limit: float = inf,
+        measure_from: float = 0.0,
+    ) -> None:
+        self.now = 0.0
+        self.guests = 0
+        self.services = 0
+        self._source, self._sink = source, sink
+        self._stocks: dict[int, Stock] = {}
+        self._spare: dict[int, list[int]] = {}
+        self._uid = 0
+        self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0}
+        self._ready_size: list[int] = []
+        self._leaf_next: list[int] = []
+        self.a = Arrays()
+        self.a.grow(r=REQUESTS, out=OUT_ROWS)
+        st = self.a.st[0]
+        self._classes = ClassTable()
+        st["free"] = st["held"] = -1
+        st["measure_from"] = measure_from
+        st["memory_limit"] = memory_limit
+        control.free_slots(self.a, 0, REQUESTS)
+        self.add_pool(cores)
+
+    # building
+
+    @property
+    def _st(self) -> Any:
+        return self.a.st[0]
+
+    def add_pool(self, cores: float, weight: float = 1.0) -> int:
+        """A pool of `cores`; pool 0 is the host, others are VMs whose vCPUs their containers share."""
+        pool = int(self._st["pools"])
+        self.a.grow(p=pool + 1)
+        p = self.a.p[pool]
+        p["cap"] = p["capacity"] = cores
+        p["weight"], p["level"] = weight, inf
+        p["order"], p["mark"] = self._classes.new_pool(), self.now
+        self._st["pools"] = pool + 1
+        self._sync()
+        return pool
+
+    def add_service(
+        self,
+        *,
+        concurrency: int = 1,
+        queue: int | None = None,
+        backlog: int | None = None,
+        timeout: float = inf,
+        routing: int = lay.LEAST_OUTSTANDING,
+        overhead: float = 1.0,
+        per_request: float = 0.0,
+        notify: bool = False,
+    ) -> int:
+        """A service without guests; `queue` and `backlog` None mean no bound. Returns its index."""
+        service = self.services
+        self.services += 1
+        self._st["services"] = self.services
+        self.a.grow(s=self.services)
+        s = self.a.s[service]
+        s["concurrency"], s["queue"], s["backlog"] = concurrency, _bound(queue), _bound(backlog)
+        s["timeout"], s["routing"], s["overhead"] = timeout, routing, overhead
+        s["per_request"], s["notify"], s["idle_head"] = per_request, notify, -1
+        self._spare[service] = []
+        self._ready_size.append(0)
+        self._leaf_next.append(0)
+        self._ready_room(service, 4)
+        if routing == lay.LEAST_OUTSTANDING:
+            self._new_tree(service, 4)
+        return service
+
+    def add_closed_loop(self, service: int, clients: ClosedLoop) -> None:
+        """Closed-loop clients of a service; each starts by thinking, from the present time."""
+        self._stocks[service] = stock = Stock(clients)
+        s = self.a.s[service]
+        s["closed"] = 1
+        s["stock"] = self._used["stock"]
+        self._used["stock"] += stock.size
+        self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
+        self._refill(service)
+        control.start_clients(self.a, service, clients.vus)
+        self._touch()
+
+    def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
+        """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot."""
+        self._touch()
+        concurrency = int(self.a.s[service]["concurrency"])
+        if self._spare[service]:
+            guest = self._spare[service].pop()
+            jobs = int(self.a.g[guest]["jobs"])
+        else:
+            guest, jobs = self.guests, self._used["job"]
+            self.guests += 1
+            self._used["job"] += concurrency
+            self.a.grow(g=self.guests, pending=self.guests, job=jobs + concurrency)
+        g = self.a.g[guest]
+        self.a.g[guest] = np.zeros((), lay.guest_dtype)
+        g["weight"], g["cap"], g["service"], g["jobs"] = weight, cap, service, jobs
+        g["state"], g["cls"], g["idle_next"], g["idle_prev"] = lay.STARTING, -1, -1, -1
+        g["max_serving"], g["uid"], g["leaf"] = lay.UNBOUNDED, self._uid, -1
+        self._uid += 1
+        g["profile"], g["levels"] = self._profile(weight, cap, pool, concurrency)
+        if int(self.a.s[service]["routing"]) == lay.LEAST_OUTSTANDING:
+            self._new_leaf(service, guest)
+        return guest
+
+    def uid(self, guest: int) -> int:
+        """Number of the guest over the whole run; slots are reused."""
+        return int(self.a.g[guest]["uid"])
+
+    def _profile(self, weight: float, cap: float, pool: int, concurrency: int) -> tuple[int, int]:
+        """Base and length of the row of classes that a guest goes through as it gets busier."""
+        levels = max(1, ceil(min(cap, concurrency)))
+        rhos = [min(cap, float(busy)) / weight for busy in range(1, levels + 1)]
+        base = self._classes.profile(self.a, pool, rhos)
+        return base, levels
+
+    def _ready_room(self, service: int, size: int) -> None:
+        if size <= self._ready_size[service]:
+            return
+        s = self.a.s[service]
+        size = max(size, 2 * self._ready_size[service])
+        base = self._used["ready"]
+        self._used["ready"] += size
+        self.a.grow(ready=base + size)
+        n, old = int(s["n_ready"]), int(s["ready"])
+        self.a.ready[base : base + n] = self.a.ready[old : old + n]
+        self.a.s[service]["ready"] = base
+        self._ready_size[service] = size
+
+    def _new_tree(self, service: int, leaves: int) -> None:
+        base = self._used["tree"]
+        self._used["tree"] += 2 * leaves
+        self.a.grow(tree=base + 2 * leaves, leaf=base + 2 * leaves)
+        s = self.a.s[service]
+        s["tree"], s["leaves"] = base, leaves
+        self.a.leaf[base : base + 2 * leaves] = -1
+        control.rebuild_tree(self.a, service)
+
+    def _new_leaf(self, service: int, guest: int) -> None:
+        """Give a guest the next leaf; when they are used up, close the gaps that dead guests left."""
+        s = self.a.s[service]
+        if self._leaf_next[service] == int(s["leaves"]):
+            live = [int(x) for x in self.a.leaf[int(s["tree"]) : int(s["tree"]) + int(s["leaves"])] if x >= 0]
+            leaves = int(s["leaves"])
+            if 2 * len(live) >= leaves:
+                leaves *= 2
+                self._new_tree(service, leaves)
+                s = self.a.s[service]
+            base = int(s["tree"])
+            self.a.leaf[base : base + leaves] = -1
+            self.a.leaf[base : base + len(live)] = live
+            for i, member in enumerate(live):
+                self.a.g[member]["leaf"] = i
+            self._leaf_next[service] = len(live)
+            control.rebuild_tree(self.a, service)
+        leaf = self._leaf_next[service]
+        self._leaf_next[service] = leaf + 1
+        self.a.leaf[int(s["tree"]) + leaf] = guest
+        self.a.g[guest]["leaf"] = leaf
+
+    # what control does to a guest
+
+    def _sync(self) -> None:
+        self._st["now"] = self.now
+
+    def _touch(self) -> None:
+        """Control is about to change something: the kernel's clock stands at `now`, its forecast is void."""
+        st = self._st
+        st["now"] = self.now
+        st["next"] = self.now
+
+    def start_task(self, guest: int, work: float, kind: int) -> None:
+        """CPU work of one thread (core-seconds) for a guest without requests; ends with a TASK_DONE stop."""
+        self._touch()
+        control.start_task(self.a, guest, work, kind)
+
+    def open(self, guest: int) -> None:
+        """The guest is ready to serve."""
+        self._touch()
+        service = int(self.a.g[guest]["service"])
+        self._room(int(self.a.s[service]["waiting"]) + int(self.a.g[guest]["waiting"]) + 2, service)
+        n = int(self.a.s[service]["n_ready"])
+        self._ready_room(service, n + 1)
+        base = int(self.a.s[service]["ready"])
+        row = self.a.ready[base : base + n + 1]
+        i = n
+        if n and self.uid(int(row[n - 1])) > self.uid(guest):
+            i = bisect_left(row[:n].tolist(), self.uid(guest), key=self.uid)
+        row[i + 1 :] = row[i:n].copy()
+        row[i] = guest
+        self.a.s[service]["n_ready"] = n + 1
+        control.open_guest(self.a, guest)
+
+    def _unlist(self, guest: int) -> None:
+        if int(self.a.g[guest]["state"]) != lay.READY:
+            return
+        s = self.a.s[int(self.a.g[guest]["service"])]
+        base, n = int(s["ready"]), int(s["n_ready"])
+        row = self.a.ready[base : base + n]
+        i = int(np.flatnonzero(row == guest)[0])
+        row[i : n - 1] = row[i + 1 :].copy()
+        s["n_ready"] = n - 1
+
+    def drain(self, guest: int) -> bool:
+        """Route nothing more to the guest. True if it is empty; else a DRAINED stop comes when it is."""
+        self._touch()
+        self._unlist(guest)
+        return bool(control.close_guest(self.a, guest))
+
+    def kill(self, guest: int) -> None:
+        """The guest's process dies: what it holds fails; it stays on the host in state STARTING."""
+        self._touch()
+        self._unlist(guest)
+        g = self.a.g[guest]
+        self._room(int(g["waiting"]) + int(g["busy"]) + 2, int(g["service"]))
+        control.kill_guest(self.a, guest)
+
+    def remove(self, guest: int) -> None:
+        """The guest leaves the host (whatever it still held fails)."""
+        self.kill(guest)
+        self.set_memory(guest, 0.0)
+        g = self.a.g[guest]
+        if int(g["leaf"]) >= 0:
+            self.a.leaf[int(self.a.s[int(g["service"])]["tree"]) + int(g["leaf"])] = -1
+        control.release_guest(self.a, guest)
+        self._spare[int(g["service"])].append(guest)
+
+    def bind(self, guest: int) -> None:
+        """Answer a NEED_GUEST stop: the request goes to `guest`, with -1 to the backlog."""
+        self._touch()
+        control.bind(self.a, guest)
+
+    def pause(self, guest: int, paused: bool) -> None:
+        """Stop or resume a guest's CPU."""
+        self._touch()
+        control.set_paused(self.a, guest, paused)
+
+    def resize(self, guest: int, weight: float, cap: float, pool: int = 0) -> None:
+        """Change a guest's CPU weight and cap while it runs."""
+        self._touch()
+        concurrency = int(self.a.s[int(self.a.g[guest]["service"])]["concurrency"])
+        base, levels = self._profile(weight, cap, pool, concurrency)
+        control.set_share(self.a, guest, weight, cap, base, levels)
+
+    def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
+        """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
+        self._touch()
+        control.set_memory(self.a, guest, amount, max_serving)
+
+    def charge_host(self, amount: float) -> None:
+        """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
+        self._touch()
+        control.charge_host(self.a, amount)
+
+    def set_capacity(self, cores: float, pool: int = 0) -> None:
+        """Change the cores that a pool (0: the host) may hand out."""
+        self._touch()
+        control.set_capacity(self.a, pool, max(cores, 0.0))
+
+    # running
+
+    @property
+    def next(self) -> float:
+        """Nothing happens in the data plane before this time (a lower bound, s)."""
+        return float(self._st["next"])
+
+    def advance(self, until: float) -> Stop | None:
+        """Run up to and including `until` (s). None when it got there, else the stop that control must see."""
+        st = self._st
+        while True:
+            reason = kernel.advance(self.a, until)
+            if reason == lay.REACHED:
+                self.now = until
+                return None
+            if reason < lay.NEED_ARRIVALS:
+                self.now = float(st["now"])
+                st["next"] = self.now
+                return Stop(reason, self.now, int(st["subject"]))
+            self._provide(reason)
+
+    def _provide(self, reason: int) -> None:
+        """Give the kernel what it ran out of."""
+        st = self._st
+        if reason == lay.NEED_ARRIVALS:
+            chunk = self._source()
+            if chunk is None:
+                st["exhausted"] = 1
+            else:
+                for name in ("time", "service", "demand", "u1", "u2"):
+                    self.a.put(name, getattr(chunk, name))
+                st["arrival"], st["arrivals"] = 0, len(chunk.time)
+        elif reason == lay.NEED_ROOM:
+            self._room(int(st["room"]), -1)
+        elif reason == lay.NEED_SLOTS:
+            n = len(self.a.r)
+            self.a.grow(r=2 * n)
+            control.free_slots(self.a, n, 2 * n)
+        else:
+            self._refill(int(st["subject"]))
+
+    def _room(self, rows: int, service: int) -> None:
+        """Make room for `rows` finished requests (and, for a closed loop, for its clients' next thoughts)."""
+        if int(self._st["out"]) + rows > len(self.a.out):
+            self.flush()
+            self.a.grow(out=2 * rows)
+        if service in self._stocks:
+            self._refill(service)
+
+    def _refill(self, service: int) -> None:
+        """Fill the closed loop's stock: what is left of each of its two queues, then newly drawn numbers."""
+        s = self.a.s[service]
+        base, n = int(s["stock"]), int(s["stock_n"])
+        stock = self._stocks[service]
+        size = stock.size
+        rows = self.a.stock[base : base + n]
+        stock.keep(rows["think"][int(s["think_at"]) :], rows[["demand", "u1", "u2"]][int(s["want_at"]) :])
+        stock.take(self.a.stock[base : base + size])
+        s["stock_n"], s["think_at"], s["want_at"] = size, 0, 0
+        if int(self._st["timers"]) + int(s["in_flight"]) + 3 > len(self.a.timers):
+            self.a.grow(timers=2 * len(self.a.timers))
+
+    def flush(self) -> None:
+        """Hand all rows of ended requests to the sink."""
+        st = self._st
+        n = int(st["out"])
+        if n:
+            self._sink(self.a.out[:n])
+            st["out"] = 0
+
+    def book(self) -> None:
+        """Bring the sums of work and memory up to `now`."""
+        self._sync()
+        control.book_work(self.a)
+
+    def end(self) -> None:
+        """End of the run: every request still in the house is written as in flight (or timed out)."""
+        self._touch()
+        self.book()
+        rows = int(self._st["in_flight"])
+        if rows + int(self._st["out"]) + 2 > len(self.a.out):
+            self.flush()
+            self.a.grow(out=rows + 2)
+        for service in self._stocks:
+            self.a.s[service]["closed"] = 0
+        control.end_run(self.a, self.guests, self.services)
+        self.flush()

@@ -1,0 +1,305 @@
+"""Where along one axis the better of two platforms changes, with an interval on the crossing.
+
+Both platforms meet the same seeds, so the difference is taken replication by replication; between the values that
+were run it is interpolated linearly. The interval is Fieller's: the places where a paired t interval of the
+interpolated difference holds zero (Fieller, Journal of the Royal Statistical Society B 16, 1954). Unlike a bootstrap,
+it keeps its coverage with the few replications that a simulation has.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .executor import Executor, SerialExecutor
+from .statistics import CONFIDENCE, t_quantile
+from .sweep import Evaluate, evaluate_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+_SAME = 1e-6  # shares of a gap closer than this are one place: without noise, both edges are the crossing itself
+
+
+class CrossoverError(Exception):
+    """There is nothing to compare, or a run of the search failed."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One crossing: below `at` the platform `below` is better, above it `above` is.
+
+    `low` and `high` bound it with the asked confidence; -inf or inf where the interval leaves the values that were run.
+    Both are None when there are fewer than two replications.
+    """
+
+    at: float
+    low: float | None
+    high: float | None
+    below: str
+    above: str
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """The difference a - b of a metric along an axis: values (n,), differences (n, replications), and its crossings.
+
+    `better` is who is better at every value when nothing crosses (None when something does, or all is equal).
+    """
+
+    a: str
+    b: str
+    metric: str
+    values: tuple[float, ...]
+    differences: Array
+    crossings: tuple[Crossing, ...]
+    better: str | None
+    runs: int = 0
+
+
+def crossover(
+    values: ArrayLike,
+    differences: ArrayLike,
+    *,
+    a: str,
+    b: str,
+    metric: str,
+    better: Literal["lower", "higher"],
+    confidence: float = CONFIDENCE,
+    runs: int = 0,
+) -> Crossover:
+    """Find every crossing of the mean of `differences` (n, replications), a - b, along ascending `values` (n,).
+
+    Raises ValueError on NaN or when the shapes do not fit.
+    """
+    where, delta = np.asarray(values, dtype=np.float64), np.asarray(differences, dtype=np.float64)
+    if delta.ndim != 2 or where.shape != delta.shape[:1] or not (np.diff(where) > 0).all():
+        raise ValueError("differences need a row for each of the ascending values, and a column a replication")
+    if not np.isfinite(delta).all():
+        raise ValueError("every value needs a finite difference in every replication")
+    mean = delta.mean(axis=1)
+    sides = {-1: a, 1: b} if better == "lower" else {-1: b, 1: a}
+    signs = [int(sign) for sign in np.sign(mean)]
+    found = tuple(
+        _crossing(where, delta, place, sides[side], sides[-side], confidence)
+        for place, side in _sign_changes(mean, signs)
+    )
+    present = {sign for sign in signs if sign}
+    winner = sides[present.pop()] if len(present) == 1 else None
+    return Crossover(a, b, metric, tuple(where.tolist()), delta, found, winner, runs)
+
+
+def crossover_of(
+    table: pd.DataFrame, axis: str, a: str, b: str, metric: str, service: str = "all", confidence: float = CONFIDENCE
+) -> Crossover:
+    """Crossover from the table of a sweep along one of its axes (a column of numbers).
+
+    Raises CrossoverError when the metric has no better side or is missing somewhere, or when other axes move too:
+    select their value first, as in `table[table["host.cores"] == 8]`.
+    """
+    side = _better(metric)
+    chosen = table[(table["metric"] == metric) & (table["service"] == service)]
+    keys = chosen.loc[chosen["platform"] == a, [axis, "replication"]]
+    if keys.duplicated().any():
+        raise CrossoverError(f"several points have the same {axis}: select a value of the other axes first")
+    wide = chosen.pivot(index=axis, columns=["platform", "replication"], values="value").sort_index()
+    present = set(wide.columns.get_level_values(0))
+    for name in (a, b):
+        if name not in present:
+            raise CrossoverError(f"the table has no {metric} of {service} on {name}")
+    differences = wide[a] - wide[b]
+    if differences.isna().to_numpy().any():
+        raise CrossoverError(f"{metric} of {service} is missing in some runs of {a} or {b}")
+    return crossover(
+        wide.index.to_numpy(dtype=np.float64),
+        differences.to_numpy(dtype=np.float64),
+        a=a,
+        b=b,
+        metric=metric,
+        better=side,
+        confidence=confidence,
+    )
+
+
+def find_crossover(
+    scenario_at: Callable[[Any], Any],
+    a: str,
+    b: str,
+    low: float,
+    high: float,
+    *,
+    metric: str = "response.p99",
+    service: str = "all",
+    replications: int = 5,
+    points: int = 5,
+    refinements: int = 5,
+    whole: bool = False,
+    executor: Executor | None = None,
+    evaluate: Evaluate = evaluate_run,
+    confidence: float = CONFIDENCE,
+) -> Crossover:
+    """Search between `low` and `high`: `points` values first, then halving around the first crossing.
+
+    It stops when the gap around the crossing is a small part of the interval (more values would only measure noise),
+    after `refinements` halvings, or between neighbours when values are `whole`. Raises CrossoverError when a run fails
+    or the metric has no better side.
+    """
+    side = _better(metric)
+    run = functools.partial(_pairs, scenario_at, (a, b), metric, service, replications)
+    executor = executor or SerialExecutor()
+    raw = np.linspace(low, high, points)
+    seen: dict[float, Array] = run({_rounded(value, whole) for value in raw}, executor, evaluate)
+    for halving in range(refinements + 1):
+        values = sorted(seen)
+        found = crossover(
+            values,
+            [seen[value] for value in values],
+            a=a,
+            b=b,
+            metric=metric,
+            better=side,
+            confidence=confidence,
+            runs=2 * replications * len(seen),
+        )
+        middle = _middle(found, whole)
+        if middle is None or halving == refinements:
+            return found
+        seen.update(run({middle}, executor, evaluate))
+    raise AssertionError("not reached")
+
+
+def _better(metric: str) -> Literal["lower", "higher"]:
+    from sim.report.catalogue import describe
+
+    side = describe(metric).better
+    if side is None:
+        raise CrossoverError(f"{metric} has no better side")
+    return side
+
+
+def _rounded(value: float, whole: bool) -> float:
+    return round(value) if whole else float(value)
+
+
+def _middle(found: Crossover, whole: bool) -> float | None:
+    """The next value to run: between the neighbours of the first crossing; None when that would tell nothing."""
+    if not found.crossings:
+        return None
+    crossing = found.crossings[0]
+    right = next(
+        index for index, value in enumerate(found.values) if value > crossing.at or index + 1 == len(found.values)
+    )
+    below, above = found.values[max(right - 1, 0)], found.values[right]
+    if whole and above - below <= 1:
+        return None
+    if crossing.low is not None and crossing.high is not None and above - below < (crossing.high - crossing.low) / 4:
+        return None
+    middle = _rounded((below + above) / 2, whole)
+    return None if middle in (below, above) else middle
+
+
+def _pairs(
+    scenario_at: Callable[[Any], Any],
+    platforms: tuple[str, str],
+    metric: str,
+    service: str,
+    replications: int,
+    values: set[float],
+    executor: Executor,
+    evaluate: Evaluate,
+) -> dict[float, Array]:
+    """Differences (replications,) between the platforms at each value."""
+    tasks = [
+        ((value, platform, replication), scenario)
+        for value in sorted(values)
+        for scenario in [scenario_at(value)]
+        for platform in platforms
+        for replication in range(replications)
+    ]
+    seen: dict[tuple[float, str, int], float] = {}
+    work = functools.partial(_measure, evaluate=evaluate, metric=metric, service=service)
+    for outcome in executor.unordered(work, tasks):
+        if outcome is None:
+            continue
+        key = outcome.task[0]
+        if outcome.error is not None:
+            raise CrossoverError(f"a run failed ({key[1]}, value {key[0]}): {outcome.error}") from outcome.error
+        if outcome.result is None:
+            raise CrossoverError(f"{metric} of {service} is missing ({key[1]}, value {key[0]}, replication {key[2]})")
+        seen[key] = outcome.result
+    a, b = platforms
+    return {
+        value: np.array([seen[value, a, each] - seen[value, b, each] for each in range(replications)])
+        for value in values
+    }
+
+
+def _measure(task: tuple[tuple[float, str, int], Any], evaluate: Evaluate, metric: str, service: str) -> float | None:
+    (_, platform, replication), scenario = task
+    rows = evaluate(scenario, platform, replication)
+    return next((float(row.value) for row in rows if row.metric == metric and row.service == service), None)
+
+
+# ---------------------------------------------------------------- places along the axis, in units of its index
+
+
+def _sign_changes(mean: Array, signs: Sequence[int]) -> list[tuple[float, int]]:
+    """(place, sign before it) of every change of sign; a run of zeros counts as its middle."""
+    changes: list[tuple[float, int]] = []
+    last: int | None = None  # index of the last value that is not zero
+    for index, sign in enumerate(signs):
+        if sign == 0:
+            continue
+        if last is not None and signs[last] != sign:
+            share = float(mean[last] / (mean[last] - mean[index]))
+            place = last + share if index == last + 1 else (last + index) / 2
+            changes.append((place, signs[last]))
+        last = index
+    return changes
+
+
+def _crossing(where: Array, delta: Array, place: float, below: str, above: str, confidence: float) -> Crossing:
+    at = _value(where, place)
+    if delta.shape[1] < 2:
+        return Crossing(at, None, None, below, above)
+    t = t_quantile((1 + confidence) / 2, delta.shape[1] - 1)
+    low = _edge(where, delta, place, t, -1)
+    high = _edge(where, delta, place, t, 1)
+    return Crossing(at, low, high, below, above)
+
+
+def _value(where: Array, place: float) -> float:
+    return float(np.interp(place, np.arange(where.size), where))
+
+
+def _edge(where: Array, delta: Array, place: float, t: float, direction: int) -> float:
+    """Where, going from `place` in `direction`, the t interval of the difference stops holding zero; ±inf: nowhere."""
+    segment = min(int(place), where.size - 2)
+    share = place - segment
+    while 0 <= segment < where.size - 1:
+        ahead = [root for root in _roots(delta[segment], delta[segment + 1], t) if (root - share) * direction > -_SAME]
+        if ahead:
+            return _value(where, segment + (min(ahead) if direction > 0 else max(ahead)))
+        segment += direction
+        share = -math.inf if direction > 0 else math.inf
+    return direction * math.inf
+
+
+def _roots(left: Array, right: Array, t: float) -> list[float]:
+    """Shares u in [0, 1] of a segment at which mean(u)^2 = t^2 × variance of the mean(u): a quadratic in u."""
+    slope = right - left
+    count = left.size
+    covariance = np.cov(np.vstack([left, slope]), ddof=1) / count
+    mean, rise = float(left.mean()), float(slope.mean())
+    quadratic = rise**2 - t**2 * covariance[1, 1]
+    linear = 2 * (mean * rise - t**2 * covariance[0, 1])
+    constant = mean**2 - t**2 * covariance[0, 0]
+    roots = np.roots([quadratic, linear, constant])
+    return sorted(float(root.real) for root in roots if abs(root.imag) < _SAME and 0 <= root.real <= 1)

@@ -1,0 +1,113 @@
+"""Run until precise: more replications until an interval is narrow enough, or a limit is reached.
+
+How many replications follow is decided from the values alone, never from how many workers there are, so that the
+same scenario and seed always use the same replications.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .statistics import CONFIDENCE, mean_interval, t_quantile
+
+FEWEST = 5
+"""Replications before a first decision: fewer make the variance too uncertain, and stopping too early likely
+(Law, Simulation Modeling and Analysis, 5th ed., section 9.4.1)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Stop when the interval of `metric` is within ± `within` (ratio) of its mean, or at `maximum` replications."""
+
+    metric: str
+    within: float
+    maximum: int
+    minimum: int = FEWEST
+    confidence: float = CONFIDENCE
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that cannot be followed (ValueError)."""
+        if not self.within > 0:
+            raise ValueError(f"a precision is above 0, not {self.within}")
+        if self.maximum < 2:
+            raise ValueError(f"an interval needs at least 2 replications, not {self.maximum}")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do after `replications`: run `more` (0: stop, because of `reason`).
+
+    `achieved` is the widest relative half width of all series (ratio), None while there is no interval.
+    """
+
+    replications: int
+    more: int
+    precise: bool
+    achieved: float | None
+    reason: str
+
+
+def decide(rule: Rule, series: Mapping[Hashable, Sequence[float]], replications: int) -> Decision:
+    """Decide after `replications`; `series` holds the metric of each (platform, service), a value a replication.
+
+    Every series must be precise. Replications that lack the metric are missing from its series; a series of fewer
+    than two values is not precise.
+    """
+    first = min(max(rule.minimum, 2), rule.maximum)
+    if replications < first:
+        return Decision(replications, first - replications, False, None, "too few replications for an interval")
+    widths = [_relative_width(values, rule.confidence) for values in series.values()]
+    achieved = max(widths) if widths else math.inf
+    known = achieved if math.isfinite(achieved) else None
+    wanted = f"{rule.metric} within {rule.within:.3g} of its mean"
+    if achieved <= rule.within:
+        return Decision(replications, 0, True, known, f"{wanted} after {replications} replications")
+    if replications >= rule.maximum:
+        reached = f"{known:.3g}" if known is not None else "no interval"
+        return Decision(replications, 0, False, known, f"{rule.maximum} replications, the most allowed: {reached}")
+    needed = max((_needed(values, rule) for values in series.values()), default=replications + 1)
+    more = min(max(needed - replications, 1), replications, rule.maximum - replications)
+    return Decision(replications, more, False, known, f"not yet {wanted}: {achieved:.3g}")
+
+
+def _relative_width(values: Sequence[float], confidence: float) -> float:
+    interval = mean_interval(values, confidence)
+    return math.inf if interval is None else interval.relative_half_width
+
+
+def _needed(values: Sequence[float], rule: Rule) -> int:
+    """Replications that would do, were the variance as it looks now (Law, 5th ed., eq. 9.4): a guess, rounded down.
+
+    Rounded down to three quarters, because an overshoot costs whole runs and one more decision costs nothing.
+    """
+    interval = mean_interval(values, rule.confidence)
+    if interval is None or not math.isfinite(interval.relative_half_width):
+        return len(values) + 1
+    count = interval.count
+    error = interval.relative_half_width / t_quantile((1 + rule.confidence) / 2, count - 1) * math.sqrt(count)
+    normal = t_quantile((1 + rule.confidence) / 2, 1e6)
+    return int(min(0.75 * (normal * error / rule.within) ** 2, rule.maximum))
+
+
+def until_precise(rule: Rule, start: int = 0) -> Generator[range, Mapping[Hashable, Sequence[float]], Decision]:
+    """Yield the replications to run next; send back all values so far by series; return the last decision.
+
+    controller = until_precise(rule)
+    batch = next(controller)
+    while True:
+        ...  # run `batch` on every platform, add to `series`
+        try:
+            batch = controller.send(series)
+        except StopIteration as stop:
+            decision = stop.value
+            break
+    """
+    decision = decide(rule, {}, 0)
+    done = 0
+    while decision.more:
+        series = yield range(start + done, start + done + decision.more)
+        done += decision.more
+        decision = decide(rule, series, done)
+    return decision

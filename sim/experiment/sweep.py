@@ -1,0 +1,368 @@
+"""Sweeps: many scenario points × platforms × replications, in parallel, resumable, failures kept as rows.
+
+A run is known by the hash of (resolved scenario, platform, replication). Workers only compute; this process alone
+writes, whole parts at a time (`sweep_store`), so a sweep killed at any moment goes on where it was, and its table
+equals byte for byte that of a sweep that nothing disturbed.
+
+Scripts that call `run_sweep` with the default executor need the usual `if __name__ == "__main__":` guard of
+multiprocessing, because the local workers are spawned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sim.scenario import Sweep, points
+
+from .executor import DaskExecutor, Executor, Outcome
+from .sweep_store import (
+    Finished,
+    Planned,
+    SweepError,
+    SweepStore,
+    code_fingerprint,
+    encode,
+    run_id,
+    scenario_digest,
+)
+from .sweep_table import build_table
+
+Evaluate: TypeAlias = Callable[[Any, str, int], Sequence[Any]]
+"""(scenario, platform, replication) -> metric rows with `service`, `metric`, `unit`, `value`; picklable."""
+
+BATCH_SECONDS = 0.5
+"""Work handed to a worker at once, s: large against the few ms that a task costs, small against a wait."""
+BATCH_LARGEST = 64
+"""Most runs a batch, however short they are: what one message carries."""
+FLUSH_SECONDS = 2.0
+"""Longest time that a finished run waits in memory for its part, s."""
+_KEPT_SCENARIOS = 4096
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is made of. `scenario_at(i)` resolves point i, whose axis values are `points[i]`."""
+
+    name: str
+    points: Sequence[Mapping[str, Any]]
+    scenario_at: Callable[[int], Any]
+    platforms: Sequence[str]
+    replications: int
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a sweep stands. `rate` in runs/s of this session, `remaining` in s (None: not known yet)."""
+
+    total: int
+    done: int
+    reused: int
+    failed: int
+    rate: float
+    remaining: float | None
+    workers: int
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What `run_sweep` leaves: the table and how many runs were made now, taken over, and failed in all."""
+
+    table: Path
+    total: int
+    made: int
+    reused: int
+    failed: int
+    seconds: float
+    run_seconds: float
+
+    @property
+    def overhead(self) -> float:
+        """Real time beyond the runs, s a run made now (of one worker's time: give it one worker to measure)."""
+        return (self.seconds - self.run_seconds) / self.made if self.made else 0.0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A task for a worker: runs with the scenario of each point they need, each sent once."""
+
+    runs: tuple[Planned, ...]
+    scenarios: Mapping[int, Any]
+    alone: bool = False
+
+
+class VersionMismatch(Exception):
+    """A worker runs other code than the sweep was started with."""
+
+
+def evaluate_run(scenario: Any, platform: str, replication: int) -> Sequence[Any]:
+    """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
+    from . import runner
+
+    return runner.summarise(runner.run_one(scenario, platform, replication), scenario)  # type: ignore[attr-defined,unused-ignore,no-any-return]
+
+
+def warm_up() -> None:
+    """Load what the first run would load: the compiled kernel (filling its cache on disk if it is empty)."""
+    from . import runner
+
+    warm = getattr(runner, "warm_up", None)
+    if warm is not None:
+        warm()
+
+
+def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> tuple[bytes, float, int]:
+    """On the worker: rows of all runs of a batch (encoded), the seconds they took, and how many failed."""
+    if fingerprint() != expected:
+        raise VersionMismatch("a worker has another version of hostsim installed than this process")
+    finished = [_run(run, batch.scenarios[run.point], evaluate) for run in batch.runs]
+    failed = sum(run.error is not None for run in finished)
+    return encode(finished), sum(run.seconds for run in finished), failed
+
+
+def _run(run: Planned, scenario: Any, evaluate: Evaluate) -> Finished:
+    started = time.perf_counter()
+    try:
+        rows = evaluate(scenario, run.platform, run.replication)
+    except Exception as error:  # a failed run is data
+        text = f"{type(error).__name__}: {error}"
+        return Finished(run.id, (), time.perf_counter() - started, text, traceback.format_exc())
+    return Finished(run.id, rows, time.perf_counter() - started)
+
+
+def plan_sweep(sweep: Sweep) -> Plan:
+    """The plan of a loaded sweep file. Raises SweepError when its replications are `until`: a sweep needs a number."""
+    listed = points(sweep)
+    scenario_at = functools.lru_cache(_KEPT_SCENARIOS)(lambda index: sweep.scenario(listed[index]))
+    first = scenario_at(0)
+    if not isinstance(first.replications, int):
+        raise SweepError("a sweep needs a number of replications, not `until`: set replications in the sweep file")
+    about = {"description": sweep.description, "first_point": first.to_dict()}
+    return Plan(sweep.name, listed, scenario_at, tuple(first.platforms), first.replications, about)
+
+
+def run_sweep(
+    sweep: Sweep,
+    out: Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+) -> SweepResult:
+    """Make a loaded sweep in `out` on a local Dask cluster of `workers` processes, or on the `scheduler` at an address.
+
+    Runs that `out` has already are taken over. Raises SweepError (see `run_plan`), ExecutorError when the scheduler
+    cannot be reached or is lost, and KeyboardInterrupt; call again to go on.
+    """
+    with DaskExecutor(workers, scheduler, warm=warm_up) as executor:
+        return run_plan(
+            plan_sweep(sweep),
+            out,
+            executor=executor,
+            progress=progress,
+            overwrite=overwrite,
+            retry_failed=retry_failed,
+        )
+
+
+def run_plan(
+    plan: Plan,
+    out: Path,
+    *,
+    executor: Executor,
+    evaluate: Evaluate = evaluate_run,
+    fingerprint: Callable[[], str] = code_fingerprint,
+    progress: Callable[[Progress], None] | None = None,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+) -> SweepResult:
+    """Make the runs of `plan` that `out` lacks on an entered `executor`, and consolidate them into `out`/table.parquet.
+
+    `fingerprint` names the code behind `evaluate`; a worker whose own differs is refused.
+    Raises SweepError when `out` holds results of other code or is being written, OSError when the disk is full;
+    whatever is raised, every part on the disk stays valid, and calling again goes on from there.
+    """
+    store = SweepStore(out)
+    with store.locked():
+        if overwrite:
+            store.clear()
+        _check(store, plan, fingerprint())
+        session = _Session(plan, store, executor, evaluate, fingerprint, progress, retry_failed)
+        store.write_manifest(session.manifest("running"))
+        try:
+            session.run()
+        except BaseException:
+            with contextlib.suppress(OSError):  # on a full disk the first error is the one to hear of
+                store.write_manifest(session.manifest("interrupted"))
+            raise
+        session.finish()
+        return session.result()
+
+
+def collect(out: Path, plan: Plan) -> Any:
+    """The table (a pyarrow Table) of what is there of a sweep, whole or not."""
+    return build_table(SweepStore(out).read_parts(), plan.points, planned_runs(plan))
+
+
+def planned_runs(plan: Plan) -> list[Planned]:
+    """Every run of a plan, in the order of the table: point, platform, replication."""
+    runs: list[Planned] = []
+    for point in range(len(plan.points)):
+        digest = scenario_digest(plan.scenario_at(point))
+        for platform in plan.platforms:
+            for replication in range(plan.replications):
+                runs.append(Planned(run_id(digest, platform, replication), point, platform, replication))
+    return runs
+
+
+def _check(store: SweepStore, plan: Plan, code: str) -> None:
+    """Refuse to mix: the folder must be empty, or hold this sweep made by this code."""
+    manifest = store.manifest()
+    if manifest is None:
+        return
+    if manifest.get("sweep") != plan.name:
+        raise SweepError(f"{store.root}: holds the results of {manifest.get('sweep')!r}; choose another folder")
+    if manifest.get("code") != code:
+        raise SweepError(
+            f"{store.root}: its runs were made by another version of the simulator; make them anew (overwrite)"
+        )
+
+
+class _Session:
+    """One call of `run_plan`: what is missing, what is under way, what waits to be written."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: SweepStore,
+        executor: Executor,
+        evaluate: Evaluate,
+        fingerprint: Callable[[], str],
+        progress: Callable[[Progress], None] | None,
+        retry_failed: bool,
+    ) -> None:
+        self._plan, self._store, self._executor, self._progress = plan, store, executor, progress
+        self._code = fingerprint()
+        self._work = functools.partial(_work, evaluate=evaluate, fingerprint=fingerprint, expected=self._code)
+        self._started = time.time()
+        self._clock = time.perf_counter()
+        self.planned = planned_runs(plan)
+        kept = {
+            run: state for run, state in store.finished().items() if not (state.lost or (retry_failed and state.failed))
+        }
+        self._missing = [run for run in {run.id: run for run in reversed(self.planned)}.values() if run.id not in kept]
+        self._missing.reverse()
+        wanted = {run.id for run in self.planned}
+        self._total = len(wanted)
+        self._reused = self._total - len(self._missing)
+        self._failed = sum(state.failed for run, state in kept.items() if run in wanted)
+        self._made = 0
+        self._run_seconds = 0.0
+        self._suspects: list[Planned] = []
+        self._waiting: list[bytes] = []
+        self._flushed = time.perf_counter()
+
+    def run(self) -> None:
+        """Make what is missing. What has finished is written even when this is left by an exception."""
+        self._report()
+        try:
+            self._consume(self._batches())
+            # A run whose worker died may have been a bystander: each suspect alone, so that only the culprit is blamed.
+            for run in self._suspects:
+                self._consume([self._batch([run], alone=True)])
+        finally:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write the table, then say in the manifest that all is there."""
+        self._store.write_table(build_table(self._store.read_parts(), self._plan.points, self.planned))
+        self._store.write_manifest(self.manifest("complete"))
+
+    def result(self) -> SweepResult:
+        """The numbers of this session."""
+        seconds = time.perf_counter() - self._clock
+        return SweepResult(
+            self._store.table, self._total, self._made, self._reused, self._failed, seconds, self._run_seconds
+        )
+
+    def _consume(self, batches: Iterable[_Batch]) -> None:
+        with contextlib.closing(self._executor.unordered(self._work, batches)) as outcomes:
+            for outcome in outcomes:
+                if outcome is not None:
+                    self._take(outcome)
+                if time.perf_counter() - self._flushed > FLUSH_SECONDS:
+                    self._flush()
+                self._report()
+
+    def _take(self, outcome: Outcome[_Batch, tuple[bytes, float, int]]) -> None:
+        batch = outcome.task
+        if outcome.result is not None:
+            encoded, seconds, failed = outcome.result
+        elif outcome.lost and not batch.alone:
+            self._suspects.extend(batch.runs)
+            return
+        elif outcome.lost:
+            runs = [Finished(run.id, (), 0.0, f"WorkerDied: {outcome.error}", lost=True) for run in batch.runs]
+            encoded, seconds, failed = encode(runs), 0.0, len(runs)
+        else:  # not a run's own error (that is data): the code, the wiring, the message
+            raise SweepError(f"the workers cannot make the runs: {outcome.error}") from outcome.error
+        self._waiting.append(encoded)
+        self._made += len(batch.runs)
+        self._failed += failed
+        self._run_seconds += seconds
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._store.append(self._waiting)
+            self._waiting = []
+        self._flushed = time.perf_counter()
+
+    def _batches(self) -> Iterator[_Batch]:
+        """Batches of about `BATCH_SECONDS` each, small at first and at the end, so that workers finish together."""
+        at = 0
+        while at < len(self._missing):
+            fair = (len(self._missing) - at) // (3 * max(self._executor.slots, 1))
+            size = max(1, min(fair, BATCH_LARGEST, self._affordable()))
+            yield self._batch(self._missing[at : at + size])
+            at += size
+
+    def _affordable(self) -> int:
+        if not self._made:
+            return 1
+        return int(min(BATCH_SECONDS * self._made / max(self._run_seconds, 1e-9), BATCH_LARGEST))
+
+    def _batch(self, runs: Sequence[Planned], alone: bool = False) -> _Batch:
+        scenarios = {point: self._plan.scenario_at(point) for point in dict.fromkeys(run.point for run in runs)}
+        return _Batch(tuple(runs), scenarios, alone)
+
+    def _report(self) -> None:
+        if self._progress is None:
+            return
+        rate = self._made / max(time.perf_counter() - self._clock, 1e-9)
+        done = self._reused + self._made
+        remaining = (self._total - done) / rate if self._made else None
+        self._progress(Progress(self._total, done, self._reused, self._failed, rate, remaining, self._executor.slots))
+
+    def manifest(self, state: str) -> dict[str, Any]:
+        """What the folder is and how far it is."""
+        return {
+            "sweep": self._plan.name,
+            "state": state,
+            "code": self._code,
+            "platforms": list(self._plan.platforms),
+            "replications": self._plan.replications,
+            "points": len(self._plan.points),
+            "runs": {"planned": self._total, "finished": self._reused + self._made, "failed": self._failed},
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
+            "wall_seconds": round(time.time() - self._started, 3),
+            **self._plan.about,
+        }

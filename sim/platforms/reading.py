@@ -1,0 +1,196 @@
+"""From a platform's raw tree to the frozen models of schema.py; every problem is collected."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
+from sim.platforms.merge import is_quantity
+from sim.platforms.quantities import KINDS
+from sim.platforms.schema import Phase, Platform
+from sim.scenario.errors import Refused, show
+from sim.scenario.units import UnitError
+
+TRUST = ("raw data", "page", "notes", "memory", "assumption", "override")
+"""How far a number may be trusted, best first; `override` is what a scenario typed in."""
+
+_TYPED_IN = {"source": "given by the scenario", "trust": "override"}
+
+# Fields that a phase of each kind must and may have, beside name and kind.
+PHASE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration"})),
+    "clone": (frozenset({"bytes"}), frozenset({"fraction", "rate"})),
+    "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
+    "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
+    "cpu": (frozenset({"work"}), frozenset()),
+    "lock": (frozenset({"lock", "hold"}), frozenset()),
+    "delay": (frozenset({"duration"}), frozenset()),
+}
+
+
+class Row(NamedTuple):
+    """One number of the catalogue: path, text, SI value (of a distribution: its mean), unit, where from."""
+
+    path: str
+    text: str
+    si: float
+    unit: str
+    source: str
+    trust: str
+
+
+class Reader:
+    """Reads one raw tree; collects `problems` and one `Row` a number."""
+
+    def __init__(self, prefix: str) -> None:
+        """`prefix`: what the dotted paths of problems begin with."""
+        self.prefix = prefix
+        self.problems: list[PlatformProblem] = []
+        self.rows: list[Row] = []
+
+    def platform(self, raw: Mapping[str, Any], derived: Mapping[str, Any]) -> Platform | None:
+        """The platform of `raw` plus the `derived` fields (name, lineages); None when there are problems."""
+        values = self._model(Platform, raw, "", derived)
+        self._phase_names(values)
+        return None if self.problems else Platform(**values)
+
+    def _problem(self, path: str, found: Any, allowed: str) -> None:
+        self.problems.append(PlatformProblem(f"{self.prefix}.{path}", show(found), allowed))
+
+    def _model(
+        self, model: type[BaseModel], raw: Any, path: str, derived: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        fields = model.model_fields
+        values: dict[str, Any] = dict(derived or {})
+        if not isinstance(raw, Mapping):
+            self._problem(path, raw, f"a mapping of {', '.join(sorted(fields))}")
+            return values
+        for key in raw:
+            if key not in fields or key in (derived or {}):
+                known = set(fields) - set(derived or {})
+                self.problems.append(unknown_key(f"{self.prefix}.{_join(path, str(key))}", str(key), known))
+        for key, info in fields.items():
+            if key in values:
+                continue
+            if raw.get(key) is not None:
+                values[key] = self._field(info, raw[key], _join(path, key))
+            elif info.is_required():
+                self._problem(_join(path, key), None, "a value; it is required")
+        return values
+
+    def _field(self, info: FieldInfo, raw: Any, path: str) -> Any:
+        kinds = [item for item in info.metadata if isinstance(item, str)]
+        if kinds:
+            return self._quantity(kinds[0], raw, path)
+        annotation = _without_none(info.annotation)
+        if annotation == tuple[Phase, ...]:
+            return self._startup(raw, path)
+        if annotation == tuple[str, ...]:
+            return self._names(raw, path)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return self._model(annotation, raw, path)
+        return self._plain(annotation, raw, path)
+
+    def _quantity(self, kind: str, raw: Any, path: str) -> Any:
+        node = raw if is_quantity(raw) else {"value": raw, **_TYPED_IN}
+        quantity = KINDS[kind]
+        self._provenance(node, path)
+        try:
+            value = quantity.parse(node["value"])
+        except UnitError as error:
+            place = f"{self.prefix}.{path}"
+            self.problems.append(PlatformProblem(place, error.found, error.allowed, error.suggestion))
+            return None
+        except Refused as refused:
+            for loc, found, allowed, suggestion, on_key in refused.findings:
+                place = ".".join((self.prefix, path, *map(str, loc)))
+                self.problems.append(PlatformProblem(place, found, allowed, suggestion, on_key))
+            return None
+        if not isinstance(value, str):  # "image" is a name, not a number
+            mean = float(getattr(value, "mean", value))
+            text = _written(node["value"])
+            source, trust = str(node.get("source")), str(node.get("trust"))
+            self.rows.append(Row(path, text, mean, quantity.unit, source, trust))
+        return value
+
+    def _provenance(self, node: Mapping[str, Any], path: str) -> None:
+        """A number says where it comes from and how far it may be trusted."""
+        known = ("value", "source", "trust")
+        for key in node:
+            if key not in known:
+                self.problems.append(unknown_key(f"{self.prefix}.{path}.{key}", str(key), known))
+        if node.get("trust") not in TRUST:
+            self._problem(f"{path}.trust", node.get("trust"), f"one of {', '.join(TRUST)}")
+        if not str(node.get("source") or "").strip():
+            self._problem(f"{path}.source", node.get("source"), "where the number comes from")
+
+    def _startup(self, raw: Any, path: str) -> list[dict[str, Any]]:
+        if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
+            self._problem(path, raw, "a list of phases, or a mapping from a phase's name to what changes")
+            return []
+        phases: list[dict[str, Any]] = []
+        for number, item in enumerate(raw):
+            name = str(item.get("name", number))
+            if name in {phase.get("name") for phase in phases}:
+                self._problem(f"{path}.{name}", name, "each name once")
+            values = self._model(Phase, item, f"{path}.{name}")
+            self._phase_fields(item, f"{path}.{name}")
+            phases.append(values)
+        return phases
+
+    def _phase_fields(self, item: Mapping[str, Any], path: str) -> None:
+        """A phase has what its kind needs, and nothing that its kind does not use."""
+        kind = item.get("kind")
+        if kind not in PHASE_FIELDS:
+            return  # reported as a plain field
+        needed, optional = PHASE_FIELDS[kind]
+        for key in sorted(needed - {key for key, value in item.items() if value is not None}):
+            self._problem(f"{path}.{key}", None, f"a value; a phase of kind {kind} needs it")
+        for key in sorted((set(item) & set(Phase.model_fields)) - needed - optional - {"name", "kind"}):
+            self._problem(f"{path}.{key}", item[key], f"{', '.join(sorted(needed | optional))} (kind {kind})")
+
+    def _names(self, raw: Any, path: str) -> tuple[str, ...]:
+        if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
+            self._problem(path, raw, "a list of names")
+            return ()
+        return tuple(raw)
+
+    def _plain(self, annotation: Any, raw: Any, path: str) -> Any:
+        if get_origin(annotation) is Literal:
+            allowed = [str(item) for item in get_args(annotation)]
+            if raw not in get_args(annotation):
+                self.problems.append(unknown_name(f"{self.prefix}.{path}", str(raw), allowed))
+        elif not isinstance(raw, annotation):
+            self._problem(path, raw, "true or false" if annotation is bool else "text")
+        return raw
+
+    def _phase_names(self, values: Mapping[str, Any]) -> None:
+        """`restart.phases` and `isolation.panic_phases` name phases that exist."""
+        known = [str(phase.get("name")) for phase in values.get("startup") or ()]
+        for part, key in (("restart", "phases"), ("isolation", "panic_phases")):
+            for name in (values.get(part) or {}).get(key) or ():
+                if name not in known:
+                    self.problems.append(unknown_name(f"{self.prefix}.{part}.{key}", name, known))
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _written(value: Any) -> str:
+    """A value as its writer wrote it, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_written(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        (annotation,) = [item for item in typing.get_args(annotation) if item is not type(None)]
+    return annotation

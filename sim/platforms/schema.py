@@ -1,0 +1,236 @@
+"""The shape of a platform: frozen models, every number in SI (bytes, seconds, cores, ratios).
+
+What a field means to the running model is said here, in its docstring, and nowhere else; how it behaves is
+none of this room's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sim.platforms.quantities import Distribution
+
+# The second argument names the kind of quantity (quantities.KINDS) by which the catalogue's text is parsed.
+Bytes = Annotated[float, "bytes"]
+Bandwidth = Annotated[float, "bandwidth"]
+Cores = Annotated[float, "cores"]
+Seconds = Annotated[float, "duration"]
+CoreSeconds = Annotated[float, "work"]
+Ratio = Annotated[float, "ratio"]
+Factor = Annotated[float, "factor"]
+Count = Annotated[int, "count"]
+Delay = Annotated[Distribution, "distribution"]
+
+PhaseKind = Literal["pull", "clone", "read", "install", "cpu", "lock", "delay"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cpu(_Part):
+    """CPU that the platform itself costs.
+
+    `overhead`: factor (>= 1) on the CPU work of requests. `idle_per_guest`: cores that a guest burns while
+    it does nothing. `host`: cores that hypervisor or daemons burn. `request_per_guest`: cores that
+    admission adds to each guest's CPU request (Kubernetes pod overhead); they are promised, not used.
+    """
+
+    overhead: Factor
+    idle_per_guest: Cores
+    host: Cores
+    request_per_guest: Cores
+
+
+class GuestKernel(_Part):
+    """Memory that a guest's own kernel takes: `fixed` + `per_ram` x RAM, + `step` from `step_from` RAM on."""
+
+    fixed: Bytes
+    per_ram: Ratio
+    step: Bytes
+    step_from: Bytes
+
+    def bytes(self, ram: float) -> float:
+        """Bytes taken from a guest with `ram` bytes of RAM."""
+        return self.fixed + self.per_ram * ram + (self.step if ram >= self.step_from else 0.0)
+
+
+class Memory(_Part):
+    """Memory that the platform itself costs.
+
+    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `guest_os`: OS services
+    inside each guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
+    """
+
+    host: Bytes
+    per_guest: Bytes
+    guest_os: Bytes
+    guest_kernel: GuestKernel | None = None
+
+
+class Disk(_Part):
+    """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image."""
+
+    per_guest: Bytes
+
+
+class Phase(_Part):
+    """One phase of a start-up. What each kind uses:
+
+    - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
+      `duration` (round trips); nothing of it when the image (each of its layers) is there already.
+    - clone: `bytes` x `fraction` copied on the disk, at most at `rate`; a few bytes for a copy-on-write disk,
+      "image" for a full copy.
+    - read: `bytes` x `fraction` read from the disk, at most at `rate`, after `duration` (seeks). `shared:
+      image`: only the first guest of an image on the host reads (and waits `duration`), the others find it
+      in the page cache, where a pull leaves it too; `none`: every guest reads.
+    - install: `duration`, then `work` core-seconds, then `bytes` x `fraction` written; once per image that
+      is not ready made, instead of the pull.
+    - cpu: `work` core-seconds in the CPU kernel, with the guest's weight and cap, without `cpu.overhead` on
+      top.
+    - lock: `hold` seconds inside the host's lock named `lock`, first come, first served.
+    - delay: `duration` seconds that nothing shortens.
+    """
+
+    name: str
+    kind: PhaseKind
+    bytes: Annotated[float | Literal["image"] | None, "bytes-or-image"] = None
+    fraction: Ratio = 1.0
+    rate: Annotated[float | None, "bandwidth"] = None
+    work: Annotated[float | None, "work"] = None
+    hold: Annotated[Distribution | None, "distribution"] = None
+    duration: Annotated[Distribution | None, "distribution"] = None
+    lock: str | None = None
+    shared: Literal["image", "none"] = "none"
+
+    def amount(self, image: float) -> float:
+        """Bytes that the phase moves for an image of `image` bytes (0 for kinds without bytes)."""
+        whole = image if self.bytes == "image" else self.bytes
+        return 0.0 if whole is None else whole * self.fraction
+
+
+class Restart(_Part):
+    """In-place restart after the application died.
+
+    The k-th restart in a row (k = 1, 2, ...) waits `first` if k = 1, else min(`delay` x `factor`^(k-2),
+    `max`); then it repeats `phases` (names of start-up phases) and the application's own start. After
+    `reset_after` seconds of service a guest counts afresh.
+    """
+
+    phases: tuple[str, ...]
+    first: Seconds
+    delay: Seconds
+    factor: Factor
+    max: Seconds
+    reset_after: Seconds
+
+    def wait(self, k: int) -> float:
+        """Seconds before the k-th restart in a row (k >= 1)."""
+        if k <= 1:
+            return self.first
+        try:
+            return float(min(self.delay * self.factor ** (k - 2), self.max))
+        except OverflowError:  # long past the cap
+            return self.max
+
+
+class Stop(_Part):
+    """`delay`: seconds from the order to stop until everything that the guest held is given back."""
+
+    delay: Delay
+
+
+class Move(_Part):
+    """How a guest leaves the host.
+
+    pre-copy: live migration, at most at `max_rate`, until the rest fits into `downtime` or for `max_rounds`
+    rounds. recreate: a new guest at the destination; then this one drains, for at most `drain`. none: it
+    cannot leave.
+    """
+
+    policy: Literal["pre-copy", "recreate", "none"]
+    max_rate: Annotated[float | None, "bandwidth"] = None
+    downtime: Annotated[float | None, "duration"] = None
+    max_rounds: Annotated[int | None, "count"] = None
+    drain: Annotated[float | None, "duration"] = None
+
+
+class Isolation(_Part):
+    """Who falls together.
+
+    `escape_probability`: that a compromised guest reaches its neighbours (those under the same kernel or
+    hypervisor), after `escape_delay`. `panic_scope`: who dies of a kernel panic: the guest, all guests of
+    its VM, or all on the host. `panic_phases`: the start-up phases that each of them repeats once its
+    kernel can start. `host_reboot`: seconds until the host's own kernel is back (host patch; panic of a
+    kernel shared by the host).
+    """
+
+    escape_probability: Ratio
+    escape_delay: Delay
+    panic_scope: Literal["guest", "vm", "host"]
+    panic_phases: tuple[str, ...]
+    host_reboot: Seconds
+
+
+class PoolVm(_Part):
+    """Size of the VMs that hold nested guests: `cpu` vCPUs, `memory` bytes of RAM."""
+
+    cpu: Cores
+    memory: Bytes
+
+
+class Nested(_Part):
+    """Guests inside VMs of size `vm`, each of which is started as the platform `vm_platform`.
+
+    A VM joins the pool when none has room for the next guest. Each VM is the host of its guests: CPU,
+    memory, page cache, locks and kernel. `guest` names the platform whose `memory.host` and `cpu.host` each
+    VM carries.
+    """
+
+    vm: PoolVm
+    vm_platform: str
+    guest: str
+
+
+class Platform(_Part):
+    """One platform, resolved. `lineage`: its name, then what it is based on, nearest first.
+
+    `size_lineage` and `image_lineage` are the names under which a service's size and image are looked up,
+    in order. `allocation`: what admission holds ("reserved": vCPUs and RAM; "used": requests). `oom`: who
+    kills a guest that needs more than its limit (its own kernel, or the host's for its cgroup).
+    `layers_shared`: image layers are kept once on the disk and in the page cache.
+    """
+
+    name: str
+    title: str
+    based_on: str | None = None
+    lineage: tuple[str, ...]
+    size_lineage: tuple[str, ...]
+    image_lineage: tuple[str, ...]
+    allocation: Literal["reserved", "used"]
+    kernel: Literal["own", "shared"]
+    oom: Literal["guest", "cgroup"]
+    layers_shared: bool
+    cpu: Cpu
+    memory: Memory
+    disk: Disk
+    startup: tuple[Phase, ...]
+    restart: Restart
+    stop: Stop
+    move: Move
+    isolation: Isolation
+    nested: Nested | None = None
+
+    def guest_os_bytes(self, ram: float) -> float:
+        """Bytes of a guest's `ram` bytes that its own kernel and OS services use; 0 where there are none."""
+        kernel = self.memory.guest_kernel
+        return self.memory.guest_os + (kernel.bytes(ram) if kernel else 0.0)
+
+    @property
+    def phases(self) -> Mapping[str, Phase]:
+        """The start-up phases by name, in order."""
+        return MappingProxyType({phase.name: phase for phase in self.startup})

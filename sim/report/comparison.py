@@ -1,0 +1,194 @@
+"""Platforms side by side as data: every metric's mean, its differences, and who is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalogue import Metric, describe, in_order
+from .files import platform_order
+from .measures import ALL, Row
+from .statistics import Interval, mean_interval, paired_difference, unpaired_difference
+
+MOST_SERVICES = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one service, over all platforms."""
+
+    metric: Metric
+    service: str
+    values: Mapping[str, Interval]
+    """Platform → mean over its replications, in the metric's unit; absent where there is none."""
+    differences: Mapping[str, Interval]
+    """Platform → platform − first platform."""
+    ratios: Mapping[str, float]
+    """Platform → mean / mean of the first platform; absent where that is 0."""
+    best: Sequence[str] = ()
+    """Platforms with the best mean (several if equal); empty where nothing is better, or all are equal."""
+    clear: bool = False
+    """Whether the interval of the difference between the best and the next best excludes 0."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All lines of a scenario, and what a reader must know to read them."""
+
+    scenario: str
+    platforms: Sequence[str]
+    replications: Mapping[str, int]
+    """Platform → replications that have results."""
+    lines: Sequence[Line]
+    services: Sequence[str]
+    """`all`, then the services that are worth a block of their own."""
+    left_out: int = 0
+    """Services without a block."""
+    paired: bool = True
+    """Whether equal replication numbers met the same traffic."""
+    host: Mapping[str, float] = field(default_factory=dict)
+    """`cores` and `memory` (B), as far as known."""
+
+    def line(self, metric: str, service: str = ALL) -> Line | None:
+        """Find one line; None when no platform has that metric."""
+        return next((each for each in self.lines if each.metric.name == metric and each.service == service), None)
+
+    def of(self, service: str) -> list[Line]:
+        """Lines of one service, in the order of the catalogue."""
+        return [line for line in self.lines if line.service == service]
+
+
+def compare(
+    scenario: str,
+    rows: Sequence[Row],
+    *,
+    platforms: Sequence[str] = (),
+    host: Mapping[str, float] | None = None,
+    paired: bool = True,
+) -> Comparison:
+    """Put platforms side by side.
+
+    `rows` of `summary.csv`; `platforms` gives their order (the first is what the others are compared with),
+    `host` its `cores` and `memory` (B). `paired` says that equal replication numbers met the same arrivals
+    and demands. Raises ValueError when there are no rows.
+    """
+    if not rows:
+        raise ValueError("nothing to compare: no run has finished")
+    names = platform_order(rows, platforms)
+    table: dict[str, dict[str, dict[str, dict[int, float]]]] = {}  # service, platform, metric, replication
+    for row in rows:
+        found = table.setdefault(row.service, {}).setdefault(row.platform, {})
+        found.setdefault(row.metric, {})[row.replication] = row.value
+    units = {row.metric: row.unit for row in rows}
+    lines = {
+        service: [
+            _line(describe(metric, units[metric]), service, names, _of_metric(own, metric), paired)
+            for metric in in_order(list(own[name]) for name in names if name in own)
+        ]
+        for service, own in table.items()
+    }
+    services = [service for service in table if service != ALL]
+    shown, left_out = _worth_showing(services, lines)
+    return Comparison(
+        scenario=scenario,
+        platforms=names,
+        replications={name: len({row.replication for row in rows if row.platform == name}) for name in names},
+        lines=[line for own in lines.values() for line in own],
+        services=[ALL, *shown],
+        left_out=left_out,
+        paired=paired,
+        host=dict(host or {}),
+    )
+
+
+def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict[str, Any]:
+    """Give all services and metrics, also those that the table leaves out, as plain data in SI units."""
+    return {
+        "scenario": comparison.scenario,
+        "platforms": list(comparison.platforms),
+        "replications": dict(comparison.replications),
+        "paired": comparison.paired,
+        "metrics": [
+            {
+                "service": line.service,
+                "metric": line.metric.name,
+                "unit": line.metric.unit,
+                "better": line.metric.better,
+                "values": {name: _plain(value) for name, value in line.values.items()},
+                "differences": {name: _plain(value) for name, value in line.differences.items()},
+                "ratios": dict(line.ratios),
+                "best": list(line.best),
+                "clear": line.clear,
+            }
+            for line in comparison.lines
+        ],
+        "verdict": list(verdict),
+    }
+
+
+def _of_metric(own: Mapping[str, Mapping[str, Mapping[int, float]]], metric: str) -> dict[str, Mapping[int, float]]:
+    return {platform: metrics[metric] for platform, metrics in own.items() if metric in metrics}
+
+
+def _plain(value: Interval) -> dict[str, float | int | None]:
+    return {"mean": value.mean, "half_width_95": value.half, "replications": value.count}
+
+
+def _line(
+    metric: Metric, service: str, names: Sequence[str], found: Mapping[str, Mapping[int, float]], paired: bool
+) -> Line:
+    values = {name: mean_interval(found[name].values()) for name in names if name in found}
+    first = names[0]
+    differences: dict[str, Interval] = {}
+    ratios: dict[str, float] = {}
+    for name in values:
+        if name == first or first not in values:
+            continue
+        difference = _difference(found[first], found[name], paired)
+        if difference is not None:
+            differences[name] = difference
+        if values[first].mean != 0.0:
+            ratios[name] = values[name].mean / values[first].mean
+    best, clear = _best(metric, values, found, paired)
+    return Line(metric, service, values, differences, ratios, best, clear)
+
+
+def _difference(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:
+    return paired_difference(a, b) if paired else unpaired_difference(a.values(), b.values())
+
+
+def _best(
+    metric: Metric, values: Mapping[str, Interval], found: Mapping[str, Mapping[int, float]], paired: bool
+) -> tuple[Sequence[str], bool]:
+    if metric.better is None or len(values) < 2:
+        return (), False
+    first, *others = sorted(values, key=lambda name: values[name].mean, reverse=metric.better == "higher")
+    best = [first]
+    for name in others:
+        difference = _difference(found[first], found[name], paired)
+        if difference is None:
+            return (), False
+        if difference.mean != 0.0:
+            return best, difference.excludes_zero
+        best.append(name)
+    return (), False
+
+
+def _worth_showing(services: Sequence[str], lines: Mapping[str, Sequence[Line]]) -> tuple[list[str], int]:
+    """Services that get a block: none if there is only one, all up to six, else the six served worst."""
+    if len(services) <= 1:
+        return [], 0
+    if len(services) <= MOST_SERVICES:
+        return list(services), 0
+    worst = sorted(services, key=lambda name: _badness(lines[name]), reverse=True)[:MOST_SERVICES]
+    return [name for name in services if name in worst], len(services) - MOST_SERVICES
+
+
+def _badness(lines: Sequence[Line]) -> tuple[float, float]:
+    """Greatest share of requests that were not completed, then the greatest p99, over the platforms."""
+    own = {line.metric.name: line.values for line in lines}
+    arrived, completed = own.get("requests.arrived", {}), own.get("requests.completed", {})
+    lost = [1 - completed[name].mean / arrived[name].mean for name in arrived if arrived[name].mean > 0]
+    tail = [value.mean for value in own.get("response.p99", {}).values()]
+    return max(lost, default=0.0), max(tail, default=0.0)

@@ -1,0 +1,151 @@
+"""The figures of a result: plots put together, and saved as PNG under `plots/`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import plots
+from .store import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 130
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#bbbbbb",
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "figure.titlesize": 12,
+}
+
+
+def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
+    """Draw every figure that the result has data for, and save it in `folder` (default: the result's `plots/`).
+
+    Returns the files. No display and no global state of matplotlib is used.
+    """
+    from matplotlib import rc_context, style
+
+    target = folder or results.folder / "plots"
+    target.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        for name, draw in FIGURES.items():
+            figure = draw(results)
+            if figure is not None:
+                path = target / f"{name}.png"
+                figure.savefig(path, dpi=DPI)
+                made.append(path)
+    return made
+
+
+def timeline(results: Results) -> Figure | None:
+    """Traffic, guests, CPU and memory under one another over the same time."""
+    frame = results.timeline
+    if frame.empty:
+        return None
+    colours = plots.palette(results.platforms)
+    figure = _figure(10.5, 10.5)
+    panels = figure.subplots(4, 1, sharex=True)
+    plots.traffic(frame, panels[0], colours=colours)
+    plots.ready_guests(frame, panels[1], colours=colours)
+    plots.resource(frame, panels[2], colours=colours, kind="cpu")
+    plots.resource(frame, panels[3], colours=colours, kind="memory")
+    warmup = _warmup(results)
+    for panel in panels:
+        plots.transient(panel, warmup)
+        panel.margins(x=0)
+    note = "; shaded: transient, not measured" if warmup > 0 else ""
+    panels[3].set_xlabel(f"simulated time (s){note}")
+    figure.suptitle(f"{results.name}: the run over time{_mean_of(frame)}")
+    return figure
+
+
+def startup(results: Results) -> Figure | None:
+    """How long starts take, and which phases they spend it in."""
+    guests = results.guests
+    if not (guests["ready"] > guests["requested"]).any():
+        return None
+    rows = guests["platform"].nunique()
+    figure = _figure(12.0, 1.9 + 0.85 * rows)
+    left, right = figure.subplots(1, 2, width_ratios=(2, 3))
+    plots.startup_times(guests, left, colours=plots.palette(results.platforms))
+    plots.startup_phases(guests, right)
+    figure.suptitle(f"{results.name}: every start of every replication, also in the transient")
+    return figure
+
+
+def response(results: Results) -> Figure | None:
+    """The tail of the response time of all services."""
+    frame = results.response
+    if frame.empty:
+        return None
+    figure = _figure(8.5, 5.2)
+    colours = plots.palette(results.platforms)
+    plots.response_tail(frame, figure.subplots(), colours=colours, completed=_completed(results))
+    figure.suptitle(f"{results.name}: response time of completed requests{_mean_of(frame)}")
+    return figure
+
+
+def allocation(results: Results) -> Figure | None:
+    """CPU and memory: promised against used."""
+    host = results.manifest["scenario"].get("host", {})
+    if not {"cores", "memory"} <= set(host):
+        return None
+    colours = plots.palette(results.platforms)
+    figure = _figure(max(8.5, 4.0 + 1.6 * len(colours)), 4.6)
+    left, right = figure.subplots(1, 2)
+    summary = results.summary
+    plots.allocated_and_used(summary, left, colours=colours, kind="cpu", capacity=float(host["cores"]))
+    memory = float(host["memory"]) / plots.GIB
+    plots.allocated_and_used(summary, right, colours=colours, kind="memory", capacity=memory)
+    words = "dashed: allocated · filled: used (CPU: hatched = overhead)"
+    figure.suptitle(f"{results.name}: mean over the measured span — {words}")
+    return figure
+
+
+FIGURES: dict[str, Callable[[Results], Figure | None]] = {
+    "timeline": timeline,
+    "startup-phases": startup,
+    "response-tail": response,
+    "allocated-vs-used": allocation,
+}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _warmup(results: Results) -> float:
+    """Start of the measured span as the manifest tells it, s; 0 when it does not."""
+    for place in (results.manifest, results.manifest["scenario"]):
+        if isinstance(place.get("warmup"), int | float):
+            return float(place["warmup"])
+    return 0.0
+
+
+def _completed(results: Results) -> dict[str, float]:
+    """Completed / arrived of all services by platform, over all replications."""
+    totals = {"requests.arrived": dict.fromkeys(results.platforms, 0.0)}
+    totals["requests.completed"] = dict.fromkeys(results.platforms, 0.0)
+    for row in results.rows:
+        if row.service == "all" and row.metric in totals:
+            totals[row.metric][row.platform] += row.value
+    arrived, completed = totals["requests.arrived"], totals["requests.completed"]
+    return {name: completed[name] / arrived[name] for name in arrived if arrived[name] > 0}
+
+
+def _mean_of(frame: Any) -> str:
+    count = frame["replication"].nunique()
+    return f" (mean of {count} replications)" if count > 1 else ""

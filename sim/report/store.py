@@ -1,0 +1,279 @@
+"""The result folder: written beside its place and renamed when whole; read back lazily."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform as machine
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import columnar, files, tables
+from .measures import Row
+from .records import Columns, ScenarioView
+from .requests import merge_parts
+from .tables import RunTables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "hostsim results 1"
+LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
+
+
+class ResultsError(Exception):
+    """A result folder that cannot be written or read; the text says which and why."""
+
+
+class RunWriter:
+    """Writes one result folder.
+
+    As a context manager: leaving it without `finish` removes everything that was written, and an older result
+    of the same name stays as it was.
+    """
+
+    def __init__(self, folder: Path, scenario: ScenarioView, *, overwrite: bool = False) -> None:
+        """Prepare a temporary folder beside `folder`.
+
+        Raises ResultsError when `folder` exists and `overwrite` is false, or when it is not a result folder
+        (which is never replaced).
+        """
+        self.folder = Path(folder).resolve()
+        self.scenario = scenario
+        self._runs: dict[tuple[str, int], RunTables] = {}
+        self._started = datetime.now(UTC)
+        _restore(self.folder)
+        _check_free(self.folder, overwrite)
+        self.work = self._temporary("partial")
+        try:
+            self.work.mkdir(parents=True)
+        except OSError as error:
+            raise ResultsError(f"{self.folder}: cannot be written ({error.strerror})") from error
+
+    def part(self, platform: str, replication: int) -> Path:
+        """Where the requests of a run are to be written while it goes on (see `RequestPartWriter`)."""
+        folder = self.work / "parts"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{platform}-{replication}.parquet"
+
+    def add(self, run: RunTables) -> None:
+        """Take in one finished run, in any order. Raises ValueError when it is there already."""
+        key = (run.platform, run.replication)
+        if key in self._runs:
+            raise ValueError(f"platform {run.platform}, replication {run.replication}: added twice")
+        self._runs[key] = run
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows of `summary.csv`: by platform (order of the scenario), replication, service, metric."""
+        return [row for run in self._in_order() for row in run.rows]
+
+    def write(self, *, platforms: Mapping[str, Any] | None = None, notes: Mapping[str, Any] | None = None) -> Path:
+        """Write all files but the plots into the temporary folder, and return it (plots are drawn from it).
+
+        `platforms`: the catalogue's numbers with unit and source, as they were used. `notes`: further entries
+        of the manifest (for instance which runs failed, and why).
+        """
+        runs = self._in_order()
+        rows = self.rows
+        files.write_summary(self.work / "summary.csv", self.scenario.name, rows)
+        self._write_table("guests", [run.guests for run in runs], tables.GUESTS)
+        self._write_table("timeline", [run.timeline for run in runs], tables.TIMELINE)
+        self._write_table("events", [run.events for run in runs], tables.EVENTS)
+        self._write_table("response", [run.response for run in runs], tables.RESPONSE)
+        parts = [run.requests for run in runs if run.requests is not None]
+        if parts:
+            merge_parts(parts, self.work / "requests.parquet")
+        shutil.rmtree(self.work / "parts", ignore_errors=True)
+        files.write_json(self.work / "manifest.json", self._manifest(platforms or {}, notes or {}))
+        return self.work
+
+    def finish(self) -> Path:
+        """Put the folder in its place, by renaming; an older one goes only after that. Returns its path.
+
+        Raises ResultsError when `write` was not called, or the place was taken meanwhile.
+        """
+        if not (self.work / "manifest.json").exists():
+            raise ResultsError(f"{self.folder}: nothing was written")
+        old = self._temporary("old")
+        replaced = self.folder.exists()
+        if replaced:
+            self.folder.rename(old)
+        try:
+            self.work.rename(self.folder)
+        except OSError as error:
+            if replaced:
+                old.rename(self.folder)
+            raise ResultsError(f"{self.folder}: cannot be put in place ({error.strerror})") from error
+        if replaced:
+            shutil.rmtree(old, ignore_errors=True)
+        return self.folder
+
+    def discard(self) -> None:
+        """Remove what was written; does nothing after `finish`."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def __enter__(self) -> RunWriter:
+        """Give the writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what `finish` did not put in place."""
+        self.discard()
+
+    def _temporary(self, what: str) -> Path:
+        return self.folder.parent / f".{self.folder.name}.{what}-{machine.node()}-{os.getpid()}"
+
+    def _in_order(self) -> list[RunTables]:
+        known = list(self.scenario.platforms)
+        names = [*known, *(name for name, _ in self._runs if name not in known)]
+        return [self._runs[key] for key in sorted(self._runs, key=lambda key: (names.index(key[0]), key[1]))]
+
+    def _write_table(self, name: str, parts: Sequence[Columns], columns: dict[str, str]) -> None:
+        stacked, kinds = tables.stacked(parts, columns)
+        columnar.write_parquet(self.work / f"{name}.parquet", stacked, kinds)
+
+    def _manifest(self, platforms: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
+        finished = datetime.now(UTC)
+        runs = [
+            {"platform": run.platform, "replication": run.replication, "wall_s": round(run.wall, 6)}
+            for run in self._in_order()
+        ]
+        return {
+            "format": FORMAT,
+            "name": self.scenario.name,
+            "digest": self.scenario.digest,
+            "seed": self.scenario.seed,
+            "started": self._started.isoformat(timespec="seconds"),
+            "wall_s": round((finished - self._started).total_seconds(), 6),
+            "runs": runs,
+            "versions": versions(),
+            **notes,
+            "scenario": self.scenario.to_dict(),
+            "platforms": dict(platforms),
+        }
+
+
+class Results:
+    """One finished result folder; a table is read when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a folder. Raises ResultsError when it is not there, not whole or of another format."""
+        self.folder = Path(folder)
+        path = self.folder / "manifest.json"
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ResultsError(f"{self.folder}: no result here (there is no manifest.json)") from error
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path}: cannot be read ({error})") from error
+        found = self.manifest.get("format") if isinstance(self.manifest, dict) else None
+        if found != FORMAT:
+            raise ResultsError(f"{path}: format {found!r}, this version reads {FORMAT!r}")
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return str(self.manifest["name"])
+
+    @property
+    def platforms(self) -> list[str]:
+        """Platforms that have results, in the order of the scenario."""
+        return files.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """`summary.csv` as rows."""
+        try:
+            return files.read_summary(self.folder / "summary.csv")
+        except OSError as error:
+            raise ResultsError(f"{self.folder}: cannot be read ({error.strerror})") from error
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """`summary.csv` as a frame."""
+        import pandas as pd
+
+        return pd.read_csv(self.folder / "summary.csv")
+
+    @cached_property
+    def guests(self) -> pd.DataFrame:
+        """`guests.parquet`."""
+        return self._frame("guests")
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        """`timeline.parquet`."""
+        return self._frame("timeline")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """`events.parquet`."""
+        return self._frame("events")
+
+    @cached_property
+    def response(self) -> pd.DataFrame:
+        """`response.parquet`: the tail of the response time."""
+        return self._frame("response")
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        """`requests.parquet`; ResultsError when the requests were not kept."""
+        if not self.has_requests:
+            raise ResultsError(f"{self.folder}: the requests were not kept (run with --keep-requests)")
+        return self._frame("requests")
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether the requests were kept."""
+        return (self.folder / "requests.parquet").exists()
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / f"{name}.parquet")
+
+
+def load_results(folder: str | Path) -> Results:
+    """Open a finished result folder; see `Results`."""
+    return Results(Path(folder))
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide the numbers; those not installed are left out."""
+    found = {"python": machine.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: is a file")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / "manifest.json").is_file():
+        raise ResultsError(f"{folder}: exists and is not a result folder; give another --out")
+    if not overwrite:
+        raise ResultsError(f"{folder}: exists; --overwrite replaces it, --out writes elsewhere")
+
+
+def _restore(folder: Path) -> None:
+    """Bring back a result whose replacement was killed between its two renames."""
+    if not folder.exists() and folder.parent.is_dir():
+        kept = sorted(folder.parent.glob(f".{folder.name}.old-*"))
+        if kept:
+            kept[-1].rename(folder)

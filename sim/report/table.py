@@ -1,0 +1,248 @@
+"""The comparison as a person reads it in a terminal. Nothing here prints: the caller owns the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any
+
+from .catalogue import QUESTIONS, STARTS, USERS
+from .comparison import Comparison, Line
+from .measures import ALL
+from .statistics import FEWEST, Interval
+from .units import spread, text, times
+from .verdict import conclude
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+PLAIN_WIDTH = 100  # columns of a pipe or a file
+_PER_SERVICE = (USERS, STARTS)
+_GAP = 2  # between two columns
+_NOTHING, _CLEAR, _UNCLEAR, _SAME = "·", "●", "–", "="
+
+
+@dataclass(frozen=True)
+class _Detail:
+    """What a cell tells beside the mean; the first of `_DETAILS` that fits the width is taken."""
+
+    half: bool
+    ratio: bool
+
+
+_DETAILS = (_Detail(True, True), _Detail(True, False), _Detail(False, True), _Detail(False, False))
+
+
+def make_console(file: IO[str], **options: Any) -> Console:
+    """Console for `file`: its own width on a terminal, 100 columns elsewhere.
+
+    Rich itself heeds `NO_COLOR`, a dumb terminal and a pipe (no colour, no control codes).
+    """
+    from rich.console import Console
+
+    width = None if file.isatty() else PLAIN_WIDTH
+    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, **options)
+
+
+def render(comparison: Comparison, *, width: int = PLAIN_WIDTH) -> str:
+    """Give the whole comparison as plain text of at most `width` columns."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    console = Console(file=out, width=width, highlight=False, emoji=False, color_system=None)
+    console.print(comparison_table(comparison))
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
+
+
+def comparison_table(comparison: Comparison) -> ComparisonView:
+    """Give the whole comparison for a console: a block a service, a legend, the verdict."""
+    return ComparisonView(comparison)
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """A comparison that rich can print at any width."""
+
+    comparison: Comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay it out for the width of the console."""
+        from rich.table import Table
+        from rich.text import Text
+
+        comparison = self.comparison
+        fitting = (detail for detail in _DETAILS if _needed(_widths(comparison, detail)) <= options.max_width)
+        detail = next(fitting, _DETAILS[-1])
+        widths = _widths(comparison, detail)
+        yield Text(_title(comparison), style="bold")
+        for service in comparison.services:
+            if len(comparison.services) > 1:
+                yield Text(f"\n{'all services together' if service == ALL else service}", style="bold reverse")
+            yield from _block(comparison, service, detail, widths)
+        if comparison.left_out:
+            yield Text(f"{comparison.left_out} more services fared better: see summary.csv.\n", style="dim")
+        yield Text("\n".join(_legend(comparison, detail)), style="dim")
+        yield Text("\nIn short", style="bold")
+        sentences = Table.grid(padding=(0, 1))
+        for sentence in conclude(comparison):
+            sentences.add_row(" •", Text(sentence))
+        yield sentences
+
+
+def _title(comparison: Comparison) -> str:
+    counts = sorted(set(comparison.replications.values()))
+    number = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    parts = [
+        f"{comparison.scenario}: {' against '.join(comparison.platforms)}",
+        f"{number} replication{'' if counts == [1] else 's'}",
+    ]
+    host = comparison.host
+    if "cores" in host and "memory" in host:
+        parts.append(f"host: {text(host['cores'], '1')} cores, {text(host['memory'], 'B')}")
+    return " · ".join(parts)
+
+
+def _legend(comparison: Comparison, detail: _Detail) -> Iterator[str]:
+    several = len(comparison.platforms) > 1
+    sure = all(count >= FEWEST for count in comparison.replications.values())
+    if sure and detail.half:
+        yield "±  half the 95 % interval of the mean over replications"
+    elif sure:
+        yield "intervals are left out to fit this width; --format json has them"
+    if sure and several:
+        yield f"{_CLEAR}  the 95 % interval of the difference to the next best excludes 0"
+        yield f"{_UNCLEAR}  no clear difference"
+    elif several:
+        yield "fewer than 3 replications, so no intervals: who is better is read off the mean alone"
+    if several and detail.ratio:
+        yield f"×  relative to {comparison.platforms[0]}"
+
+
+def _block(comparison: Comparison, service: str, detail: _Detail, widths: Sequence[int]) -> Iterator[Any]:
+    """One service: the header, then a table a question, all with the same columns."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    headers = _headers(comparison, detail)
+
+    def table(**options: Any) -> Table:
+        made = Table(pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), **options)
+        for number, (header, width) in enumerate(zip(headers, widths, strict=True)):
+            left = number == 0 or header == "better"
+            made.add_column(header, justify="left" if left else "right", no_wrap=True, min_width=width)
+        return made
+
+    yield Text("")
+    yield table(box=box.SIMPLE_HEAD)
+    for question, lines in _questions(comparison, service):
+        yield Text(question, style="bold cyan")
+        rows = table(box=box.SIMPLE, show_header=False)
+        for line in lines:
+            rows.add_row(*(Text(words, style=style) for words, style in _cells(comparison, line, detail)))
+        yield rows
+        yield Text("")
+
+
+def _questions(comparison: Comparison, service: str) -> Iterator[tuple[str, list[Line]]]:
+    lines = [line for line in comparison.of(service) if _worth_a_row(line)]
+    for question in QUESTIONS if service == ALL else _PER_SERVICE:
+        asked = [line for line in lines if line.metric.question == question]
+        if asked:
+            yield question, asked
+
+
+def _worth_a_row(line: Line) -> bool:
+    nothing = all(value.mean == 0.0 for value in line.values.values())
+    return line.metric.shown and not (nothing and line.metric.question != USERS)
+
+
+def _headers(comparison: Comparison, detail: _Detail) -> list[str]:
+    headers = ["", *comparison.platforms]
+    if len(comparison.platforms) == 2:
+        headers += [
+            f"{comparison.platforms[1]} − {comparison.platforms[0]}",
+            *(["×"] if detail.ratio else []),
+        ]
+    return [*headers, "better"] if len(comparison.platforms) > 1 else headers
+
+
+def _widths(comparison: Comparison, detail: _Detail) -> list[int]:
+    """Columns of text that each column of the table needs."""
+    widths = [len(header) for header in _headers(comparison, detail)]
+    for service in comparison.services:
+        for _, lines in _questions(comparison, service):
+            for line in lines:
+                row = _cells(comparison, line, detail)
+                widths = [max(width, len(words)) for width, (words, _) in zip(widths, row, strict=True)]
+    return widths
+
+
+def _needed(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _cells(comparison: Comparison, line: Line, detail: _Detail) -> list[tuple[str, str]]:
+    """Text and style of every cell of a row."""
+    shown, unit = _in_bytes(comparison, line)
+    pair = len(comparison.platforms) == 2
+    cells = [(f" {line.metric.label}", "")]
+    for name in comparison.platforms:
+        if name not in shown.values:
+            cells.append((_NOTHING, "dim"))
+            continue
+        words = spread(_reduced(shown.values[name], detail), unit)
+        if not pair and detail.ratio and name in shown.ratios:
+            same = name in shown.differences and shown.differences[name].mean == 0.0
+            words += f" {_SAME if same else times(shown.ratios[name]):>6}"
+        cells.append((words, "green" if line.clear and name in line.best else ""))
+    if pair:
+        cells += _difference(shown, unit, comparison.platforms[1], detail)
+    if len(comparison.platforms) > 1:
+        cells.append(_better(line))
+    return cells
+
+
+def _reduced(value: Interval, detail: _Detail) -> Interval:
+    return value if detail.half else replace(value, half=None)
+
+
+def _in_bytes(comparison: Comparison, line: Line) -> tuple[Line, str]:
+    """Show a share of the host's memory in bytes, where its size is known."""
+    memory = comparison.host.get("memory")
+    if memory is None or not line.metric.name.startswith("memory."):
+        return line, line.metric.unit
+
+    def scaled(value: Interval) -> Interval:
+        return Interval(value.mean * memory, None if value.half is None else value.half * memory, value.count)
+
+    values = {name: scaled(value) for name, value in line.values.items()}
+    differences = {name: scaled(value) for name, value in line.differences.items()}
+    return replace(line, values=values, differences=differences), "B"
+
+
+def _difference(line: Line, unit: str, name: str, detail: _Detail) -> list[tuple[str, str]]:
+    words, ratio = "", ""
+    if name in line.differences:
+        difference = _reduced(line.differences[name], detail)
+        same = difference.mean == 0.0 and not line.differences[name].half
+        words = _SAME if same else spread(difference, "1" if unit == "0/1" else unit, sign=True)
+        ratio = times(line.ratios[name]) if name in line.ratios and not same and unit != "0/1" else ""
+    return [(words, "dim" if words == _SAME else ""), *([(ratio, "dim")] if detail.ratio else [])]
+
+
+def _better(line: Line) -> tuple[str, str]:
+    if line.metric.better is None or len(line.values) < 2:
+        return "", ""
+    if not line.best:
+        return _SAME, "dim"
+    others = [name for name in line.values if name not in line.best]
+    who = f"all but {others[0]}" if len(line.best) > 2 and len(others) == 1 else ", ".join(line.best)
+    if line.clear:
+        return f"{who} {_CLEAR}", "green"
+    if all(value.count >= FEWEST for value in line.values.values()):
+        return _UNCLEAR, "dim"
+    return who, ""

@@ -1,0 +1,206 @@
+"""The comparison in a few plain sentences. Every sentence states numbers of the table and nothing beyond
+them.
+
+Rules, in the order of the lines:
+1. who completed the greater share of the requests, and what became of the others;
+2. response p99 and the SLO;
+3. start-up, scale-out and refused starts; introduced by "Likely why" only if the platform that served the
+   smallest share is also the one that started and scaled out slowest;
+4. how many guests fit;
+5. memory and CPU: used, allocated, overhead;
+6. how sure all this is.
+A line is left out where the scenario has no such metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from .comparison import Comparison, Line
+from .statistics import FEWEST
+from .units import share, text, times
+
+SAME_SHARE = 0.0005  # shares of requests closer than this are told as equal
+MOST_TOLD = 3  # platforms whose lost requests are told one by one
+_FATES = {
+    "requests.rejected": "rejected",
+    "requests.timed_out": "timed out",
+    "requests.failed": "failed",
+    "requests.in_flight": "still in flight",
+}
+
+
+def conclude(comparison: Comparison) -> list[str]:
+    """Say in at most six lines who did better and by how much."""
+    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (
+        _served, _response, _starts, _fits, _host, _certainty,
+    )  # fmt: skip
+    lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
+    if lines:
+        lines[0] = f"{comparison.scenario}: {lines[0]}"
+    return lines
+
+
+def _means(comparison: Comparison, metric: str) -> dict[str, float]:
+    line = comparison.line(metric)
+    return {} if line is None else {name: value.mean for name, value in line.values.items()}
+
+
+def _shares(comparison: Comparison) -> dict[str, float]:
+    """Completed / arrived by platform, greatest first."""
+    arrived, completed = _means(comparison, "requests.arrived"), _means(comparison, "requests.completed")
+    shares = {name: completed[name] / arrived[name] for name in completed if arrived.get(name)}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _served(comparison: Comparison) -> Iterator[str]:
+    shares = _shares(comparison)
+    if not shares:
+        return
+    arrived = _means(comparison, "requests.arrived")
+    in_time = " in time" if any(_means(comparison, "requests.timed_out").values()) else ""
+    told = f"of {text(round(arrived[next(iter(shares))]), '1')} requests"
+    best, *others = shares
+    if others and shares[best] - min(shares.values()) < SAME_SHARE:
+        yield f"{_and(shares)} each served {share(min(shares.values()))} {told}{in_time}."
+    else:
+        rest = "".join(f", {name} {share(shares[name])}" for name in others)
+        yield f"{best} served {share(shares[best])} {told}{in_time}{rest}."
+    lost = {name: fate for name in shares if (fate := _fate(comparison, name))}
+    if lost:
+        worst = list(lost)[-MOST_TOLD:]  # the shares fall
+        yield f"Not served: {'; '.join(f'{name} {lost[name]}' for name in worst)}."
+
+
+def _fate(comparison: Comparison, platform: str) -> str:
+    counts = {word: _means(comparison, metric).get(platform, 0.0) for metric, word in _FATES.items()}
+    return ", ".join(f"{text(round(count), '1')} {word}" for word, count in counts.items() if count >= 0.5)
+
+
+def _response(comparison: Comparison) -> Iterator[str]:
+    line = comparison.line("response.p99")
+    if line is not None:
+        yield f"Response p99: {_ranked(line)}."
+    held = _means(comparison, "slo.met")
+    if held:
+        words = {name: _held(part, comparison.replications[name]) for name, part in held.items()}
+        each = ", ".join(f"{name} {word}" for name, word in words.items())
+        alike = {"yes": "by all", "no": "by none"}.get(next(iter(words.values())))
+        yield f"SLO met: {alike if alike and len(set(words.values())) == 1 and len(words) > 1 else each}."
+
+
+def _held(part: float, replications: int) -> str:
+    if part in (0.0, 1.0):
+        return "yes" if part else "no"
+    return f"in {round(part * replications)} of {replications} replications"
+
+
+def _starts(comparison: Comparison) -> Iterator[str]:
+    start, scale = comparison.line("startup.p50"), comparison.line("scale_out.time")
+    if start is None:
+        return
+    yield f"{'Likely why: start-up' if _explains(comparison) else 'Start-up'} p50 {_ranked(start)}."
+    slowest = max(start.values, key=lambda name: start.values[name].mean)
+    longest = _longest_phase(comparison, slowest)
+    if longest is not None and len(start.values) > 1:
+        yield f"Longest phase of {slowest}: {longest[0]}, {text(longest[1], 's')} at the median."
+    if scale is not None:
+        yield f"Scale-out time {_ranked(scale)}."
+    refused = {name: count for name, count in _means(comparison, "guests.refused").items() if count >= 0.5}
+    if refused:
+        told = ", ".join(f"{name} {text(round(count), '1')}" for name, count in refused.items())
+        yield f"Starts that the host refused: {told}."
+
+
+def _explains(comparison: Comparison) -> bool:
+    """Whether the platform that served the fewest is by far the slowest to start and to scale out."""
+    shares = _shares(comparison)
+    start, scale = _means(comparison, "startup.p50"), _means(comparison, "scale_out.time")
+    if len(shares) < 2 or set(start) != set(shares) or set(scale) != set(shares):
+        return False
+    best, worst = next(iter(shares)), list(shares)[-1]
+    return (
+        shares[best] - shares[worst] >= SAME_SHARE
+        and max(start, key=lambda name: start[name]) == worst
+        and max(scale, key=lambda name: scale[name]) == worst
+        and start[worst] > 2 * start[best]
+    )
+
+
+def _longest_phase(comparison: Comparison, platform: str) -> tuple[str, float] | None:
+    phases = {
+        line.metric.name.split(".")[1]: line.values[platform].mean
+        for line in comparison.of("all")
+        if line.metric.name.count(".") == 2 and line.metric.name.endswith(".p50") and platform in line.values
+    }
+    return max(phases.items(), key=lambda item: item[1]) if phases else None
+
+
+def _fits(comparison: Comparison) -> Iterator[str]:
+    most = comparison.line("density.max")
+    if most is not None:
+        yield f"Guests that fit: {_ranked(most)}."
+
+
+def _host(comparison: Comparison) -> Iterator[str]:
+    used, allocated = _means(comparison, "memory.used"), _means(comparison, "memory.allocated")
+    unit, capacity = ("B", comparison.host["memory"]) if "memory" in comparison.host else ("ratio", 1.0)
+    told = [
+        f"{name} {text(used[name] * capacity, unit)} used, {text(allocated[name] * capacity, unit)} allocated"
+        for name in comparison.platforms
+        if name in used and name in allocated
+    ]
+    if told:
+        yield f"Memory: {'; '.join(told)}."
+    work, overhead = _means(comparison, "cpu.utilization"), _means(comparison, "cpu.overhead")
+    told = [
+        f"{name} {text(work[name], 'ratio')} work, {text(overhead[name], 'ratio')} overhead"
+        for name in comparison.platforms
+        if name in work and name in overhead
+    ]
+    if told:
+        yield f"CPU: {'; '.join(told)}."
+
+
+def _certainty(comparison: Comparison) -> Iterator[str]:
+    counts = comparison.replications
+    fewest, most = min(counts.values()), max(counts.values())
+    if most == 1:
+        yield "One replication: no interval can be given, a small difference may be chance."
+    elif fewest < FEWEST:
+        yield "Fewer than 3 replications: no interval can be given, a small difference may be chance."
+    else:
+        number = str(most) if fewest == most else f"{fewest} to {most}"
+        how = "paired (same traffic)" if comparison.paired else "not paired (different seeds)"
+        yield f"Means of {number} replications, 95 % intervals by Student's t" + (
+            f", differences {how}." if len(counts) > 1 else "."
+        )
+
+
+def _ranked(line: Line) -> str:
+    """Platforms from better to worse, how far apart, and whether that is sure."""
+    better = line.metric.better
+    ranked = sorted(line.values, key=lambda name: line.values[name].mean, reverse=better == "higher")
+    told = ", ".join(f"{name} {text(line.values[name].mean, line.metric.unit)}" for name in ranked)
+    if len(ranked) < 2:
+        return told
+    if not line.best:
+        return f"{told} (the same)"
+    least, most = (line.values[name].mean for name in (ranked[0], ranked[-1]))
+    if better == "higher":
+        least, most = most, least
+    apart = f" ({times(most / least)})" if least > 0 else ""
+    unsure = " – no clear difference" if _unsure(line) else ""
+    if unsure and len(ranked) > 2:
+        unsure += f" between {ranked[0]} and {ranked[1]}"
+    return f"{told}{apart}{unsure}"
+
+
+def _unsure(line: Line) -> bool:
+    """Whether there are intervals and the one that decides holds 0."""
+    return not line.clear and all(value.count >= FEWEST for value in line.values.values())
+
+
+def _and(names: Mapping[str, float]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

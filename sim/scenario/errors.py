@@ -1,0 +1,107 @@
+"""What is wrong with a scenario: findings inside the tree, problems with their place in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+__all__ = ["Finding", "Loc", "Problem", "Refused", "ScenarioError", "dotted", "nearest", "show"]
+
+Loc = tuple[str | int, ...]
+
+
+class Finding(NamedTuple):
+    """One mistake at `loc` of the tree: what was found, what is allowed, the nearest known name.
+
+    `on_key`: the key itself is the mistake, not its value.
+    """
+
+    loc: Loc
+    found: str
+    allowed: str
+    suggestion: str | None = None
+    on_key: bool = False
+
+    def under(self, *prefix: str | int) -> Finding:
+        """The same finding seen from further up the tree."""
+        return self._replace(loc=(*prefix, *self.loc))
+
+
+class Refused(ValueError):
+    """Raised by validators: all the findings of one part of the tree."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(findings)
+        self.findings = list(findings)
+
+    def __str__(self) -> str:
+        """Each finding on a line."""
+        return "\n".join(f"{dotted(f.loc)}: found {f.found}; allowed: {f.allowed}" for f in self.findings)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake with its place. `file` is the file, or the command-line option that brought the value.
+
+    `line` and `column` count from 1 and are None where there is no file. `path` is dotted, as the user typed it.
+    """
+
+    file: str
+    line: int | None
+    column: int | None
+    path: str
+    found: str
+    allowed: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        """The place, then the mistake, in one line."""
+        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
+        path = f"{self.path}: " if self.path else ""
+        hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{place}: {path}found {self.found}; allowed: {self.allowed}{hint}"
+
+
+class ScenarioError(Exception):
+    """A scenario or sweep file is refused; `problems` holds every mistake found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: list[Problem] = list(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """All problems, each on a line."""
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def dotted(loc: Iterable[str | int]) -> str:
+    """The dotted path of a place in the tree: `services.shop.traffic.constant-arrival-rate.rate`."""
+    return ".".join(str(step) for step in loc if step != "")
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, blind to case and to `-` against `_`; None if nothing is close."""
+    folded = {_fold(each): each for each in known}
+    close = get_close_matches(_fold(str(name)), list(folded), n=1)
+    return folded[close[0]] if close else None
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_")
+
+
+def show(value: Any) -> str:
+    """A value as a message names it: short, in YAML's words."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        keys = ", ".join(str(key) for key in value)
+        return f"a mapping ({keys})" if 0 < len(keys) <= 60 else "a mapping" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,76 @@
+"""Things that happen to guests by plan: faults and moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from sim.scenario.errors import Finding
+from sim.scenario.fields import Strict, choice, count, flag, quantity, text
+
+__all__ = ["Fault", "Move"]
+
+_FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch")
+Time = Annotated[float, quantity("duration", least=0)]
+OptionalTime = Annotated[float | None, quantity("duration", least=0, optional=True)]
+OptionalText = Annotated[str | None, text(optional=True)]
+Index = Annotated[int | None, count(0, optional=True)]
+
+
+class Fault(Strict):
+    """Something that breaks, once `at` a time (seconds) or at a `rate` (1/s, Poisson)."""
+
+    kind: Annotated[Literal["app-crash", "kernel-panic", "compromise", "host-patch"], choice(*_FAULTS)] = Field(
+        description=f"one of {', '.join(_FAULTS)}"
+    )
+    at: OptionalTime = Field(None, description="when it happens, such as 5min")
+    rate: Annotated[float | None, quantity("rate", above=0, optional=True)] = Field(
+        None, description="how often it happens, such as 0.1/h"
+    )
+    service: OptionalText = Field(None, description="the service it strikes; any when left out")
+    replica: Index = Field(None, description="the number of the replica it strikes; drawn when left out")
+    move_first: Annotated[bool, flag()] = Field(False, description="host-patch: move away first what can be moved")
+    outage: OptionalTime = Field(None, description="host-patch, kernel-panic: how long the kernel is away")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """Exactly one of `at` and `rate`; a host is patched as a whole."""
+        findings: list[Finding] = []
+        given = [key for key in ("at", "rate") if raw.get(key) is not None]
+        if len(given) != 1:
+            found = "both at and rate" if given else "neither at nor rate"
+            findings.append(Finding((), found, "one of at (a time) and rate"))
+        kind = values.get("kind")
+        if kind is None:
+            return findings
+        only = {"move_first": ("host-patch",), "outage": ("host-patch", "kernel-panic")}
+        if kind == "host-patch":
+            only |= {"service": (), "replica": ()}
+        for key, kinds in only.items():
+            if key in raw and kind not in kinds:
+                allowed = f"this key only with {' or '.join(kinds)}" if kinds else "no such key: it strikes the host"
+                findings.append(Finding((key,), f"{key} with {kind}", allowed, on_key=True))
+        return findings
+
+
+class Move(Strict):
+    """Replicas that leave for another host at a time (seconds): live migration, or re-creation there."""
+
+    at: Time = Field(description="when it begins, such as 3min")
+    service: Annotated[str, text()] = Field(description="the service to move")
+    replica: Index = Field(None, description="the number of the replica to move; all of them when left out")
+    link: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
+        None, description="bandwidth to the other host, such as 10Gbit/s; the host's own network when left out"
+    )
+    dirty_rate: Annotated[float, quantity("bandwidth", least=0)] = Field(
+        0.0, description="memory that a replica overwrites while it is copied, such as 40MB/s"
+    )
+    downtime: OptionalTime = Field(None, description="longest stop to aim at; the platform's when left out")
+    max_rounds: Annotated[int | None, count(1, optional=True)] = Field(
+        None, description="most rounds of copying; the platform's when left out"
+    )
+    on_no_convergence: Annotated[Literal["force", "abort"], choice("force", "abort")] = Field(
+        "abort", description="what to do when copying does not catch up with the writes"
+    )

@@ -1,0 +1,292 @@
+"""A service: what one replica needs, how requests reach it, how it scales, and its traffic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from sim.scenario.distribution import Work
+from sim.scenario.errors import Finding, Loc, Refused, nearest, show
+from sim.scenario.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, whole
+from sim.scenario.placement import ANY, Image, Images, Size, Sizes
+from sim.scenario.traffic import Traffic
+
+__all__ = [
+    "Autoscale", "Concurrency", "Hpa", "Memory", "PerRequest", "Ramp", "Service", "Services", "Slo", "tenant_names",
+]  # fmt: skip
+
+T = TypeVar("T")
+Duration = Annotated[float, quantity("duration", above=0)]
+OptionalDuration = Annotated[float | None, quantity("duration", above=0, optional=True)]
+
+
+class Memory(Strict):
+    """Memory of one replica's application: `base` + `per_request` × requests in service, in bytes."""
+
+    base: Annotated[float, quantity("size", least=0)] = Field(description="memory when idle, such as 220MiB")
+    per_request: Annotated[float, quantity("size", least=0)] = Field(
+        0.0, description="more for each request in service, such as 4MiB"
+    )
+
+
+class Slo(Strict):
+    """Objectives: percentiles of the response time (seconds), and the share of requests answered."""
+
+    p50: OptionalDuration = Field(None, description="median response time, at most")
+    p95: OptionalDuration = Field(None, description="95th percentile of the response time, at most")
+    p99: OptionalDuration = Field(None, description="99th percentile of the response time, at most")
+    p999: OptionalDuration = Field(None, description="99.9th percentile of the response time, at most")
+    availability: Annotated[float | None, quantity("ratio", above=0, most=1, optional=True)] = Field(
+        None, description="completed in time / arrived, at least, such as 99.9%"
+    )
+
+
+class _Bounds(Strict):
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """The least number of replicas is at most the greatest."""
+        low, high = values.get("min"), values.get("max")
+        if low is None or high is None or low <= high:
+            return []
+        return [Finding(("min",), f"{low}, more than max {high}", "min at most max")]
+
+
+class Hpa(_Bounds):
+    """Kubernetes' HorizontalPodAutoscaler: desired = ⌈replicas × usage / target⌉.
+
+    The defaults are those of kube-controller-manager
+    (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/).
+    """
+
+    rule: Literal["hpa"] = Field(description="the rule")
+    min: Annotated[int, count(1)] = Field(1, description="fewest replicas")
+    max: Annotated[int, count(1)] = Field(description="most replicas")
+    target_cpu: Annotated[float, quantity("ratio", above=0, most=10)] = Field(
+        description="CPU used / CPU requested to aim at, such as 60%"
+    )
+    sync: Duration = Field(15.0, description="time between decisions")
+    tolerance: Annotated[float, quantity("ratio", least=0, most=1)] = Field(
+        0.1, description="no change while usage / target is this close to 1"
+    )
+    stabilization: Annotated[float, quantity("duration", least=0)] = Field(
+        300.0, description="scale down to the highest desire of this past"
+    )
+
+
+class Concurrency(_Bounds):
+    """Knative's rule: as many replicas as keep the mean concurrency at the target.
+
+    The defaults are Knative's stable window and tick (https://knative.dev/docs/serving/autoscaling/).
+    """
+
+    rule: Literal["concurrency"] = Field(description="the rule")
+    target: Annotated[float, quantity("number", above=0)] = Field(description="requests in service for each replica")
+    min: Annotated[int, count(0)] = Field(0, description="fewest replicas; 0 scales to zero")
+    max: Annotated[int, count(1)] = Field(description="most replicas")
+    window: Duration = Field(60.0, description="span over which concurrency is averaged")
+    sync: Duration = Field(2.0, description="time between decisions")
+
+
+class PerRequest(Strict):
+    """The serverless rule: a new guest whenever none is idle; an idle one is kept for `keep_alive` seconds."""
+
+    rule: Literal["per-request"] = Field(description="the rule")
+    keep_alive: Annotated[float, quantity("duration", least=0)] = Field(description="how long an idle guest stays")
+    max: Annotated[int, count(1)] = Field(description="most replicas")
+
+
+class Ramp(Strict):
+    """Replicas added until the host refuses: `add` of them every `every` seconds."""
+
+    add: Annotated[int, count(1)] = Field(1, description="replicas added at once")
+    every: Duration = Field(description="time between additions, such as 2s")
+
+
+_RULES: Final[dict[str, type[Strict]]] = {"hpa": Hpa, "concurrency": Concurrency, "per-request": PerRequest}
+
+
+def _parse_autoscale(value: Any, info: Info) -> Strict | None:
+    if value is None:
+        return None
+    rules = ", ".join(_RULES)
+    if not isinstance(value, Mapping):
+        raise Refused([Finding((), show(value), f"a mapping with rule: {rules}")])
+    rule = value.get("rule")
+    if not isinstance(rule, str) or rule not in _RULES:
+        near = nearest(rule, _RULES) if rule is not None else None
+        findings = [Finding(("rule",), show(rule), f"one of {rules}", near)]
+        if "rule" not in value and (misspelt := nearest("rule", [str(key) for key in value])) is not None:
+            findings = [Finding((misspelt,), "an unknown key", f"rule: {rules}", "rule", True)]
+        raise Refused(findings)
+    collect = Collector(info)
+    model = collect.model(_RULES[rule], value)
+    collect.done()
+    return model
+
+
+def _parse_replicas(value: Any, info: Info) -> int | Ramp | None:
+    if isinstance(value, Mapping):
+        collect = Collector(info)
+        ramp = collect.model(Ramp, value)
+        collect.done()
+        return ramp
+    if value is None:
+        return None
+    try:
+        return whole(value, 0)
+    except ValueError:
+        allowed = "a whole number, at least 0, or {add: 1, every: 2s}"
+        raise Refused([Finding((), show(value), allowed)]) from None
+
+
+def _or_null(inner: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [*inner.get("anyOf", [inner])]}
+
+
+Autoscale = Annotated[
+    Annotated[Hpa | Concurrency | PerRequest, Field(discriminator="rule")] | None,
+    Human(_parse_autoscale, _or_null),
+]
+Replicas = Annotated[int | Ramp | None, Human(_parse_replicas, _or_null)]
+Routing = Literal["random", "round-robin", "least-outstanding", "power-of-two"]
+_ROUTING: Final = ("random", "round-robin", "least-outstanding", "power-of-two")
+
+
+class Service(Strict):
+    """One service as it is asked for; all quantities in SI."""
+
+    image: Images = Field(description="size of the image (190MB), its layers, or either for each platform")
+    memory: Memory = Field(description="memory of the application: {base, per_request}")
+    start_cpu: Annotated[float, quantity("duration", least=0)] = Field(
+        0.0, description="core-seconds the application needs before it can serve, such as 1.5s"
+    )
+    request_cpu: Work = Field(description="core-seconds of one request: 25ms, or {lognormal: {mean: 25ms, cv: 1.2}}")
+    concurrency: Annotated[int, count(1)] = Field(1, description="requests in service at once in one replica")
+    queue: Annotated[int | None, count(0, optional=True)] = Field(None, description="longest waiting line of a replica")
+    backlog: Annotated[int | None, count(0, optional=True)] = Field(
+        None, description="longest waiting line while no replica is ready; queue when left out"
+    )
+    timeout: OptionalDuration = Field(None, description="how long a client waits for its answer, such as 5s")
+    slo: Slo | None = Field(None, description="objectives: {p99: 400ms, availability: 99.9%}")
+    routing: Annotated[Routing, choice(*_ROUTING)] = Field(
+        "least-outstanding", description="how a replica is chosen for a request"
+    )
+    size: Sizes = Field(description="{cpu: 2, memory: 2GiB}, or such a mapping for each platform")
+    autoscale: Autoscale = Field(None, description="{rule: hpa | concurrency | per-request, …}")
+    replicas: Replicas = Field(None, description="number of replicas, or {add: 1, every: 2s} until the host refuses")
+    tenants: Annotated[int, count(1)] = Field(
+        0, description="the service this many times over, each with its own traffic and guests; 0: not multiplied"
+    )
+    traffic: Traffic = Field(default_factory=list, description="sources of requests; several add up")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """Either replicas or autoscale."""
+        if raw.get("replicas") is not None and raw.get("autoscale") is not None:
+            return [Finding(("replicas",), "both replicas and autoscale", "one of the two", on_key=True)]
+        return []
+
+    @model_validator(mode="after")
+    def _defaults(self, info: Info) -> Self:
+        if not context_of(info).resolved:
+            if "backlog" not in self.model_fields_set:
+                self.__dict__["backlog"] = self.queue
+            if self.replicas is None and self.autoscale is None:
+                self.__dict__["replicas"] = 1
+        return self
+
+    def size_on(self, lineage: Sequence[str]) -> Size | None:
+        """The size for the first platform of `lineage` that has one; what holds for every platform comes last."""
+        return _first(self.size, lineage)
+
+    def image_on(self, lineage: Sequence[str]) -> Image | None:
+        """The image for the first platform of `lineage` that has one; what holds for every platform comes last."""
+        return _first(self.image, lineage)
+
+
+def _first(choices: Mapping[str, T], lineage: Sequence[str]) -> T | None:
+    for name in (*lineage, ANY):
+        if name in choices:
+            return choices[name]
+    return None
+
+
+# A label of DNS (RFC 1123), as Kubernetes names its objects; short enough for `<service>-<tenant>-<number>` to be one.
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
+_NAME_TEXT: Final = "lower-case letters, digits and -, at most 52, no - at either end"
+
+
+def tenant_names(name: str, tenants: int) -> list[str]:
+    """Names of a service's tenants (`shop-00`, `shop-01`, …), or its own name when it is not multiplied.
+
+    The width is fixed, so that a tenant keeps its name, and with it its random numbers, whatever their number.
+    """
+    return [f"{name}-{index:02d}" for index in range(tenants)] if tenants else [name]
+
+
+def _parse_services(value: Any, info: Info) -> dict[str, Service]:
+    collect = Collector(info)
+    services: dict[str, Service] = {}
+    if not isinstance(value, Mapping) or not value:
+        raise Refused([Finding((), show(value), "a mapping of service names to services, at least one")])
+    for name, raw in value.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            collect.add(f"the name {name!r}", _NAME_TEXT, name, on_key=True)
+        elif name == "all":
+            collect.add("the name 'all'", "another name: `all` stands for the whole host in results", name, on_key=True)
+        service = collect.model(Service, raw, name)
+        if service is not None:
+            services[name] = _name_layers(name, service)
+    _check_tenants(collect, services)
+    _check_layers(collect, services, value)
+    collect.done()
+    return services
+
+
+def _name_layers(name: str, service: Service) -> Service:
+    """Give the one layer of an image without layers the service's name: tenants share it, services do not."""
+    images = {
+        platform: image.model_copy(update={"layers": [layer.model_copy(update={"name": layer.name or name})
+                                                      for layer in image.layers]})
+        for platform, image in service.image.items()
+    }  # fmt: skip
+    return service.model_copy(update={"image": images})
+
+
+def _check_tenants(collect: Collector, services: Mapping[str, Service]) -> None:
+    owners: dict[str, str] = {}
+    for name, service in services.items():
+        for full in tenant_names(name, service.tenants):
+            if full in owners:
+                found = f"the name {full!r}, which is also one of the tenants of {owners[full]} or of {name}"
+                collect.add(found, "a name of its own for every service", name, on_key=True)
+                break
+            owners[full] = name
+
+
+def _check_layers(collect: Collector, services: Mapping[str, Service], raw: Mapping[str, Any]) -> None:
+    """Layers are shared by name, so a name must mean the same bytes on every image of a platform."""
+    known: dict[tuple[str, str], tuple[float, str]] = {}
+    for name, service in services.items():
+        for platform, image in service.image.items():
+            for index, layer in enumerate(image.layers):
+                size, owner = known.setdefault((platform, layer.name), (layer.bytes, name))
+                if size != layer.bytes:
+                    loc: Loc = (name, "image", *(() if platform == ANY else (platform,)), "layers", index)
+                    found = f"the layer {layer.name!r} with another size than in {owner}"
+                    collect.findings.append(Finding(loc, found, "one size for a layer of one name"))
+
+
+def _services_schema(inner: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "patternProperties": {f"^(?!all$){_NAME.pattern}$": inner["additionalProperties"]},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+
+
+Services = Annotated[dict[str, Service], Human(_parse_services, _services_schema)]

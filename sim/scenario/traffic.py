@@ -1,0 +1,228 @@
+"""Sources of requests. The names and the terms of the rates are those of k6's executors."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from sim.scenario.distribution import Distribution, Pause
+from sim.scenario.errors import Finding, Refused, nearest, show
+from sim.scenario.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, text
+
+__all__ = [
+    "ConstantRate",
+    "ConstantUsers",
+    "Diurnal",
+    "Mmpp",
+    "MmppState",
+    "RampingRate",
+    "Source",
+    "Stage",
+    "Trace",
+    "Traffic",
+]
+
+Rate = Annotated[float, quantity("rate", least=0)]
+Duration = Annotated[float, quantity("duration", above=0)]
+Arrivals = Annotated[Literal["poisson", "even"], choice("poisson", "even")]
+
+
+class ConstantRate(Strict):
+    """Arrivals at one rate, whatever the system does (open loop)."""
+
+    kind: Literal["constant-arrival-rate"] = "constant-arrival-rate"
+    rate: Rate = Field(description="requests a second, such as 100/s")
+    arrivals: Arrivals = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
+
+
+class Stage(Strict):
+    """One stage of a ramp: the rate moves in a straight line to `target`."""
+
+    duration: Annotated[float, quantity("duration", least=0)] = Field(description="length of the stage, such as 5min")
+    target: Rate = Field(description="rate at the end of the stage, such as 500/s")
+
+
+class RampingRate(Strict):
+    """Arrivals at a rate that moves through stages; after the last one its target holds."""
+
+    kind: Literal["ramping-arrival-rate"] = "ramping-arrival-rate"
+    start: Rate = Field(0.0, description="rate at the beginning, such as 50/s")
+    stages: list[Stage] = Field(description="a list of {duration, target}")
+    arrivals: Arrivals = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """A ramp needs a stage."""
+        if values.get("stages") == []:
+            return [Finding(("stages",), "an empty list", "at least one stage {duration, target}")]
+        return []
+
+
+class ConstantUsers(Strict):
+    """A fixed number of users, each waiting for its answer, then thinking (closed loop)."""
+
+    kind: Literal["constant-vus"] = "constant-vus"
+    vus: Annotated[int, count(1)] = Field(description="number of virtual users")
+    think_time: Pause = Field(
+        default=Distribution.model_construct(kind="constant", parameters={"mean": 0.0}),
+        description="pause between an answer and the next request: a duration or a distribution",
+    )
+
+
+class MmppState(Strict):
+    """One state of the modulating chain."""
+
+    rate: Rate = Field(description="arrival rate in this state, such as 20/s")
+    mean_duration: Duration = Field(description="mean of the exponential stay in this state, such as 30s")
+
+
+class Mmpp(Strict):
+    """A Markov-modulated Poisson process: the rate jumps between states, giving bursts."""
+
+    kind: Literal["mmpp"] = "mmpp"
+    states: list[MmppState] = Field(description="a list of {rate, mean_duration}, visited in turn")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """One state alone would be a plain Poisson process."""
+        states = values.get("states")
+        if states is not None and len(states) < 2:
+            return [Finding(("states",), show(raw["states"]), "at least two states {rate, mean_duration}")]
+        return []
+
+
+class Diurnal(Strict):
+    """Poisson arrivals whose rate follows mean + (peak − mean) · sin(2π (t + phase) / period)."""
+
+    kind: Literal["diurnal"] = "diurnal"
+    mean: Rate = Field(description="mean rate, such as 100/s")
+    peak: Rate = Field(description="highest rate, such as 180/s; at most twice the mean")
+    period: Duration = Field(86400.0, description="length of a cycle, such as 24h")
+    phase: Annotated[float, quantity("duration")] = Field(0.0, description="shift: a quarter period starts at the peak")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """A rate below zero does not exist, so the peak is at most twice the mean."""
+        mean, peak = values.get("mean"), values.get("peak")
+        if mean is None or peak is None or mean <= peak <= 2 * mean:
+            return []
+        return [Finding(("peak",), f"{raw['peak']} with mean {raw['mean']}", "from the mean to twice the mean")]
+
+
+class Trace(Strict):
+    """Recorded arrivals, from a CSV or Parquet file; relative to the scenario's folder."""
+
+    kind: Literal["trace"] = "trace"
+    file: Annotated[str, text()] = Field(description="path of the recording, relative to the scenario file")
+    time: Annotated[str, text()] = Field("time", description="column with the arrival times")
+    demand: Annotated[str | None, text(optional=True)] = Field(
+        None, description="column with the CPU seconds of each request; without it, request_cpu is drawn"
+    )
+    sha256: Annotated[str | None, text(optional=True)] = Field(
+        None, description="hash of the file's content; filled in when left out, checked when given"
+    )
+    _path: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def path(self) -> Path:
+        """The recording's absolute path."""
+        return self._path
+
+    @model_validator(mode="after")
+    def _find(self, info: Info) -> Self:
+        context = context_of(info)
+        path = (context.base / self.file).resolve()
+        if context.resolved or self._path == path:
+            return self
+        findings = _trace_findings(path, self.file, (self.time, self.demand))
+        if not findings:
+            stat = path.stat()
+            found = _digest(path, stat.st_mtime_ns, stat.st_size)
+            if self.sha256 not in (None, found):
+                findings = [Finding(("sha256",), show(self.sha256), f"the hash of {self.file}, {found}")]
+        if findings:
+            raise Refused(findings)
+        self._path = path
+        self.__dict__["sha256"] = found  # frozen for everyone else
+        return self
+
+
+def _trace_findings(path: Path, name: str, columns: tuple[str | None, ...]) -> list[Finding]:
+    """What is wrong with a recording, as far as its first line tells."""
+    if path.suffix not in (".csv", ".parquet"):
+        return [Finding(("file",), show(name), "a .csv or .parquet file")]
+    try:
+        with path.open("rb") as file:
+            head = file.readline(100_000)
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "unreadable"
+        return [Finding(("file",), f"{name!r}, {reason}", f"a file that is there, relative to {path.parent.name}/")]
+    if path.suffix != ".csv":
+        return []
+    header = next(csv.reader([head.decode("utf-8-sig", "replace")]), [])
+    return [
+        Finding((key,), show(column), f"a column of {name}: {', '.join(header)}", nearest(column, header))
+        for key, column in zip(("time", "demand"), columns, strict=True)
+        if column is not None and column not in header
+    ]
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, changed: int, size: int) -> str:
+    """SHA-256 of a file, computed once for each state of it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+Source = Annotated[ConstantRate | RampingRate | ConstantUsers | Mmpp | Diurnal | Trace, Field(discriminator="kind")]
+
+_MODELS: Final[dict[str, type[Strict]]] = {
+    "constant-arrival-rate": ConstantRate,
+    "ramping-arrival-rate": RampingRate,
+    "constant-vus": ConstantUsers,
+    "mmpp": Mmpp,
+    "diurnal": Diurnal,
+    "trace": Trace,
+}
+
+
+def _parse(value: Any, info: Info) -> list[Strict]:
+    """One mapping {kind: …} of sources, or a list of such mappings: they add up."""
+    if value is None:
+        return []
+    collect = Collector(info)
+    sources: list[Strict | None] = []
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            sources += _sources(collect, item, index)
+    else:
+        sources += _sources(collect, value)
+    collect.done()
+    return [source for source in sources if source is not None]
+
+
+def _sources(collect: Collector, value: Any, *loc: str | int) -> list[Strict | None]:
+    if not isinstance(value, Mapping) or (loc and not value):
+        collect.add(show(value), f"a mapping with a kind of traffic: {', '.join(_MODELS)}", *loc)
+        return []
+    collect.unknown(value, tuple(_MODELS), *loc)
+    return [collect.model(_MODELS[kind], value[kind], *loc, kind) for kind in value if kind in _MODELS]
+
+
+def _schema(inner: dict[str, Any]) -> dict[str, Any]:
+    models: dict[str, str] = inner["items"]["discriminator"]["mapping"]
+    kinds = {
+        "type": "object",
+        "properties": {kind: {"$ref": ref} for kind, ref in models.items()},
+        "additionalProperties": False,
+    }
+    return {"anyOf": [kinds, {"type": "array", "items": kinds}, {"type": "null"}]}
+
+
+Traffic = Annotated[list[Source], Human(_parse, _schema)]

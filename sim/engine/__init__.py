@@ -1,0 +1,1 @@
+"""The two-plane clock: SimPy for control, a compiled kernel for the requests."""

@@ -80,5 +80,21 @@ class HybridEnvironment(simpy.Environment):
         """As in SimPy; with a time, both planes stand at it afterwards."""
         result = super().run(until)
         if isinstance(until, (int, float)):
-            self.plane.now = float(until)
+            self.finish()
         return result
+
+    def finish(self) -> None:
+        """Let the data plane, and what it wakes, go through all that happens up to and including `now`.
+
+        SimPy ends `run(until)` before the ordinary events of that time; requests and wake-ups due then still count.
+        """
+        now = self._now
+        while self.plane.next <= now or self.peek() <= now:
+            stop = self.plane.advance(now) if self.plane.next <= now else None
+            if stop is not None:
+                heappush(self._queue, (stop.time, URGENT, next(self._eid), self._event_of(stop)))
+            elif self.peek() > now:
+                break
+            if self.peek() <= now:
+                super().step()
+        self.plane.now = now

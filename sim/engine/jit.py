@@ -64,7 +64,9 @@ def inline(function: F) -> F:
     """A helper of the kernel: compiled into its callers, so it needs no cache entry of its own."""
     import numba
 
-    compiled: F = numba.njit(error_model="numpy", fastmath=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled: F = numba.njit(
+        error_model="numpy", fastmath=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
     return compiled
 
 

@@ -401,6 +401,44 @@ class DataPlane:
             self._sink(self.a.out[:n])
             st["out"] = 0
 
+    def work(self, service: int) -> tuple[float, float, float]:
+        """CPU given to a service's guests up to the last `book`: for requests, boots, application starts (core-s)."""
+        s = self.a.s[service]
+        return float(s["work_request"]), float(s["work_boot"]), float(s["work_start"])
+
+    @property
+    def memory_used(self) -> float:
+        """Bytes in use on the host."""
+        return float(self._st["memory"])
+
+    @property
+    def memory_integral(self) -> float:
+        """Byte-seconds up to the last `book`."""
+        return float(self._st["memory_integral"])
+
+    def serving(self) -> npt.NDArray[np.int32]:
+        """Requests in service of each guest slot."""
+        column: npt.NDArray[np.int32] = self.a.g["serving"]
+        return column
+
+    def measured(self, service: int) -> int:
+        """Requests of a service that arrived in the measured span, as the kernel counted them."""
+        return int(self.a.s[service]["measured"])
+
+    def request_counts(self) -> tuple[int, int, int]:
+        """Requests so far that arrived and that completed, and those in flight now."""
+        arrived = int(self.a.s["arrived"][: self.services].sum())
+        return arrived, int(self._st["completed"]), int(self._st["in_flight"])
+
+    def in_flight(self, service: int) -> int:
+        """Requests of a service that have arrived and not ended."""
+        return int(self.a.s[service]["in_flight"])
+
+    def idle_for(self, guest: int) -> float | None:
+        """Seconds since the guest had its last request; None while it has one."""
+        g = self.a.g[guest]
+        return self.now - float(g["idle_since"]) if g["idle"] else None
+
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""
         self._sync()
@@ -418,3 +456,36 @@ class DataPlane:
             self.a.s[service]["closed"] = 0
         control.end_run(self.a, self.guests, self.services)
         self.flush()
+
+
+def warm_up() -> None:
+    """Compile every entry point of the kernel, or load it from the cache, by a run of a few requests."""
+    from types import SimpleNamespace
+
+    from sim.engine.jit import mark_compiled
+    from sim.engine.tally import Tally
+
+    times = np.array([0.1, 0.2, 0.3])
+    chunk = SimpleNamespace(
+        time=times, service=np.zeros(3, np.int32), demand=np.full(3, 0.05), u1=np.zeros(3), u2=np.zeros(3)
+    )
+    chunks = iter([chunk])
+    plane = DataPlane(2.0, source=lambda: next(chunks, None), sink=Tally(1, 0.0).add)
+    service = plane.add_service()
+    first, second = plane.add_guest(service, 1.0, 1.0), plane.add_guest(service, 1.0, 1.0)
+    plane.start_task(first, 0.01, lay.WORK_BOOT)
+    plane.advance(0.05)
+    plane.open(first)
+    plane.advance(0.25)
+    plane.pause(first, True)
+    plane.pause(first, False)
+    plane.resize(first, 2.0, 2.0)
+    plane.set_capacity(1.0)
+    plane.charge_host(0.0)
+    plane.drain(first)
+    plane.remove(second)
+    held = plane.add_service(routing=lay.IDLE_LIFO)
+    plane.add_guest(held, 1.0, 1.0)
+    plane.end()
+    control.start_clients(plane.a, service, 0)
+    mark_compiled()

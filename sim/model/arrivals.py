@@ -99,9 +99,7 @@ class ArrivalStream:
     Memory is constant in the number of requests; a scenario's platforms all meet the same stream.
     """
 
-    def __init__(
-        self, services: Sequence[tuple[str, Service]], seed: int, replication: int, duration: float
-    ) -> None:
+    def __init__(self, services: Sequence[tuple[str, Service]], seed: int, replication: int, duration: float) -> None:
         """Take the services (``Scenario.expanded()``), the seeds, and the end of the simulation [s].
 
         Raises ``ValueError`` or ``OSError`` for a trace that cannot be read (:func:`read_trace`).
@@ -217,9 +215,7 @@ class ClosedSource:
         )
 
 
-def closed_sources(
-    services: Sequence[tuple[str, Service]], seed: int, replication: int
-) -> list[ClosedSource]:
+def closed_sources(services: Sequence[tuple[str, Service]], seed: int, replication: int) -> list[ClosedSource]:
     """Return the closed sources of a scenario, in the order of the services and of their traffic."""
     return [
         ClosedSource(index, f"{name}/{position}", service, source, seed, replication)
@@ -229,9 +225,7 @@ def closed_sources(
     ]
 
 
-def _open_processes(
-    name: str, service: Service, seed: int, replication: int, duration: float
-) -> list[Process]:
+def _open_processes(name: str, service: Service, seed: int, replication: int, duration: float) -> list[Process]:
     """Return the processes of a service's open sources; streams are named by the place in the traffic."""
     processes = (
         _process(source, f"{name}/{position}", seed, replication, duration)

@@ -157,9 +157,7 @@ class SineRate:
         Raises ``ValueError`` unless 0 <= mean <= peak <= 2 mean and period > 0.
         """
         if not (0.0 <= mean <= peak <= 2.0 * mean and period > 0.0):
-            raise ValueError(
-                f"a diurnal rate needs 0 <= mean <= peak <= 2 mean, found {mean=} {peak=} {period=}"
-            )
+            raise ValueError(f"a diurnal rate needs 0 <= mean <= peak <= 2 mean, found {mean=} {peak=} {period=}")
         self._period_mass = mean * period
         self._period = period
         self._swing = (peak - mean) / mean if mean > 0.0 else 0.0
@@ -229,9 +227,7 @@ class MarkovModulatedRate:
 
     _BLOCK = 1024  # states drawn at once; part of the meaning of a seed, as blocks set where sums are rounded
 
-    def __init__(
-        self, states: Sequence[tuple[float, float]], stream: np.random.Generator, duration: float
-    ) -> None:
+    def __init__(self, states: Sequence[tuple[float, float]], stream: np.random.Generator, duration: float) -> None:
         """Take each state's (rate [1/s], mean duration [s]), the stream of durations and the end [s].
 
         Raises ``ValueError`` without states or if one's mean duration is not positive.

@@ -23,6 +23,8 @@ from .tables import RunTables
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .comparison import Comparison
+
 FORMAT = "hostsim results 1"
 LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
 
@@ -230,6 +232,28 @@ class Results:
         if not self.has_requests:
             raise ResultsError(f"{self.folder}: the requests were not kept (run with --keep-requests)")
         return self._frame("requests")
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Its platforms side by side; ValueError when no run has finished."""
+        from .comparison import compare
+
+        scenario = self.manifest["scenario"]
+        host = {key: float(value) for key, value in scenario.get("host", {}).items() if key in ("cores", "memory")}
+        return compare(self.name, self.rows, platforms=list(scenario.get("platforms", ())), host=host)
+
+    @property
+    def verdict(self) -> list[str]:
+        """Who did better and by how much, in a few sentences."""
+        from .verdict import conclude
+
+        return conclude(self.comparison)
+
+    def table(self, width: int = 100) -> str:
+        """The comparison as plain text of at most `width` columns."""
+        from .table import render
+
+        return render(self.comparison, width=width)
 
     @property
     def has_requests(self) -> bool:

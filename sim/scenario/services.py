@@ -74,6 +74,10 @@ class Hpa(_Bounds):
     stabilization: Annotated[float, quantity("duration", least=0)] = Field(
         300.0, description="scale down to the highest desire of this past"
     )
+    up_pods: Annotated[int, count(0)] = Field(4, description="replicas that may be added at a sync, at least")
+    up_ratio: Annotated[float, quantity("ratio", least=0, most=100)] = Field(
+        1.0, description="share of the replicas that may be added at a sync, at least"
+    )
 
 
 class Concurrency(_Bounds):

@@ -1,0 +1,118 @@
+"""Runs in parallel processes of this machine: what one scenario needs, without the start of a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Self
+
+from .executor import TICK, Outcome, Result, SerialExecutor, Task
+
+WORTH_IT = 4
+"""Runs from which on processes pay: starting one costs about as much as a short run."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def local_executor(workers: int | None, runs: int) -> SerialExecutor | PoolExecutor:
+    """An executor for `runs` runs: `workers` processes, or (None) as many as there are cores if that pays."""
+    if workers is None:
+        workers = available_cores() if runs >= WORTH_IT else 1
+    workers = min(workers, runs)
+    return PoolExecutor(workers) if workers > 1 else SerialExecutor()
+
+
+class PoolExecutor:
+    """Executes in `workers` processes of this machine; see `Executor`.
+
+    A worker that dies takes down all tasks that had not finished: their outcomes say so (`lost`). Scripts need the
+    usual `if __name__ == "__main__":` guard of multiprocessing.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.slots = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._others: set[int | None] = set()
+
+    def __enter__(self) -> Self:
+        """Prepare the processes; each starts when it is first needed."""
+        self._others = {child.pid for child in multiprocessing.active_children()}
+        self._pool = ProcessPoolExecutor(self.slots, mp_context=_context(), initializer=_ignore_interrupts)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the processes; at once when this is left by an exception."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if kind is None:
+            pool.shutdown()
+            return
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            if child.pid not in self._others:
+                child.terminate()
+
+    def unordered(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Generator[Outcome[Task, Result] | None]:
+        """Yield an outcome per task as it finishes, and None at least every `TICK` s."""
+        if self._pool is None:
+            raise RuntimeError("use the executor inside a with statement")
+        running: dict[Future[Result], Task] = {}
+        waiting = list(tasks)
+        broken: list[Task] = []
+        try:
+            for task in waiting:
+                running[self._pool.submit(function, task)] = task
+        except BrokenProcessPool:
+            broken = waiting[len(running) :]
+        while running:
+            done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
+            if not done:
+                yield None
+            for future in sorted(done, key=list(running).index):
+                yield _outcome(future, running.pop(future))
+        for task in broken:
+            yield _lost(task)
+
+
+def _outcome(future: Future[Result], task: Task) -> Outcome[Task, Result]:
+    try:
+        return Outcome(task, future.result())
+    except BrokenProcessPool:
+        return _lost(task)
+    except Exception as error:  # a failed task is an outcome, it never stops the others
+        return Outcome(task, error=error)
+
+
+def _lost(task: Task) -> Outcome[Task, Result]:
+    return Outcome(task, error=RuntimeError("a worker process died (killed, or out of memory)"), lost=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Forking from a server that has imported everything: imports are paid once, and no thread is forked."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sim.experiment.preload"])
+    return context
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C in a terminal reaches the whole process group; the parent alone decides what it means."""
+    with contextlib.suppress(ValueError):  # not the main thread: nothing to shield
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,7 @@
+"""Imported once by the server from which worker processes are forked, so that each starts in milliseconds."""
+
+import sim.engine.plane
+import sim.model.simulation
+import sim.report.measures
+import sim.report.tables
+import sim.scenario  # noqa: F401 - imported for its effect on start-up time only

@@ -1,0 +1,347 @@
+"""One scenario from start to result: every platform × every replication, into one result folder.
+
+What has finished is kept whatever happens to the rest: a failed run, a killed worker or an interruption leaves a
+result that says in its manifest what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sim.report import Results, ResultsError, RunWriter
+from sim.scenario import Scenario, Until
+
+from . import precision, runner
+from .executor import Executor
+
+if TYPE_CHECKING:
+    from sim.report import RunTables
+
+Simulate = Callable[..., Any]
+"""(scenario, platform, replication, *, requests) -> run records; picklable."""
+
+
+class Task(NamedTuple):
+    """A run to be made, and the part on disk that takes its requests (None: not kept)."""
+
+    platform: str
+    replication: int
+    requests: Path | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not finish: the error in one line, and its traceback where there is one."""
+
+    platform: str
+    replication: int
+    error: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a scenario stands. `total` may grow with `replications: {until: …}`; `remaining` in s, None: unknown."""
+
+    done: int
+    total: int
+    failed: int
+    remaining: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a scenario. `results` is None when no run has finished; nothing was written then.
+
+    `seconds` is real time; `replications` how many each platform had, and `reason` why it stopped there (with
+    `until`); `warmup` in s.
+    """
+
+    results: Results | None
+    failures: tuple[Failure, ...]
+    missing: int
+    interrupted: bool
+    seconds: float
+    requests: int
+    replications: int
+    reason: str
+    warmup: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has finished."""
+        return not self.missing and not self.interrupted
+
+
+def run_scenario(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    executor: Executor,
+    keep_requests: bool = False,
+    plots: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    simulate: Simulate = runner.run_one,
+) -> Report:
+    """Make every run of `scenario` on an entered `executor` and write the result to `folder`.
+
+    A result of the same scenario is replaced by a complete one (an incomplete one goes beside it, as `<folder>-partial`);
+    anything else only with `overwrite`, and what is not a result never. Raises ResultsError, before any run, when
+    `folder` cannot be written to. A KeyboardInterrupt is caught, and told in the report.
+    """
+    check_folder(scenario, folder, overwrite)
+    with RunWriter(folder, scenario, overwrite=True) as writer:
+        session = _Session(scenario, writer, executor, keep_requests, progress, simulate)
+        try:
+            session.run()
+        except KeyboardInterrupt:
+            session.interrupted = True
+        return session.finish(plots)
+
+
+def check_folder(scenario: Scenario, folder: Path, overwrite: bool) -> None:
+    """Refuse (ResultsError) a folder that holds something else than a result of this very scenario."""
+    path = folder / "manifest.json"
+    if not folder.is_dir() or not path.exists():
+        return  # free, or refused by RunWriter
+    try:
+        old = Results(folder).manifest
+    except ResultsError as error:
+        raise ResultsError(f"{folder}: holds something else than a result ({error}); give another --out") from error
+    if overwrite or old.get("digest") == scenario.digest:
+        return
+    changes = differences(old.get("scenario", {}), json.loads(json.dumps(scenario.to_dict())))
+    told = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
+    raise ResultsError(
+        f"{folder}: holds a result of other settings ({told}); --overwrite replaces it, --out DIR writes elsewhere"
+    )
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """What differs between two resolved scenarios, a line a dotted path."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))]
+    if old == new:
+        return []
+    short = all(not isinstance(value, dict | list) and len(str(value)) < 40 for value in (old, new))
+    return [f"{path} was {old}, now {new}" if short else f"{path} differs"]
+
+
+class _Session:
+    """The runs of one scenario: what is to be made, what has finished, what failed."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        writer: RunWriter,
+        executor: Executor,
+        keep_requests: bool,
+        progress: Callable[[Progress], None] | None,
+        simulate: Simulate,
+    ) -> None:
+        self.scenario, self.writer, self.executor = scenario, writer, executor
+        self.keep_requests, self.progress, self.simulate = keep_requests, progress, simulate
+        self.interrupted = False
+        self.failures: list[Failure] = []
+        self.planned = 0
+        self.done = 0
+        self.replications = 0
+        self.reason = ""
+        self.requests = 0.0
+        self.measured = scenario
+        self.notes: list[str] = []
+        self._series: dict[Hashable, dict[int, float]] = {}
+        self._started = time.perf_counter()
+
+    def run(self) -> None:
+        """Find the transient if asked, then make the replications: a number of them, or until they are precise."""
+        if self.scenario.warmup == "auto":
+            self._settle()
+        asked = self.scenario.replications
+        if isinstance(asked, int):
+            self._make(range(asked))
+            return
+        self._make_until(asked)
+
+    def _make_until(self, asked: Until) -> None:
+        rule = precision.Rule(asked.metric, asked.within, asked.max)
+        controller = precision.until_precise(rule)
+        try:
+            batch = next(controller)
+            while True:
+                self._make(batch)
+                batch = controller.send({key: list(values.values()) for key, values in self._series.items()})
+        except StopIteration as stop:
+            decision: precision.Decision = stop.value
+            self.reason = decision.reason
+
+    def _settle(self) -> None:
+        names = list(self.scenario.platforms)
+        ends: dict[str, float | None] = {}
+        find = functools.partial(_transient, self.scenario)
+        for outcome in self.executor.unordered(find, names):
+            if outcome is None:
+                continue
+            if outcome.error is not None:
+                raise outcome.error
+            ends[outcome.task] = outcome.result
+        warmup = runner.settle(self.scenario, [ends[name] for name in names])
+        self.measured = self.scenario.model_copy(update={"warmup": warmup})
+        restless = [name for name in names if ends[name] is None]
+        if restless:
+            self.notes.append(
+                f"warmup: auto found no end of the transient on {', '.join(restless)}: half the run is discarded "
+                "(a longer duration, or a warmup of your own, would be better)"
+            )
+
+    def _make(self, replications: Sequence[int]) -> None:
+        names = list(self.scenario.platforms)
+        tasks = [
+            Task(name, number, self.writer.part(name, number) if self.keep_requests else None)
+            for number in replications
+            for name in names
+        ]
+        self.planned += len(tasks)
+        self.replications = max(self.replications, *(number + 1 for number in replications))
+        self._report()
+        work = functools.partial(run_task, scenario=self.measured, simulate=self.simulate)
+        with contextlib.closing(self.executor.unordered(work, tasks)) as outcomes:
+            for outcome in outcomes:
+                if outcome is None:
+                    continue
+                self.done += 1
+                if outcome.result is not None:
+                    self._take(outcome.result)
+                else:
+                    self._fail(outcome.task, outcome.error)
+                self._report()
+
+    def _take(self, run: RunTables) -> None:
+        self.writer.add(run)
+        self.requests += sum(row.value for row in run.rows if (row.service, row.metric) == ("all", "requests.arrived"))
+        until = self.scenario.replications
+        if isinstance(until, Until):
+            for row in run.rows:
+                if row.metric == until.metric:
+                    self._series.setdefault((run.platform, row.service), {})[run.replication] = row.value
+
+    def _fail(self, task: Task, error: Exception | None) -> None:
+        import traceback
+
+        words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        trace = "" if error is None else "".join(traceback.format_exception(error))
+        self.failures.append(Failure(task.platform, task.replication, words, trace))
+
+    def _report(self) -> None:
+        if self.progress is None:
+            return
+        spent = time.perf_counter() - self._started
+        remaining = spent / self.done * (self.planned - self.done) if self.done else None
+        self.progress(Progress(self.done, self.planned, len(self.failures), remaining))
+
+    def finish(self, plots: bool) -> Report:
+        """Write what has finished, put it in its place, and tell what became of the rest."""
+        made = self.done - len(self.failures)
+        missing = self.planned - made
+        results = None
+        if made:
+            place = self._place(missing > 0 or self.interrupted)
+            results = self._write(place, missing, plots)
+        self.failures.sort(key=lambda each: (each.replication, list(self.scenario.platforms).index(each.platform)))
+        return Report(
+            results=results,
+            failures=tuple(self.failures),
+            missing=missing,
+            interrupted=self.interrupted,
+            seconds=time.perf_counter() - self._started,
+            requests=round(self.requests),
+            replications=self.replications,
+            reason=self.reason,
+            warmup=float(self.measured.warmup) if self.measured.warmup != "auto" else 0.0,
+            notes=tuple(self.notes),
+        )
+
+    def _place(self, incomplete: bool) -> Path:
+        """Where the result goes: an incomplete one never takes the place of another."""
+        folder = self.writer.folder
+        if incomplete and folder.exists() and any(folder.iterdir()):
+            self.writer.folder = folder.with_name(f"{folder.name}-partial")
+            check_is_result(self.writer.folder)
+        return self.writer.folder
+
+    def _write(self, folder: Path, missing: int, plots: bool) -> Results:
+        from sim.report import save_plots
+
+        self.writer.write(platforms=platform_data(self.scenario), notes=self._manifest_notes(missing))
+        if plots:
+            try:
+                save_plots(Results(self.writer.work))
+            except Exception as error:  # numbers are never lost for want of a picture
+                self.notes.append(f"the plots could not be drawn ({type(error).__name__}: {error})")
+        return Results(self.writer.finish())
+
+    def _manifest_notes(self, missing: int) -> dict[str, Any]:
+        notes: dict[str, Any] = {"state": "complete" if not missing and not self.interrupted else "incomplete"}
+        if self.scenario.warmup == "auto":
+            notes["warmup"] = self.measured.warmup
+        if self.reason:
+            notes["replications"] = {"made": self.replications, "reason": self.reason}
+        if missing:
+            notes["missing"] = missing
+        if self.interrupted:
+            notes["interrupted"] = True
+        if self.failures:
+            notes["failed"] = [
+                {"platform": each.platform, "replication": each.replication, "error": each.error}
+                for each in self.failures
+            ]
+        return notes
+
+
+def check_is_result(folder: Path) -> None:
+    """Refuse (ResultsError) to replace a folder that is there and is not a result."""
+    if folder.exists() and any(folder.iterdir()):
+        Results(folder)
+
+
+def run_task(task: Task, scenario: Scenario, simulate: Simulate) -> RunTables:
+    """On a worker: one run, as the tables that are kept of it."""
+    from sim.report import run_tables
+
+    records = simulate(scenario, task.platform, task.replication, requests=task.requests)
+    return run_tables(records, scenario, task.requests)
+
+
+def _transient(scenario: Scenario, platform: str) -> float | None:
+    return runner.transient(scenario, platform)
+
+
+def platform_data(scenario: Scenario) -> dict[str, Any]:
+    """The catalogue's numbers as they were used, by platform: path → text, SI value, unit, source, trust."""
+    from sim.platforms import PlatformError, describe
+
+    data: dict[str, Any] = {}
+    for name, overrides in scenario.platforms.items():
+        try:
+            rows = describe(name, overrides)
+        except PlatformError:
+            continue
+        data[name] = _rows(rows)
+    return data
+
+
+def _rows(rows: Iterable[Any]) -> Mapping[str, Any]:
+    return {
+        row.path: {"text": row.text, "si": row.si, "unit": row.unit, "source": row.source, "trust": row.trust}
+        for row in rows
+    }

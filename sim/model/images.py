@@ -1,0 +1,91 @@
+"""Images on the host's disk: pulled once, joined while under way, layers shared where the platform shares them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from simpy.events import Event
+
+from sim.engine.environment import HybridEnvironment
+from sim.model.bandwidth import SharedBandwidth
+from sim.platforms import Phase, Platform
+from sim.scenario import Image
+
+
+class ImageStore:
+    """What is on one machine's disk and in its page cache. A layer is there when its pull has ended, not before."""
+
+    def __init__(
+        self, env: HybridEnvironment, nic: SharedBandwidth, write: SharedBandwidth, platform: Platform
+    ) -> None:
+        self._env, self._nic, self._write, self._platform = env, nic, write, platform
+        self._there: set[str] = set()
+        self._coming: dict[str, Event] = {}
+        self._warm: set[str] = set()
+        self.bytes = 0.0
+        self.pulled = 0.0
+
+    def parts(self, image: Image) -> list[tuple[str, float]]:
+        """(key, bytes) of the things to have: layers where they are shared, else the image as a whole."""
+        if self._platform.layers_shared:
+            return [(layer.name, layer.bytes) for layer in image.layers]
+        return [("+".join(layer.name for layer in image.layers), image.bytes)]
+
+    def cache(self, parts: Iterable[tuple[str, float]]) -> None:
+        """The parts were on the disk before the run began."""
+        for key, size in parts:
+            if key not in self._there:
+                self._there.add(key)
+                self.bytes += size
+
+    def missing(self, parts: list[tuple[str, float]]) -> float:
+        """Bytes of the parts that are neither there nor on their way."""
+        return sum(size for key, size in parts if key not in self._there and key not in self._coming)
+
+    def fetch(
+        self, parts: list[tuple[str, float]], phase: Phase, delay: float, rate: float
+    ) -> Generator[Event, Any, None]:
+        """Pull what is missing, and wait for what others are pulling. Read from cache afterwards."""
+        mine = [(key, size) for key, size in parts if key not in self._there and key not in self._coming]
+        others = [self._coming[key] for key, _ in parts if key in self._coming]
+        if mine:
+            yield from self._pull(mine, phase, delay, rate)
+        for event in others:
+            if not event.processed:
+                yield event
+        if any(key not in self._there for key, _ in parts):  # whoever pulled it was stopped: go on with it
+            yield from self.fetch(parts, phase, delay, rate)
+
+    def _pull(
+        self, mine: list[tuple[str, float]], phase: Phase, delay: float, rate: float
+    ) -> Generator[Event, Any, None]:
+        size = sum(part for _, part in mine) * phase.fraction
+        done = self._env.event()
+        for key, _ in mine:
+            self._coming[key] = done
+        self.bytes += size
+        try:
+            yield self._env.timeout(delay)
+            yield from self._nic.transfer(size, rate, "registry")
+            yield from self._write.transfer(size)
+            self._there.update(key for key, _ in mine)
+            self._warm.update(key for key, _ in mine)
+            self.pulled += size
+        except BaseException:
+            self.bytes -= size
+            raise
+        finally:
+            for key, _ in mine:
+                del self._coming[key]
+            done.succeed()
+
+    def warm(self, key: str) -> bool:
+        """True if what `key` reads to start is in the page cache; it will be from now on."""
+        warm = key in self._warm
+        self._warm.add(key)
+        return warm
+
+    def built(self, parts: list[tuple[str, float]]) -> None:
+        """An image was made on this machine."""
+        self._there.update(key for key, _ in parts)

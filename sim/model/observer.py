@@ -1,0 +1,183 @@
+"""What is written down during a run: guests, events, samples of the host, and what became of the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from simpy.events import Event
+
+from sim.engine.tally import Tally
+from sim.model.guest import APP, Guest
+from sim.model.records import RequestTally, Sample
+
+if TYPE_CHECKING:
+    from sim.model.simulation import Simulation
+
+SAMPLES = 500  # of the timeline, over the whole run
+Sink = Callable[[dict[str, NDArray[Any]], Sequence[str], Sequence[str]], None]
+TIMELINE = (
+    "time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity", "memory_used", "memory_allocated",
+    "memory_capacity", "in_flight", "arrivals", "completed",
+)  # fmt: skip
+
+
+class Observer:
+    """Collects the raw records of one run."""
+
+    def __init__(self, services: Sequence[str], warmup: float, sink: Sink | None) -> None:
+        self.guests: list[Guest] = []
+        self.present = 0
+        self.peak = 0.0
+        self._names: list[str] = []
+        self._services = list(services)
+        self._events: list[tuple[float, str, str, str]] = []
+        self._samples: list[tuple[float, ...]] = []
+        self._tally = Tally(len(services), warmup)
+        self._sink = sink
+        self._stranded: list[tuple[float, float]] = []
+        self._guest_seconds = 0.0
+        self._guest_mark = 0.0
+
+    # guests and events
+
+    def appeared(self, guest: Guest) -> None:
+        """A guest has been admitted."""
+        self.guests.append(guest)
+        self._names.append(guest.name)
+        self.count(1, guest.service.env.now)
+        self.event(guest, "requested")
+
+    def count(self, change: int, now: float) -> None:
+        """Guests on the host have become more or fewer."""
+        self._guest_seconds += self.present * (now - self._guest_mark)
+        self._guest_mark = now
+        self.present += change
+        self.peak = max(self.peak, self.present)
+
+    def event(self, guest: Guest | None, event: str, detail: str = "", now: float | None = None) -> None:
+        """Something happened to a guest, or (None) to the host."""
+        if guest is not None:
+            now = guest.service.env.now
+            if event == "stopped":
+                self.count(-1, now)
+        self._events.append((nan if now is None else now, "" if guest is None else guest.name, event, detail))
+
+    def guest_seconds(self, now: float) -> float:
+        """Guest-seconds up to `now`."""
+        return self._guest_seconds + self.present * (now - self._guest_mark)
+
+    # requests
+
+    def ended(self, rows: NDArray[Any]) -> None:
+        """Take the rows of requests that have ended (`layout.out_dtype`)."""
+        self._tally.add(rows)
+        if self._sink is not None:
+            names = ("service", "guest", "status", "arrival", "demand", "start", "finish")
+            columns = {name: rows[name].copy() for name in names}
+            self._sink(columns | {"request": rows["number"].copy()}, self._services, self._names)
+
+    def requests(self, arrived: Sequence[int], asked: Sequence[bool]) -> dict[str, RequestTally]:
+        """The tally of each service that was asked anything; `arrived` is counted by the kernel on its own."""
+        tallies = {}
+        for i, name in enumerate(self._services):
+            if not asked[i]:
+                continue
+            completed, rejected, timed_out, failed, in_flight = self._tally.counts[i].tolist()
+            total, waiting, starts = self._tally.sums[i].tolist()
+            values, edges, counts = self._tally.sample(i)
+            tallies[name] = RequestTally(
+                arrived=arrived[i],
+                completed=completed,
+                rejected=rejected,
+                timed_out=timed_out,
+                failed=failed,
+                in_flight=in_flight,
+                response=Sample(completed, total, values, edges, counts),
+                waiting_sum=waiting,
+                waiting_count=int(starts),
+            )
+        return tallies
+
+    # samples
+
+    def watch(self, simulation: Simulation) -> Generator[Event, Any, None]:
+        """Sample the host `SAMPLES` times over the run, from 0 to its end."""
+        duration = simulation.scenario.duration
+        before = simulation.usage()
+        self._sample(simulation, before, before, 0.0)
+        for i in range(1, SAMPLES + 1):
+            at = duration * i / SAMPLES
+            yield simulation.env.timeout(at - simulation.env.now)
+            now = simulation.usage()
+            self._sample(simulation, before, now, duration / SAMPLES)
+            before = now
+
+    def _sample(self, simulation: Simulation, before: dict[str, float], now: dict[str, float], span: float) -> None:
+        machine = simulation.machine
+        used = (now["cpu"] - before["cpu"]) / span if span else machine.idle_cores
+        if used > machine.cores:  # the mean of a sum of shares: only rounding can pass the capacity
+            assert used < machine.cores * (1 + 1e-6), f"{used} of {machine.cores} cores used"
+            used = machine.cores
+        promised = simulation.stranded()
+        self._stranded.append((simulation.env.now, promised))
+        self._samples.append(
+            (
+                simulation.env.now,
+                float(self.present),
+                float(sum(service.ready for service in simulation.services)),
+                used,
+                machine.cpu_held,
+                machine.cores,
+                now["memory"],
+                machine.memory_held,
+                machine.memory,
+                now["in_flight"],
+                now["arrived"] - before["arrived"],
+                now["completed"] - before["completed"],
+            )
+        )
+
+    def stranded_integral(self, warmup: float) -> float:
+        """Byte-seconds promised to guests and not used by them over the span, by trapezia over the samples."""
+        times, values = (np.array(column) for column in zip(*self._stranded, strict=True))
+        if len(times) < 2:
+            return 0.0
+        first = np.interp(warmup, times, values)
+        inside = times > warmup
+        return float(np.trapezoid(np.r_[first, values[inside]], np.r_[warmup, times[inside]]))
+
+    # tables
+
+    def guest_table(self) -> dict[str, NDArray[Any]]:
+        """A row a guest."""
+        guests = self.guests
+        text, time = np.dtype(object), np.dtype("f8")
+        table: dict[str, NDArray[Any]] = {
+            "service": np.array([g.service.name for g in guests], text),
+            "guest": np.array([g.name for g in guests], text),
+            "requested": np.array([g.requested for g in guests], time),
+            "ready": np.array([g.ready for g in guests], time),
+            "stopped": np.array([g.stopped for g in guests], time),
+            "stop_reason": np.array([g.stop_reason for g in guests], text),
+        }
+        for phase in dict.fromkeys([*(name for g in guests for name in g.phases if name != APP), APP]):
+            table[f"startup_{phase}"] = np.array([g.phases.get(phase, nan) for g in guests], time)
+        return table
+
+    def event_table(self) -> dict[str, NDArray[Any]]:
+        """A row an event."""
+        columns: list[Any] = list(zip(*self._events, strict=True)) if self._events else [(), (), (), ()]
+        names = ("time", "guest", "event", "detail")
+        return {
+            name: np.array(column, np.dtype("f8") if name == "time" else np.dtype(object))
+            for name, column in zip(names, columns, strict=True)
+        }
+
+    def timeline(self) -> dict[str, NDArray[Any]]:
+        """A row a sample."""
+        rows = np.array(self._samples)
+        return {name: rows[:, i] for i, name in enumerate(TIMELINE)}

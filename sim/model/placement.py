@@ -1,0 +1,85 @@
+"""The two named policies of allocation: what a guest of a size is promised, and what bounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf
+
+from sim.platforms import Platform
+from sim.scenario import Scenario, Size
+
+
+@dataclass(frozen=True)
+class Share:
+    """One replica's claim. CPU in cores, memory in bytes.
+
+    `weight` and `cap` rule its CPU; `cpu` and `memory` are held by admission; an application that needs more than
+    `application` bytes is killed; `resident` bytes are in use before the application starts; `ram` is a VM's.
+    """
+
+    weight: float
+    cap: float
+    cpu: float
+    memory: float
+    application: float
+    resident: float
+    ram: float
+    score: int  # oom_score_adj
+
+
+def share_of(platform: Platform, size: Size, host_memory: float) -> Share:
+    """What `size` means on `platform`: vCPUs and RAM held whole, or requests held and limits not."""
+    if platform.allocation == "reserved":
+        return _reserved(platform, size)
+    return _requested(platform, size, host_memory)
+
+
+def _reserved(platform: Platform, size: Size) -> Share:
+    """A VM: whole vCPUs and its RAM; the guest kernel and OS take their part of the RAM first."""
+    vcpus = float(max(1, ceil(size.cpu_limit if size.cpu_limit is not None else size.cpu_request)))
+    ram = size.memory_limit if size.memory_limit is not None else size.memory_request
+    system = platform.guest_os_bytes(ram)
+    return Share(
+        weight=vcpus,
+        cap=vcpus,
+        cpu=vcpus + platform.cpu.request_per_guest,
+        memory=ram + platform.memory.per_guest,
+        application=ram - system,
+        resident=platform.memory.per_guest + system,
+        ram=ram,
+        score=0,
+    )
+
+
+def _requested(platform: Platform, size: Size, host_memory: float) -> Share:
+    """A container: its requests; a sandbox with a kernel of its own adds that as Kubernetes' pod overhead."""
+    limit = inf if size.memory_limit is None else size.memory_limit
+    system = platform.guest_os_bytes(size.memory_request)
+    overhead = platform.memory.per_guest + system if platform.kernel == "own" else 0.0
+    return Share(
+        weight=max(size.cpu_request, 0.002),  # the kubelet's least: 2 shares of 1024 a core
+        cap=inf if size.cpu_limit is None else size.cpu_limit,
+        cpu=size.cpu_request + platform.cpu.request_per_guest,
+        memory=size.memory_request + overhead,
+        application=limit,
+        resident=platform.memory.per_guest + system,
+        ram=0.0,
+        score=oom_score_adj(size, host_memory),
+    )
+
+
+def oom_score_adj(size: Size, host_memory: float) -> int:
+    """Kubernetes' oom_score_adj by QoS class (Kubernetes documentation, node out of memory behaviour)."""
+    if size.cpu_request == size.cpu_limit and size.memory_request == size.memory_limit:
+        return -997  # Guaranteed
+    if size.cpu_request == 0 and size.memory_request == 0:
+        return 1000  # BestEffort
+    return int(min(max(2, 1000 - 1000 * size.memory_request / host_memory), 999))
+
+
+def admission_limits(scenario: Scenario, platform: Platform) -> tuple[float, float]:
+    """Cores and bytes that admission may promise on the host; the platform's own memory is taken off first."""
+    cores, memory = scenario.host.cores, scenario.host.memory - platform.memory.host
+    if platform.allocation == "reserved":
+        return cores * scenario.cpu_overcommit, memory * scenario.memory_overcommit
+    return cores, memory

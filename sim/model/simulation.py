@@ -1,0 +1,218 @@
+"""One run: a scenario on a platform in a replication, wired together and carried to its end."""
+
+from __future__ import annotations
+
+import time
+from math import isnan, nan
+
+from sim.engine import layout
+from sim.engine.environment import HybridEnvironment
+from sim.engine.plane import DataPlane, Stop
+from sim.model import memory, scaling
+from sim.model.arrivals import ArrivalStream, closed_sources
+from sim.model.guest import Guest
+from sim.model.machine import Machine
+from sim.model.observer import Observer, Sink
+from sim.model.records import RunRecords
+from sim.model.service import ServiceRun
+from sim.model.streams import generator
+from sim.platforms import Platform
+from sim.scenario import PerRequest, Scenario
+
+
+def simulate(scenario: Scenario, platform: Platform, replication: int, *, sink: Sink | None = None) -> RunRecords:
+    """Run `scenario` on `platform`; `sink` is given the requests as they end (columns, services, guests).
+
+    Raises ValueError for a `warmup` that is still to be found ("auto"), and for a service that has no size or image
+    on the platform.
+    """
+    return Simulation(scenario, platform, replication, sink).run()
+
+
+class Simulation:
+    """The host, its services and what watches them."""
+
+    def __init__(self, scenario: Scenario, platform: Platform, replication: int, sink: Sink | None) -> None:
+        if isinstance(scenario.warmup, str):
+            raise ValueError("warmup: auto must be resolved to seconds before a run")
+        self._began = time.perf_counter()
+        self.scenario, self.platform, self.replication = scenario, platform, replication
+        self.warmup = scenario.warmup
+        expanded = scenario.expanded()
+        names = [name for name, _ in expanded]
+        self.observer = Observer(names, self.warmup, sink)
+        stream = ArrivalStream(expanded, scenario.seed, replication, scenario.duration)
+        self.plane = DataPlane(
+            scenario.host.cores,
+            source=stream.next_chunk,
+            sink=self.observer.ended,
+            memory_limit=scenario.host.memory,
+            measure_from=self.warmup,
+        )
+        self.env = HybridEnvironment(self.plane)
+        self.stop_stream = generator(scenario.seed, replication, "stop")
+        self.machine = Machine(self.env, scenario, platform)
+        self.services = [ServiceRun(self, name, spec) for name, spec in expanded]
+        for source in closed_sources(expanded, scenario.seed, replication):
+            self.plane.add_closed_loop(source.service, source)
+        self.refusals = 0
+        self.kills = 0
+        self.density: int | None = None  # guests when the host first refused, or memory first ran out
+        self._waiting: list[ServiceRun] = []
+        self.env.on(layout.GUEST_OOM, self._guest_oom)
+        self.env.on(layout.HOST_OOM, self._host_oom)
+        self.env.on(layout.NEED_GUEST, self._need_guest)
+        self.env.on(layout.WAITING, self._waiting_at_zero)
+
+    def run(self) -> RunRecords:
+        """Carry the run to its end."""
+        for service in self.services:
+            scaling.begin(service)
+        self.env.process(self.observer.watch(self))
+        if self.warmup > 0.0:
+            self.env.run(until=self.warmup)
+        before = self._totals()
+        self.observer.peak = float(self.observer.present)
+        for service in self.services:  # a scale-out is measured from the first decision in the span
+            service.first_scale_up = nan
+        memory_before = self._memory_integral()
+        self.env.run(until=self.scenario.duration)
+        after = self._totals()
+        after["memory_used"], before["memory_used"] = self._memory_integral(), memory_before
+        self.plane.end()
+        return self._records({name: after[name] - before[name] for name in after})
+
+    # what control decides
+
+    def refused(self, service: ServiceRun, why: str) -> None:
+        """Admission has refused a start."""
+        self.refusals += 1
+        self.reached_density()
+        self.observer.event(None, "refused", f"{service.name}: {why}", self.env.now)
+        if service not in self._waiting:
+            self._waiting.append(service)
+
+    def reached_density(self) -> None:
+        """The host has come to its limit for the first time: how many guests did it hold?"""
+        if self.density is None:
+            self.density = self.observer.present
+
+    def room_is_free(self) -> None:
+        """A guest is gone: those that wait for room are tried again, first refused first."""
+        for service in list(self._waiting):
+            service.start_pending()
+            if not service.pending:
+                self._waiting.remove(service)
+
+    def guest_at(self, slot: int) -> Guest:
+        """The guest that has this slot of the data plane now."""
+        return next(g for service in self.services for g in service.guests_of_slot(slot))
+
+    def out_of_memory(self, guest: Guest, detail: str) -> None:
+        """The guest's own kernel, or the host's for its cgroup, kills the application."""
+        self.kills += 1
+        guest.service.crash(guest, "oom-kill", f"{self.platform.oom}: {detail}")
+
+    def _guest_oom(self, stop: Stop) -> None:
+        self.out_of_memory(self.guest_at(stop.subject), "more requests in service than its memory carries")
+
+    def _host_oom(self, stop: Stop) -> None:
+        self.reached_density()
+        for guest in memory.victims(self):
+            self.kills += 1
+            guest.service.crash(guest, "oom-kill", "host: memory has run out")
+            if self.plane.memory_used <= self.scenario.host.memory:
+                break
+
+    def _need_guest(self, stop: Stop) -> None:
+        """The per-request rule: no guest is idle, so one is started for this request."""
+        service = self.services[stop.subject]
+        rule = service.spec.autoscale
+        assert isinstance(rule, PerRequest)
+        guest = service.start_one() if len(service.guests) < rule.max else None
+        self.plane.bind(guest.slot if guest else -1)
+
+    def _waiting_at_zero(self, stop: Stop) -> None:
+        """Scaled to zero, and a request waits: start one."""
+        service = self.services[stop.subject]
+        if service.wanted == 0:
+            scaling.change(service, 1)
+
+    # what is measured
+
+    def usage(self) -> dict[str, float]:
+        """Totals up to now, for the timeline: `cpu` (core-s), `memory` (B now), requests."""
+        self.plane.book()
+        self.machine.book()
+        work = sum(sum(self.plane.work(s.index)) for s in self.services)
+        arrived, completed, in_flight = self.plane.request_counts()
+        return {
+            "cpu": work + self.machine.promised["cpu_idle"],
+            "memory": self.plane.memory_used,
+            "arrived": float(arrived),
+            "completed": float(completed),
+            "in_flight": float(in_flight),
+        }
+
+    def stranded(self) -> float:
+        """Bytes promised to guests and not used by them now."""
+        serving = self.plane.serving()
+        return sum(
+            max(0.0, g.share.memory - g.fixed - service.spec.memory.per_request * serving[g.slot])
+            for service in self.services
+            for g in service.guests
+        )
+
+    def _memory_integral(self) -> float:
+        self.plane.book()
+        return self.plane.memory_integral
+
+    def _totals(self) -> dict[str, float]:
+        """Every integral from the start up to now; `service/name` for those of one service."""
+        self.plane.book()
+        self.machine.book()
+        totals = dict(self.machine.promised)
+        totals["guests"] = self.observer.guest_seconds(self.env.now)
+        sums = {"cpu_request": 0.0, "cpu_tax": 0.0, "cpu_boot": 0.0, "cpu_start": 0.0}
+        for service in self.services:
+            request, boot, start = self.plane.work(service.index)
+            tax = request * (1.0 - 1.0 / self.platform.cpu.overhead)
+            parts = {"cpu_request": request - tax, "cpu_tax": tax, "cpu_boot": boot, "cpu_start": start}
+            for name, value in parts.items():
+                sums[name] += value
+                totals[f"{service.name}/{name}"] = value
+        return totals | sums
+
+    def _records(self, integrals: dict[str, float]) -> RunRecords:
+        scenario = self.scenario
+        integrals["memory_stranded"] = self.observer.stranded_integral(self.warmup)
+        measured = [self.plane.measured(s.index) for s in self.services]
+        return RunRecords(
+            platform=self.platform.name,
+            replication=self.replication,
+            services=tuple(service.name for service in self.services),
+            warmup=self.warmup,
+            duration=scenario.duration,
+            cores=scenario.host.cores,
+            memory=scenario.host.memory,
+            requests=self.observer.requests(measured, [bool(s.spec.traffic) for s in self.services]),
+            guests=self.observer.guest_table(),
+            timeline=self.observer.timeline(),
+            events=self.observer.event_table(),
+            integrals={name: value for name, value in integrals.items() if "/" not in name},
+            service_integrals={
+                s.name: {
+                    name.partition("/")[2]: value for name, value in integrals.items() if name.startswith(f"{s.name}/")
+                }
+                for s in self.services
+            },
+            peaks={"guests": self.observer.peak},
+            counters={"refused": float(self.refusals), "oom_kills": float(self.kills)},
+            density_max=None if self.density is None else float(self.density),
+            scale_out={
+                s.name: s.last_ready - s.first_scale_up
+                for s in self.services
+                if not isnan(s.first_scale_up) and s.last_ready > s.first_scale_up
+            },
+            wall=time.perf_counter() - self._began,
+        )

@@ -48,7 +48,7 @@ class KernelRun:
                 routing=ROUTING[s.routing],
                 overhead=s.overhead,
             )
-        self.slots = [self.plane.add_guest(g.service, g.weight, g.cap) for g in self.case.guests]
+        self.slots = [self._guest(number) for number in range(len(self.case.guests))]
         for number, g in enumerate(self.case.guests):
             if g.max_in_service is not None:
                 self.plane.set_memory(self.slots[number], 0.0, g.max_in_service)
@@ -65,6 +65,10 @@ class KernelRun:
         self.env.run(until=self.case.end)
         self.plane.end()
         return self.outcomes, self.boots
+
+    def _guest(self, number: int) -> int:
+        g = self.case.guests[number]
+        return self.plane.add_guest(g.service, g.weight, g.cap)
 
     def _arrivals(self):
         rows = self.case.arrivals

@@ -7,14 +7,17 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import sim
 from sim.scenario import scenario_from_text
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +72,15 @@ def test_files_that_commands_name_are_there() -> None:
     assert all((ROOT / name).is_file() for name in named)
 
 
+def test_the_help_knows_every_command_of_the_readme() -> None:
+    (commands,) = blocks("text")
+    verbs = {line.split()[3] for line in commands.splitlines()}
+    told = subprocess.run([sys.executable, "-m", "sim", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {verb for verb in verbs if not verb.endswith(".yaml")} == set(
+        re.findall(r"^  python -m sim ([a-z]+) ", told.stdout, re.MULTILINE)
+    )
+
+
 def test_the_table_of_scenarios_is_whole() -> None:
     listed = set(re.findall(r"^\| `([\w-]+\.yaml)` \|", README, re.MULTILINE))
     assert listed == {path.name for path in (ROOT / "scenarios").glob("*.yaml")}
@@ -79,6 +91,24 @@ def test_the_example_is_a_scenario() -> None:
     scenario = scenario_from_text(example)
     assert list(scenario.platforms) == ["vm", "container"]
     assert scenario.services["shop"].autoscale is not None
+
+
+def test_the_python_example_names_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path) -> None:
+    """It runs, on a shorter scenario than the one that it names."""
+    (example,) = blocks("python")
+    loaded = []
+
+    def shorter(path: str, **options: Any) -> Any:
+        assert (ROOT / path).is_file()
+        loaded.append(load(ROOT / path, overrides=["duration=3min"], **options))
+        return loaded[0]
+
+    load = sim.load_scenario
+    monkeypatch.setattr(sim, "load_scenario", shorter, raising=False)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert all(name in out for name in (*loaded[0].platforms, "metric"))
 
 
 def pins() -> dict[str, Version]:

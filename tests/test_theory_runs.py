@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import theory
 
 import sim
+import theory
 
 MEAN = 0.001  # s of CPU a request
-REQUESTS = 800_000  # so that the interval of a mean response is a few percent of it
+REQUESTS = 800_000  # so that the interval of a mean is a few percent of it
 LEVEL = 0.99
 NARROW = 0.05  # half the interval / the mean, at most: else agreement would mean nothing
 
@@ -55,6 +55,7 @@ class Queue:
     demand: str = EXPONENTIAL
     concurrency: int | None = None  # as many as servers
     bound: int | None = None
+    requests: int = REQUESTS
     seed: int = 1
 
     @property
@@ -62,7 +63,7 @@ class Queue:
         return self.load * self.servers / MEAN
 
     def text(self) -> str:
-        duration = REQUESTS / self.rate
+        duration = self.requests / self.rate
         return SCENARIO.format(
             seed=self.seed,
             duration=duration,
@@ -81,7 +82,7 @@ def requests_of(queue: Queue, folder: Path) -> pd.DataFrame:
     file.write_text(queue.text(), "utf-8")
     sim.run(sim.load_scenario(file), replications=1, out=folder / "out", plots=False, keep_requests=True)
     requests = pd.read_parquet(folder / "out" / "requests.parquet").sort_values(["arrival", "request"])
-    return requests[requests.arrival >= 0.02 * REQUESTS / queue.rate]
+    return requests[requests.arrival >= 0.02 * queue.requests / queue.rate]
 
 
 def assert_mean(values: pd.Series, exact: float) -> None:
@@ -97,9 +98,10 @@ def mm1(load: float) -> Queue:
     return Queue(response - MEAN, response, load)
 
 
-def mmc(load: float, servers: int) -> Queue:
+def mmc(load: float, servers: int, requests: int = REQUESTS) -> Queue:
     rate = load * servers / MEAN
-    return Queue(theory.mmc_waiting(rate, MEAN, servers), theory.mmc_response(rate, MEAN, servers), load, servers)
+    waiting = theory.mmc_waiting(rate, MEAN, servers)
+    return Queue(waiting, waiting + MEAN, load, servers, requests=requests)
 
 
 def md1(load: float) -> Queue:
@@ -117,7 +119,7 @@ FCFS = {
     "M/M/1 at 0.5": mm1(0.5),
     "M/M/1 at 0.8": mm1(0.8),
     "M/M/4 at 0.7": mmc(0.7, 4),
-    "M/M/8 at 0.8": mmc(0.8, 8),
+    "M/M/8 at 0.8": mmc(0.8, 8, 2_000_000),
     "M/D/1 at 0.7": md1(0.7),
     "M/G/1 at 0.6": mg1(0.6, 1.5),
 }

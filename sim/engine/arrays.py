@@ -1,8 +1,8 @@
 """The arrays of the data plane as one argument: a table of addresses that compiled code reads.
 
 Numba passes a tuple of twenty arrays as some 150 machine words to every function that it does not inline; one
-pointer makes calls cheap and compiling three times faster. Compiled code sees `a.g`, `a.k` … as ordinary one-dimensional
-arrays; interpreted code (``NUMBA_DISABLE_JIT=1``) uses the same attributes of the Python object.
+pointer makes calls cheap and compiling three times faster. Compiled code sees `a.g`, `a.k` … as ordinary arrays of one
+dimension; interpreted code (``NUMBA_DISABLE_JIT=1``) uses the same attributes of the Python object.
 """
 
 from __future__ import annotations

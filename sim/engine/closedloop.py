@@ -17,8 +17,8 @@ class ClosedLoop(Protocol):
 
     vus: int
 
-    def draw(self, n: int) -> tuple[Column, Column, Column, Column]:
-        """Next `n` think times (s), demands (core-seconds) and the two routing numbers."""
+    def draw(self, n: int) -> Any:
+        """Next `n` turns as columns `think` (s), `demand` (core-s), `u1` and `u2`."""
 
 
 class Stock:
@@ -42,8 +42,9 @@ class Stock:
         """Fill `rows` (`layout.draw_dtype`, `size` of them) with the next of both queues."""
         short = self.size - min(len(column) for column in self._columns.values())
         if short > 0:
-            for name, drawn in zip(("think", *WANTS), self._clients.draw(short), strict=True):
-                self._columns[name] = np.concatenate([self._columns[name], drawn])
+            drawn = self._clients.draw(short)
+            for name in self._columns:
+                self._columns[name] = np.concatenate([self._columns[name], getattr(drawn, name)])
         for name, column in self._columns.items():
             rows[name] = column[: self.size]
             self._columns[name] = column[self.size :]

@@ -18,8 +18,9 @@ from sim.engine.layout import (
     STARTING,
     TIMED_OUT,
     WORK_REQUEST,
+    word,
 )
-from sim.engine.memory import charge
+from sim.engine.memory import charge, charge_guest
 from sim.engine.queueing import (
     client_thinks,
     expired,
@@ -53,7 +54,7 @@ def start_task(a: Arrays, guest: int, work: float, kind: int) -> None:
     g = a.g[guest]
     pool_clock(a, pool_of(a, guest), t)
     g["task"] = kind
-    job_push(a.job, g["jobs"], np.int64(0), g["v"] + work, np.int64(-1))
+    job_push(a.job, g["jobs"], word(0), g["v"] + work, word(-1))
     g["busy"] = 1
     guest_place(a, guest, t)
     changed(a, guest, t)
@@ -67,7 +68,7 @@ def open_guest(a: Arrays, guest: int) -> None:
     """
     t = a.st[0]["now"]
     g = a.g[guest]
-    service = np.int64(g["service"])
+    service = word(g["service"])
     s = a.s[service]
     g["state"] = READY
     pool_clock(a, pool_of(a, guest), t)
@@ -102,8 +103,8 @@ def kill_guest(a: Arrays, guest: int) -> None:
     guest_sync(a, guest, t)
     idle_remove(a, guest)
     if g["serving"] > 0:
-        charge(a, t, -g["serving"] * a.s[g["service"]]["per_request"])
-    end_all(a, guest, t, FAILED)
+        charge_guest(a, guest, t, -g["serving"] * a.s[g["service"]]["per_request"])
+    end_all(a, guest, t, word(FAILED))
     g["busy"] = 0
     guest_place(a, guest, t)
     changed(a, guest, t)
@@ -121,10 +122,10 @@ def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
     g = a.g[guest]
     if g["task"] == WORK_REQUEST:
         for i in range(g["busy"]):
-            slot = np.int64(a.job[g["jobs"] + i]["slot"])
+            slot = word(a.job[g["jobs"] + i]["slot"])
             end_one(a, slot, a.r[slot]["start"], t, status)
     while g["waiting"] > 0:
-        slot = np.int64(g["head"])
+        slot = word(g["head"])
         g["head"] = a.r[slot]["next"]
         g["waiting"] -= 1
         end_one(a, slot, np.nan, t, status)
@@ -134,7 +135,7 @@ def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
 def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
     """Write the row of a request that ends without being done."""
     if expired(a, slot, t):
-        finish(a, slot, start, a.r[slot]["arrival"] + a.s[a.r[slot]["service"]]["timeout"], TIMED_OUT)
+        finish(a, slot, start, a.r[slot]["arrival"] + a.s[a.r[slot]["service"]]["timeout"], word(TIMED_OUT))
     else:
         finish(a, slot, start, np.nan if status == IN_FLIGHT else t, status)
 
@@ -150,12 +151,12 @@ def release_guest(a: Arrays, guest: int) -> None:
 def bind(a: Arrays, guest: int) -> None:
     """The request that control was asked about goes to `guest`; with -1 to the backlog."""
     st = a.st[0]
-    slot = np.int64(st["held"])
+    slot = word(st["held"])
     st["held"] = -1
     if guest >= 0:
         give(a, guest, slot, st["now"])
     else:
-        to_backlog(a, np.int64(a.r[slot]["service"]), slot, st["now"])
+        to_backlog(a, word(a.r[slot]["service"]), slot, st["now"])
 
 
 @njit
@@ -195,7 +196,7 @@ def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, le
 def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     """Charge the host `amount` bytes for a guest, and bound the requests in service that its own memory carries."""
     g = a.g[guest]
-    charge(a, a.st[0]["now"], amount - g["memory"])
+    charge_guest(a, guest, a.st[0]["now"], amount - g["memory"])
     g["memory"] = amount
     g["max_serving"] = max_serving
 
@@ -232,16 +233,16 @@ def book_work(a: Arrays) -> None:
     """Book all CPU work up to now to the services, and memory to its integral."""
     t = a.st[0]["now"]
     charge(a, t, 0.0)
-    for pool in range(a.st[0]["pools"]):
+    for pool in range(word(a.st[0]["pools"])):
         pool_clock(a, pool, t)
         p = a.p[pool]
         for i in range(p["classes"]):
-            cls = np.int64(a.order[p["order"] + i])
+            cls = word(a.order[p["order"] + i])
             k = a.k[cls]
             if k["n"] > 0:
                 v = class_v(a, cls, t)
                 for j in range(k["n"]):
-                    account(a, np.int64(a.heap[k["heap"] + j]["guest"]), v)
+                    account(a, word(a.heap[k["heap"] + j]["guest"]), v)
 
 
 @njit
@@ -250,15 +251,15 @@ def end_run(a: Arrays, guests: int, services: int) -> None:
     t = a.st[0]["now"]
     for guest in range(guests):
         if a.g[guest]["state"] != FREE:
-            end_all(a, guest, t, IN_FLIGHT)
+            end_all(a, guest, t, word(IN_FLIGHT))
     for service in range(services):
         s = a.s[service]
         s["closed"] = 0
         while s["waiting"] > 0:
-            slot = np.int64(s["head"])
+            slot = word(s["head"])
             s["head"] = a.r[slot]["next"]
             s["waiting"] -= 1
-            end_one(a, slot, np.nan, t, IN_FLIGHT)
+            end_one(a, slot, np.nan, t, word(IN_FLIGHT))
 
 
 @njit
@@ -279,6 +280,6 @@ def rebuild_tree(a: Arrays, service: int) -> None:
     for i in range(s["leaves"] - 1, 0, -1):
         a.tree[s["tree"] + i] = NO_LEAF
     for leaf in range(s["leaves"]):
-        guest = np.int64(a.leaf[s["tree"] + leaf])
+        guest = word(a.leaf[s["tree"] + leaf])
         if guest >= 0:
             outstanding_changed(a, guest)

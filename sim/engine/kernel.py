@@ -1,8 +1,9 @@
 """The compiled event loop of the data plane.
 
 Everything here is plain Python over the arrays of `layout`, compiled by numba; `plane.DataPlane` owns the arrays and
-is the only caller (what control may do to the arrays is in `control`). The loop knows three kinds of event: a job completes, a request arrives, a closed-loop
-client's timer goes off. It returns when the asked time is reached or when control must act (the reason codes).
+is the only caller (what control may do to the arrays is in `control`). The loop knows three kinds of event: a job
+completes, a request arrives, a closed-loop client's timer goes off. It returns when the asked time is reached or
+when control must act (the reason codes).
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from sim.engine.layout import (
     NEED_ROOM,
     NEED_SLOTS,
     NEED_STOCK,
+    POOL_OOM,
     REACHED,
     TASK_DONE,
     WAITING,
     WORK_REQUEST,
+    word,
 )
 from sim.engine.queueing import client_thinks, complete, give, route, route_backlog, short_of_stock, to_backlog
 from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock
@@ -37,7 +40,7 @@ def advance(a: Arrays, until: float) -> int:
     """Run the data plane up to and including clock `until`; return why it stopped (`st.subject`: of whom)."""
     st = a.st[0]
     while True:
-        if st["pending"] > 0 or st["host_oom"] or st["resume"]:
+        if st["pending"] > 0 or st["pool_oom"] or st["host_oom"] or st["resume"]:
             reason = pending_stop(a)
             if reason != REACHED:
                 return reason
@@ -69,9 +72,9 @@ def advance(a: Arrays, until: float) -> int:
 @inline
 def first_pool(a: Arrays) -> int:
     """The pool whose next completion comes first."""
-    best = 0
+    best = word(0)
     if a.st[0]["pools"] > 1:
-        at = next_completion(a, 0)
+        at = next_completion(a, word(0))
         for pool in range(1, a.st[0]["pools"]):
             other = next_completion(a, pool)
             if other < at:
@@ -88,13 +91,21 @@ def pending_stop(a: Arrays) -> int:
         st["pending"] -= 1
         st["subject"] = a.pending[st["pending"]]
         return GUEST_OOM
+    if st["pool_oom"]:
+        for pool in range(word(st["pools"])):
+            if a.p[pool]["oom"]:
+                a.p[pool]["oom"] = 0
+                st["subject"] = pool
+                return POOL_OOM
+        st["pool_oom"] = 0
+        return REACHED
     if st["host_oom"]:
         st["host_oom"] = 0
         st["subject"] = -1
         return HOST_OOM
     if st["resume"]:
         st["resume"] = 0
-        for service in range(st["services"]):
+        for service in range(word(st["services"])):
             if a.s[service]["routing"] != IDLE_LIFO:
                 route_backlog(a, service, st["now"])
     return REACHED
@@ -105,12 +116,12 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     """The first job of the first guest of the first class of `pool` is done at `t`."""
     st = a.st[0]
     pool_clock(a, pool, t)
-    guest = np.int64(a.heap[a.k[next_class(a, pool)]["heap"]]["guest"])
+    guest = word(a.heap[a.k[next_class(a, pool)]["heap"]]["guest"])
     g = a.g[guest]
     if st["out"] + g["waiting"] + a.s[g["service"]]["waiting"] + 2 > a.out.shape[0]:
         st["room"] = g["waiting"] + a.s[g["service"]]["waiting"] + 2
         return NEED_ROOM
-    if short_of_stock(a, np.int64(g["service"])):
+    if short_of_stock(a, word(g["service"])):
         st["subject"] = g["service"]
         return NEED_STOCK
     st["now"] = t
@@ -119,7 +130,7 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     if g["task"] == WORK_REQUEST:
         complete(a, guest, t)
     else:
-        job_pop(a.job, g["jobs"], np.int64(g["busy"]))
+        job_pop(a.job, g["jobs"], word(g["busy"]))
         g["busy"] -= 1
         st["subject"] = guest
     guest_place(a, guest, t)
@@ -138,7 +149,7 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
     """A request arrives at `t` (a slot and room for a row are there): route it. Returns a reason to stop."""
     st = a.st[0]
     s = a.s[service]
-    slot = np.int64(st["free"])
+    slot = word(st["free"])
     r = a.r[slot]
     st["free"] = r["next"]
     r["arrival"] = t
@@ -182,7 +193,7 @@ def on_arrival(a: Arrays, t: float) -> int:
     i = st["arrival"]
     st["arrival"] = i + 1
     st["now"] = t
-    return admit(a, np.int64(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i])
+    return admit(a, word(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i])
 
 
 @inline
@@ -190,8 +201,8 @@ def on_timer(a: Arrays, t: float) -> int:
     """A closed-loop client's next request, or the moment at which it gives one up."""
     st = a.st[0]
     timer = a.timers[0]
-    service = np.int64(timer["service"])
-    slot = np.int64(timer["slot"])
+    service = word(timer["service"])
+    slot = word(timer["slot"])
     number = timer["number"]
     if short_of_stock(a, service):
         st["subject"] = service
@@ -202,7 +213,7 @@ def on_timer(a: Arrays, t: float) -> int:
         st["room"] = 2
         return NEED_ROOM
     st["now"] = t
-    timer_pop(a.timers, np.int64(st["timers"]))
+    timer_pop(a.timers, word(st["timers"]))
     st["timers"] -= 1
     if slot >= 0:  # patience is at an end, if that request is still there
         if a.r[slot]["number"] == number and a.r[slot]["service"] == service:
@@ -212,10 +223,10 @@ def on_timer(a: Arrays, t: float) -> int:
     s = a.s[service]
     row = s["stock"] + s["want_at"]
     s["want_at"] += 1
-    slot = np.int64(st["free"])
+    slot = word(st["free"])
     number = s["arrived"]
     reason = admit(a, service, t, a.stock[row]["demand"], a.stock[row]["u1"], a.stock[row]["u2"])
     if s["timeout"] < np.inf and a.r[slot]["number"] == number and a.r[slot]["service"] == service:
-        timer_push(a.timers, np.int64(st["timers"]), t + s["timeout"], service, slot, number)
+        timer_push(a.timers, word(st["timers"]), t + s["timeout"], service, slot, number)
         st["timers"] += 1
     return reason

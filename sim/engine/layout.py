@@ -7,6 +7,8 @@ Times are in s, work and demand in core-seconds, rates and capacities in cores, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 # states of a guest
@@ -19,8 +21,10 @@ STATUS_NAMES = ("completed", "rejected", "timed-out", "failed", "in-flight")
 # kinds of CPU work
 WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
-REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING = 0, 1, 2, 3, 4, 5, 6
-NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 7, 8, 9, 10
+REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM = 0, 1, 2, 3, 4, 5, 6, 7
+NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 8, 9, 10, 11
+
+word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 
 UNBOUNDED = np.iinfo(np.int32).max
 NO_LEAF = np.iinfo(np.int64).max
@@ -33,6 +37,7 @@ guest_dtype = np.dtype(
         ("weight", "f8"),
         ("cap", "f8"),
         ("memory", "f8"),  # bytes charged to the host without requests in service
+        ("promised", "f8"),  # bytes that admission holds for it
         ("idle_since", "f8"),
         ("jobs", "i8"),  # base of its job heap
         ("service", "i4"),
@@ -143,7 +148,10 @@ pool_dtype = np.dtype(
         ("n_unsaturated", "i4"),
         ("updates", "i4"),
         ("wanted", "f8"),  # cores its guests could use within its cap (storeys only)
+        ("memory", "f8"),  # bytes charged for its guests (storeys only)
+        ("memory_limit", "f8"),
         ("saturated_host", "i1"),  # it is given all it wants
+        ("oom", "i1"),
     ],
     align=True,
 )
@@ -198,13 +206,14 @@ state_dtype = np.dtype(
         ("in_flight", "i4"),
         ("exhausted", "i1"),
         ("host_oom", "i1"),
+        ("pool_oom", "i1"),  # of some pool
         ("resume", "i1"),  # a backlog is to be routed on
     ],
     align=True,
 )
 
 # every array of the data plane, by the name that the kernel uses, with the type of its rows
-ROWS: dict[str, np.dtype] = {
+ROWS: dict[str, np.dtype[Any]] = {
     "g": guest_dtype,
     "r": request_dtype,
     "s": service_dtype,

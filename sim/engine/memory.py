@@ -1,13 +1,14 @@
-"""The rule of memory: what requests in service add to their guest and to the host (docs/model.md, Memory).
+"""The rule of memory: what requests in service add to their guest, its pool and the host (docs/model.md, Memory).
 
 Only sums are kept here; who is killed when memory runs out is for the model to decide, so the kernel notes the
-guest (or the host) and stops.
+guest (or the pool, or the host) and stops.
 """
 
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
 from sim.engine.jit import inline
+from sim.engine.sharing import pool_of
 
 
 @inline
@@ -21,6 +22,19 @@ def charge(a: Arrays, t: float, amount: float) -> None:
         st["memory_peak"] = st["memory"]
     if amount > 0.0 and st["memory"] > st["memory_limit"]:
         st["host_oom"] = 1
+
+
+@inline
+def charge_guest(a: Arrays, guest: int, t: float, amount: float) -> None:
+    """Add `amount` bytes to the host's use for `guest`; where there are storeys, to its pool's too."""
+    charge(a, t, amount)
+    st = a.st[0]
+    if st["pools"] > 1:
+        p = a.p[pool_of(a, guest)]
+        p["memory"] += amount
+        if amount > 0.0 and p["memory"] > p["memory_limit"]:
+            p["oom"] = 1
+            st["pool_oom"] = 1
 
 
 @inline

@@ -47,7 +47,7 @@ class Chunk(Protocol):
 
 
 class Stop(NamedTuple):
-    """Why the data plane came to a halt before the asked time: `reason` as in `layout`, `subject` a guest or service."""
+    """Why the data plane halted before the asked time: `reason` as in `layout`, `subject` a guest or service."""
 
     reason: int
     time: float
@@ -101,13 +101,18 @@ class DataPlane:
     def _st(self) -> Any:
         return self.a.st[0]
 
-    def add_pool(self, cores: float, weight: float = 1.0) -> int:
-        """A pool of `cores`; pool 0 is the host, others are VMs whose vCPUs their containers share."""
+    def add_pool(self, cores: float, weight: float = 1.0, memory_limit: float = inf) -> int:
+        """A pool of `cores` and bytes; pool 0 is the host, others are VMs whose vCPUs their containers share.
+
+        Guests of the host itself and further pools exclude each other: ValueError.
+        """
+        if self.guests and int(self._st["pools"]) == 1:
+            raise ValueError("pools are for a host that has no guests of its own")
         pool = int(self._st["pools"])
         self.a.grow(p=pool + 1)
         p = self.a.p[pool]
         p["cap"] = p["capacity"] = cores
-        p["weight"], p["level"] = weight, inf
+        p["weight"], p["level"], p["memory_limit"] = weight, inf, memory_limit
         p["order"], p["mark"] = self._classes.new_pool(), self.now
         self._st["pools"] = pool + 1
         self._sync()
@@ -155,7 +160,12 @@ class DataPlane:
         self._touch()
 
     def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
-        """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot."""
+        """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
+
+        Raises ValueError for a guest of the host itself where there are pools.
+        """
+        if pool == 0 and int(self._st["pools"]) > 1:
+            raise ValueError("the host is shared by pools: a guest must be in one of them")
         self._touch()
         concurrency = int(self.a.s[service]["concurrency"])
         if self._spare[service]:
@@ -293,6 +303,7 @@ class DataPlane:
         """The guest leaves the host (whatever it still held fails)."""
         self.kill(guest)
         self.set_memory(guest, 0.0)
+        self.promise(guest, 0.0)
         g = self.a.g[guest]
         if int(g["leaf"]) >= 0:
             self.a.leaf[int(self.a.s[int(g["service"])]["tree"]) + int(g["leaf"])] = -1
@@ -309,9 +320,10 @@ class DataPlane:
         self._touch()
         control.set_paused(self.a, guest, paused)
 
-    def resize(self, guest: int, weight: float, cap: float, pool: int = 0) -> None:
-        """Change a guest's CPU weight and cap while it runs."""
+    def resize(self, guest: int, weight: float, cap: float) -> None:
+        """Change a guest's CPU weight and cap while it runs, within its pool."""
         self._touch()
+        pool = int(self.a.k[self.a.profile[int(self.a.g[guest]["profile"])]]["pool"])
         concurrency = int(self.a.s[int(self.a.g[guest]["service"])]["concurrency"])
         base, levels = self._profile(weight, cap, pool, concurrency)
         control.set_share(self.a, guest, weight, cap, base, levels)
@@ -320,6 +332,16 @@ class DataPlane:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
         self._touch()
         control.set_memory(self.a, guest, amount, max_serving)
+
+    def promise(self, guest: int, amount: float) -> None:
+        """Note that admission holds `amount` bytes for the guest (for `unused`)."""
+        self.a.g[guest]["promised"] = amount
+
+    def unused(self) -> float:
+        """Bytes promised to guests and not used by them now."""
+        g = self.a.g[: self.guests]
+        used = g["memory"] + g["serving"] * self.a.s["per_request"][g["service"]]
+        return float(np.maximum(g["promised"] - used, 0.0).sum())
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
@@ -411,6 +433,10 @@ class DataPlane:
         """Bytes in use on the host."""
         return float(self._st["memory"])
 
+    def pool_memory(self, pool: int) -> float:
+        """Bytes in use of a pool (index 1 and up)."""
+        return float(self.a.p[pool]["memory"])
+
     @property
     def memory_integral(self) -> float:
         """Byte-seconds up to the last `book`."""
@@ -429,6 +455,10 @@ class DataPlane:
         """Requests so far that arrived and that completed, and those in flight now."""
         arrived = int(self.a.s["arrived"][: self.services].sum())
         return arrived, int(self._st["completed"]), int(self._st["in_flight"])
+
+    def ready(self, service: int) -> int:
+        """Guests of a service that are ready."""
+        return int(self.a.s[service]["n_ready"])
 
     def in_flight(self, service: int) -> int:
         """Requests of a service that have arrived and not ended."""

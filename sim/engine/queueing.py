@@ -17,8 +17,9 @@ from sim.engine.layout import (
     REJECTED,
     ROUND_ROBIN,
     TIMED_OUT,
+    word,
 )
-from sim.engine.memory import charge, check_guest
+from sim.engine.memory import charge_guest, check_guest
 from sim.engine.sharing import changed, guest_place, guest_sync, pool_clock, pool_of
 
 
@@ -28,7 +29,7 @@ def client_thinks(a: Arrays, service: int, t: float) -> None:
     s = a.s[service]
     think = a.stock[s["stock"] + s["think_at"]]["think"]
     s["think_at"] += 1
-    timer_push(a.timers, np.int64(a.st[0]["timers"]), t + think, service, np.int64(-1), np.int64(0))
+    timer_push(a.timers, word(a.st[0]["timers"]), t + think, service, word(-1), word(0))
     a.st[0]["timers"] += 1
 
 
@@ -63,7 +64,7 @@ def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     if status == COMPLETED:
         st["completed"] += 1
     if s["closed"] and not r["left"]:
-        client_thinks(a, np.int64(r["service"]), end)
+        client_thinks(a, word(r["service"]), end)
     r["number"] = -1
     r["next"] = st["free"]
     st["free"] = slot
@@ -80,7 +81,7 @@ def expired(a: Arrays, slot: int, t: float) -> bool:
 def drop(a: Arrays, slot: int) -> None:
     """End a request whose client left while it waited: its time out is when it left."""
     r = a.r[slot]
-    finish(a, slot, np.nan, r["arrival"] + a.s[r["service"]]["timeout"], TIMED_OUT)
+    finish(a, slot, np.nan, r["arrival"] + a.s[r["service"]]["timeout"], word(TIMED_OUT))
 
 
 @inline
@@ -94,7 +95,7 @@ def outstanding_changed(a: Arrays, guest: int) -> None:
     i = s["leaves"] + g["leaf"]
     key = NO_LEAF
     if g["state"] == READY:
-        key = (np.int64(g["serving"] + g["waiting"]) << 32) | np.int64(g["leaf"])
+        key = (word(g["serving"] + g["waiting"]) << 32) | word(g["leaf"])
     a.tree[base + i] = key
     i >>= 1
     while i >= 1:
@@ -142,25 +143,25 @@ def route(a: Arrays, service: int, u1: float, u2: float) -> int:
     s = a.s[service]
     n = s["n_ready"]
     if n == 0:
-        return np.int64(-1)
+        return word(-1)
     rule = s["routing"]
     base = s["ready"]
     if rule == IDLE_LIFO:
-        return np.int64(s["idle_head"])
+        return word(s["idle_head"])
     if rule == LEAST_OUTSTANDING:
-        return np.int64(a.leaf[s["tree"] + (a.tree[s["tree"] + 1] & 0xFFFFFFFF)])
+        return word(a.leaf[s["tree"] + (a.tree[s["tree"] + 1] & 0xFFFFFFFF)])
     if rule == ROUND_ROBIN:
         turn = s["turn"]
         s["turn"] = turn + 1
-        return np.int64(a.ready[base + turn % n])
+        return word(a.ready[base + turn % n])
     if rule == RANDOM or n == 1:
-        return np.int64(a.ready[base + min(int(u1 * n), n - 1)])
+        return word(a.ready[base + min(int(u1 * n), n - 1)])
     first = min(int(u1 * n), n - 1)
     second = min(int(u2 * (n - 1)), n - 2)
     if second >= first:
         second += 1
-    one = np.int64(a.ready[base + min(first, second)])
-    two = np.int64(a.ready[base + max(first, second)])
+    one = word(a.ready[base + min(first, second)])
+    two = word(a.ready[base + max(first, second)])
     if a.g[two]["serving"] + a.g[two]["waiting"] < a.g[one]["serving"] + a.g[one]["waiting"]:
         return two
     return one
@@ -173,11 +174,11 @@ def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
     r = a.r[slot]
     s = a.s[g["service"]]
     r["start"] = t
-    job_push(a.job, g["jobs"], np.int64(g["busy"]), g["v"] + r["demand"] * s["overhead"], slot)
+    job_push(a.job, g["jobs"], word(g["busy"]), g["v"] + r["demand"] * s["overhead"], slot)
     g["busy"] += 1
     g["serving"] += 1
     if s["per_request"] > 0.0:
-        charge(a, t, s["per_request"])
+        charge_guest(a, guest, t, s["per_request"])
     check_guest(a, guest)
 
 
@@ -205,7 +206,7 @@ def give(a: Arrays, guest: int, slot: int, t: float) -> None:
         g["waiting"] += 1
     else:
         a.r[slot]["guest"] = -1
-        finish(a, slot, np.nan, t, REJECTED)
+        finish(a, slot, np.nan, t, word(REJECTED))
         return
     outstanding_changed(a, guest)
 
@@ -216,7 +217,7 @@ def route_backlog(a: Arrays, service: int, t: float) -> None:
     st = a.st[0]
     s = a.s[service]
     while s["waiting"] > 0 and s["n_ready"] > 0:
-        if st["pending"] > 0 or st["host_oom"]:
+        if st["pending"] > 0 or st["host_oom"] or st["pool_oom"]:
             st["resume"] = 1
             return
         slot = from_backlog(a, service, t)
@@ -229,13 +230,13 @@ def from_line(a: Arrays, guest: int, t: float) -> int:
     """Take the next request whose client is still there off the guest's line, -1 if there is none."""
     g = a.g[guest]
     while g["waiting"] > 0:
-        slot = np.int64(g["head"])
+        slot = word(g["head"])
         g["head"] = a.r[slot]["next"]
         g["waiting"] -= 1
         if not expired(a, slot, t):
-            return np.int64(slot)
+            return word(slot)
         drop(a, slot)
-    return np.int64(-1)
+    return word(-1)
 
 
 @inline
@@ -243,13 +244,13 @@ def from_backlog(a: Arrays, service: int, t: float) -> int:
     """Take the next request whose client is still there off the service's backlog, -1 if there is none."""
     s = a.s[service]
     while s["waiting"] > 0:
-        slot = np.int64(s["head"])
+        slot = word(s["head"])
         s["head"] = a.r[slot]["next"]
         s["waiting"] -= 1
         if not expired(a, slot, t):
-            return np.int64(slot)
+            return word(slot)
         drop(a, slot)
-    return np.int64(-1)
+    return word(-1)
 
 
 @inline
@@ -258,7 +259,7 @@ def to_backlog(a: Arrays, service: int, slot: int, t: float) -> None:
     s = a.s[service]
     a.r[slot]["guest"] = -1
     if s["waiting"] >= s["backlog"]:
-        finish(a, slot, np.nan, t, REJECTED)
+        finish(a, slot, np.nan, t, word(REJECTED))
         return
     a.r[slot]["next"] = -1
     if s["waiting"] == 0:
@@ -280,7 +281,7 @@ def fill(a: Arrays, guest: int, t: float) -> None:
     while g["serving"] < s["concurrency"]:
         slot = from_line(a, guest, t)
         if slot < 0 and s["routing"] == IDLE_LIFO and g["state"] == READY:
-            slot = from_backlog(a, np.int64(g["service"]), t)
+            slot = from_backlog(a, word(g["service"]), t)
             if slot >= 0:
                 a.r[slot]["guest"] = guest
         if slot < 0:
@@ -292,16 +293,16 @@ def fill(a: Arrays, guest: int, t: float) -> None:
 def complete(a: Arrays, guest: int, t: float) -> None:
     """The guest's first job is a request, and it is done at `t`."""
     g = a.g[guest]
-    slot = np.int64(a.job[g["jobs"]]["slot"])
+    slot = word(a.job[g["jobs"]]["slot"])
     r = a.r[slot]
     s = a.s[g["service"]]
-    job_pop(a.job, g["jobs"], np.int64(g["busy"]))
+    job_pop(a.job, g["jobs"], word(g["busy"]))
     g["busy"] -= 1
     g["serving"] -= 1
     if s["per_request"] > 0.0:
-        charge(a, t, -s["per_request"])
+        charge_guest(a, guest, t, -s["per_request"])
     late = t > r["arrival"] + s["timeout"]
-    finish(a, slot, r["start"], t, TIMED_OUT if late else COMPLETED)
+    finish(a, slot, r["start"], t, word(TIMED_OUT if late else COMPLETED))
     fill(a, guest, t)
     if s["routing"] == IDLE_LIFO and g["busy"] == 0 and g["state"] == READY:
         idle_push(a, guest, t)

@@ -19,7 +19,7 @@ import numpy as np
 from sim.engine.arrays import Arrays
 from sim.engine.heaps import class_move, class_remove, class_up, guest_down, guest_up
 from sim.engine.jit import inline
-from sim.engine.layout import WORK_BOOT, WORK_REQUEST
+from sim.engine.layout import WORK_BOOT, WORK_REQUEST, word
 
 REFRESH = 4096  # updates after which the running sums are summed anew, so that rounding cannot build up
 
@@ -66,12 +66,12 @@ def class_join_heap(a: Arrays, cls: int) -> None:
         a.saturated[base + p["n_saturated"]] = cls
         p["n_saturated"] += 1
         p["demand"] += k["rho"] * k["weight"]
-        class_up(a.k, a.saturated, base, np.int64(p["n_saturated"]) - 1)
+        class_up(a.k, a.saturated, base, word(p["n_saturated"]) - 1)
     else:
         a.unsaturated[base + p["n_unsaturated"]] = cls
         p["n_unsaturated"] += 1
         p["unsaturated"] += k["weight"]
-        class_up(a.k, a.unsaturated, base, np.int64(p["n_unsaturated"]) - 1)
+        class_up(a.k, a.unsaturated, base, word(p["n_unsaturated"]) - 1)
 
 
 @inline
@@ -81,13 +81,13 @@ def class_leave_heap(a: Arrays, cls: int) -> None:
     p = a.p[k["pool"]]
     base = p["order"]
     if k["saturated"]:
-        class_remove(a.k, a.saturated, base, np.int64(p["n_saturated"]), np.int64(k["pos"]))
+        class_remove(a.k, a.saturated, base, word(p["n_saturated"]), word(k["pos"]))
         p["n_saturated"] -= 1
         p["demand"] -= k["rho"] * k["weight"]
         if p["n_saturated"] == 0:
             p["demand"] = 0.0
     else:
-        class_remove(a.k, a.unsaturated, base, np.int64(p["n_unsaturated"]), np.int64(k["pos"]))
+        class_remove(a.k, a.unsaturated, base, word(p["n_unsaturated"]), word(k["pos"]))
         p["n_unsaturated"] -= 1
         p["unsaturated"] -= k["weight"]
         if p["n_unsaturated"] == 0:
@@ -102,9 +102,9 @@ def class_rekey(a: Arrays, cls: int) -> None:
     p = a.p[k["pool"]]
     class_key(a, cls)
     if k["saturated"]:
-        class_move(a.k, a.saturated, p["order"], np.int64(p["n_saturated"]), np.int64(k["pos"]))
+        class_move(a.k, a.saturated, p["order"], word(p["n_saturated"]), word(k["pos"]))
     else:
-        class_move(a.k, a.unsaturated, p["order"], np.int64(p["n_unsaturated"]), np.int64(k["pos"]))
+        class_move(a.k, a.unsaturated, p["order"], word(p["n_unsaturated"]), word(k["pos"]))
 
 
 @inline
@@ -127,7 +127,7 @@ def guest_sync(a: Arrays, guest: int, t: float) -> None:
     """Bring the guest's per-job work `v` up to clock `t` (before its jobs change)."""
     g = a.g[guest]
     if g["cls"] >= 0:
-        v = class_v(a, np.int64(g["cls"]), t)
+        v = class_v(a, word(g["cls"]), t)
         g["v"] += (v - g["mark"]) * g["weight"] / g["busy"]
         g["mark"] = v
         account(a, guest, v)
@@ -138,7 +138,7 @@ def heap_insert(a: Arrays, guest: int, cls: int, key: float) -> None:
     """Put a guest into its class's heap and weight; the class is in a heap of its pool afterwards."""
     k = a.k[cls]
     base = k["heap"]
-    n = np.int64(k["n"])
+    n = word(k["n"])
     a.heap[base + n]["guest"] = guest
     a.heap[base + n]["key"] = key
     k["n"] = n + 1
@@ -162,14 +162,14 @@ def heap_delete(a: Arrays, guest: int, cls: int) -> None:
     """Take a guest out of its class's heap and weight."""
     k = a.k[cls]
     base = k["heap"]
-    n = np.int64(k["n"]) - 1
+    n = word(k["n"]) - 1
     if n == 0:
         class_leave_heap(a, cls)
         k["n"] = 0
         k["weight"] = 0.0
         return
     weight = a.g[guest]["weight"]
-    i = np.int64(a.g[guest]["pos"])
+    i = word(a.g[guest]["pos"])
     k["n"] = n
     k["weight"] -= weight
     if i < n:
@@ -202,25 +202,25 @@ def guest_place(a: Arrays, guest: int, t: float) -> None:
     """Put the guest, whose `v` stands at `t` and whose jobs have changed, where it now belongs."""
     g = a.g[guest]
     busy = g["busy"]
-    old = np.int64(g["cls"])
+    old = word(g["cls"])
     if busy == 0 or g["paused"]:
         if old >= 0:
             heap_delete(a, guest, old)
             g["cls"] = -1
         return
-    new = np.int64(a.profile[g["profile"] + min(busy, g["levels"]) - 1])
+    new = word(a.profile[g["profile"] + min(busy, g["levels"]) - 1])
     ahead = (a.job[g["jobs"]]["tag"] - g["v"]) * busy / g["weight"]
     if old == new:
         k = a.k[new]
         base = k["heap"]
-        i = np.int64(g["pos"])
+        i = word(g["pos"])
         a.heap[base + i]["key"] = class_v(a, new, t) + ahead
         if i > 0 and a.heap[base + i]["key"] < a.heap[base + ((i - 1) >> 1)]["key"]:
             guest_up(a.g, a.heap, base, i)
             if g["pos"] == 0:
                 class_rekey(a, new)
         else:
-            guest_down(a.g, a.heap, base, np.int64(k["n"]), i)
+            guest_down(a.g, a.heap, base, word(k["n"]), i)
             if i == 0:
                 class_rekey(a, new)
         return
@@ -287,16 +287,16 @@ def settle(a: Arrays, pool: int, t: float) -> None:
     base = p["order"]
     level = level_of(a, pool)
     while p["n_unsaturated"] > 0 and a.k[a.order[base + p["boundary"]]]["rho"] <= level:
-        cls = np.int64(a.order[base + p["boundary"]])
+        cls = word(a.order[base + p["boundary"]])
         p["boundary"] += 1
         if a.k[cls]["n"] > 0:
-            class_cross(a, cls, t, True)
+            class_cross(a, cls, t, a.k[cls]["rho"] <= level)
             level = level_of(a, pool)
     while p["boundary"] > 0 and a.k[a.order[base + p["boundary"] - 1]]["rho"] > level:
         p["boundary"] -= 1
-        cls = np.int64(a.order[base + p["boundary"]])
+        cls = word(a.order[base + p["boundary"]])
         if a.k[cls]["n"] > 0:
-            class_cross(a, cls, t, False)
+            class_cross(a, cls, t, a.k[cls]["rho"] <= level)
             level = level_of(a, pool)
     p["level"] = level
 
@@ -319,7 +319,7 @@ def share_host(a: Arrays, t: float) -> None:
     A pool that is not short keeps its full cap as capacity (what it cannot use is not missed); a short one is
     given level x weight. O(pools) per pass, as many passes as pools turn out not to be short.
     """
-    n = a.st[0]["pools"]
+    n = word(a.st[0]["pools"])
     left = a.p[0]["cap"]
     weight = 0.0
     for i in range(1, n):
@@ -364,7 +364,7 @@ def changed(a: Arrays, guest: int, t: float) -> None:
 @inline
 def pool_of(a: Arrays, guest: int) -> int:
     """The pool that `guest` draws on."""
-    return np.int64(a.k[a.profile[a.g[guest]["profile"]]]["pool"])
+    return word(a.k[a.profile[a.g[guest]["profile"]]]["pool"])
 
 
 @inline
@@ -385,10 +385,10 @@ def next_class(a: Arrays, pool: int) -> int:
     """The class whose first guest completes next in `pool` (there is one)."""
     p = a.p[pool]
     if p["n_saturated"] == 0:
-        return np.int64(a.unsaturated[p["order"]])
-    first = np.int64(a.saturated[p["order"]])
+        return word(a.unsaturated[p["order"]])
+    first = word(a.saturated[p["order"]])
     if p["n_unsaturated"] > 0 and p["level"] > 0.0:
         ahead = a.k[a.unsaturated[p["order"]]]["key"] - p["u"]
         if p["mark"] + ahead / p["level"] < a.k[first]["key"]:
-            return np.int64(a.unsaturated[p["order"]])
+            return word(a.unsaturated[p["order"]])
     return first

@@ -1,4 +1,4 @@
-"""All that is wrong with a scenario or sweep file at once: its own mistakes, and those that only the catalogue tells."""
+"""All that is wrong with a file at once: its own mistakes, and those that only the catalogue of platforms can tell."""
 
 from __future__ import annotations
 
@@ -121,15 +121,24 @@ def _load_all(wanted: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Platfo
 
 
 def _metric_findings(scenario: Scenario) -> list[Finding]:
-    """A metric of `replications: {until: …}` that no run will ever have."""
+    """Metrics of `replications: {until: …}` and of `focus` that no run will ever have."""
     from sim.report.catalogue import BY_NAME
+    from sim.report.tables import TIMELINE
 
+    findings: list[Finding] = []
+    for index, entry in enumerate(scenario.focus):
+        service, _, metric = entry.rpartition("/")
+        if metric in BY_NAME or metric.startswith("startup.") or (metric in TIMELINE and not service):
+            continue
+        near = nearest(metric, [*BY_NAME, *TIMELINE])
+        allowed = "a metric of summary.csv, or a column of timeline.parquet"
+        findings.append(Finding(("focus", index), f"the unknown metric {metric!r}", allowed, near))
     until = scenario.replications
     if not isinstance(until, Until) or until.metric in BY_NAME or until.metric.startswith("startup."):
-        return []
+        return findings
     found = f"the unknown metric {until.metric!r}"
     near = nearest(until.metric, BY_NAME)
-    return [Finding(("replications", "until"), found, "a metric of summary.csv, such as response.p99", near)]
+    return [*findings, Finding(("replications", "until"), found, "a metric of summary.csv, such as response.p99", near)]
 
 
 def _as_in_tree(finding: Finding, tree: Any) -> Finding:

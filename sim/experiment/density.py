@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from . import runner
 from .executor import Executor, SerialExecutor
 from .objectives import FEWEST, Broke, Observation, Verdict, full_share, judge
 
@@ -113,8 +114,6 @@ def search(grid: Grid) -> Generator[tuple[int, bool], bool, int]:
 
 def observe_run(scenario: Any, platform: str, replication: int) -> Observation:
     """Run one replication on one platform: the default `Observe`."""
-    from . import runner
-
     records = runner.run_one(scenario, platform, replication)
     return Observation(runner.summarise(records, scenario), full_share(records))
 

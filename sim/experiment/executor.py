@@ -209,7 +209,7 @@ def _local_cluster(workers: int) -> Any:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port: two sweeps at once must not quarrel about 8787
         worker_dashboard_address=None,
         silence_logs=logging.CRITICAL,
     )

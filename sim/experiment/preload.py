@@ -1,6 +1,5 @@
 """Imported once by the server from which worker processes are forked, so that each starts in milliseconds."""
 
-import sim.engine.plane
 import sim.model.simulation
 import sim.report.measures
 import sim.report.tables

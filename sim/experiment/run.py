@@ -94,9 +94,9 @@ def run_scenario(
 ) -> Report:
     """Make every run of `scenario` on an entered `executor` and write the result to `folder`.
 
-    A result of the same scenario is replaced by a complete one (an incomplete one goes beside it, as `<folder>-partial`);
-    anything else only with `overwrite`, and what is not a result never. Raises ResultsError, before any run, when
-    `folder` cannot be written to. A KeyboardInterrupt is caught, and told in the report.
+    A result of the same scenario is replaced by a complete one (an incomplete one goes beside it, into
+    `<folder>-partial`); anything else only with `overwrite`, and what is not a result never. Raises ResultsError,
+    before any run, when `folder` cannot be written to. A KeyboardInterrupt is caught, and told in the report.
     """
     check_folder(scenario, folder, overwrite)
     with RunWriter(folder, scenario, overwrite=True) as writer:

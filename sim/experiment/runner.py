@@ -50,17 +50,16 @@ def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
 
 def warm_up() -> None:
     """Load the compiled kernel, compiling it into the cache on disk if it is not there (about 10 s, once)."""
-    from sim.engine import jit, plane
+    from sim.model import compiled
 
-    plane.warm_up()
-    jit.mark_compiled()
+    compiled.warm_up()
 
 
 def is_warm() -> bool:
     """Whether the kernel is compiled already, so that the first run starts at once."""
-    from sim.engine import jit
+    from sim.model import compiled
 
-    return jit.is_compiled()
+    return compiled.is_compiled()
 
 
 def platform_of(scenario: Scenario, name: str) -> Platform:

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 MORRIS_LEVELS = 4
 """Levels of Morris' grid; with 4 every level is as likely (Morris 1991, section 3)."""
+FEWEST_POINTS = 20
+"""Points up to which a sample says nothing about indices (RBD-FAST looks at 10 harmonics, each with two of them)."""
 QUARTER = 0.25
 """Share of the points at each end of a range that the ends of a tornado's bar are means of."""
 
@@ -188,6 +190,19 @@ def tornado(found: Sensitivity) -> pd.DataFrame:
 
     rows = [{**vars(each), "middle": found.mean} for each in found.effects]
     return pd.DataFrame(rows)
+
+
+def tornadoes(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> dict[str, pd.DataFrame]:
+    """Rows of a tornado plot for each platform of a sampled sweep's table; those with too few points are left out."""
+    chosen = table[(table["metric"] == metric) & (table["service"] == "all")]
+    found: dict[str, pd.DataFrame] = {}
+    for name, own in chosen.groupby("platform", sort=False):
+        means = own.groupby("point")[[*parameters, "value"]].mean().dropna()
+        if len(means) > FEWEST_POINTS:
+            places = [{key: float(row[key]) for key in parameters} for _, row in means.iterrows()]
+            values = means["value"].to_numpy(dtype=np.float64)
+            found[str(name)] = tornado(analyse(samples(places, parameters), values))
+    return found
 
 
 _Numbers = tuple[tuple[float, float, float], ...]

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from sim.scenario import Sweep, points
 
+from . import runner
 from .executor import DaskExecutor, Executor, Outcome
 from .sweep_store import (
     Finished,
@@ -104,18 +105,12 @@ class VersionMismatch(Exception):
 
 def evaluate_run(scenario: Any, platform: str, replication: int) -> Sequence[Any]:
     """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
-    from . import runner
-
-    return runner.summarise(runner.run_one(scenario, platform, replication), scenario)  # type: ignore[attr-defined,unused-ignore,no-any-return]
+    return runner.summarise(runner.run_one(scenario, platform, replication), scenario)
 
 
 def warm_up() -> None:
     """Load what the first run would load: the compiled kernel (filling its cache on disk if it is empty)."""
-    from . import runner
-
-    warm = getattr(runner, "warm_up", None)
-    if warm is not None:
-        warm()
+    runner.warm_up()
 
 
 def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> tuple[bytes, float, int]:

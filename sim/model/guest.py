@@ -4,27 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from math import inf, nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simpy import Process
 from simpy.events import Event
 
+from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import WORK_BOOT
 from sim.platforms import Phase
+from sim.scenario import Image
 
 if TYPE_CHECKING:
+    from sim.model.machine import Machine
     from sim.model.service import ServiceRun
 
 STARTING, READY, RESTARTING, DRAINING, STOPPED = "starting", "ready", "restarting", "draining", "stopped"
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
+VM = "vm"  # waiting for the VM that the guest is to run in
+
+
+class Starting(Protocol):
+    """What goes through start-up phases: a replica, or a VM that is to hold replicas."""
+
+    @property
+    def env(self) -> HybridEnvironment:
+        """The clock."""
+
+    @property
+    def machine(self) -> Machine:
+        """What it runs on: its disk, links, images and locks."""
+
+    @property
+    def image(self) -> Image:
+        """What it is made from."""
+
+    @property
+    def parts(self) -> list[tuple[str, float]]:
+        """(key, bytes) of the image's parts."""
+
+    @property
+    def slot(self) -> int:
+        """Its place in the data plane."""
+
+    @property
+    def durations(self) -> dict[str, float]:
+        """Drawn duration of its phases, s."""
+
+    phases: dict[str, float]
+    has_process: bool
+
+    def process_begins(self) -> None:
+        """Its process (VMM, shim) exists from now on."""
 
 
 class Guest:
-    """A replica on the host. Times in s, NaN for what has not happened."""
+    """A replica on a machine (the host, or a VM on it). Times in s, NaN for what has not happened."""
 
-    def __init__(self, service: ServiceRun, number: int, slot: int, requested: float) -> None:
+    def __init__(self, service: ServiceRun, number: int, slot: int, requested: float, machine: Machine) -> None:
         self.service = service
+        self.machine = machine
+        self.env, self.image, self.parts = service.env, service.image, service.parts
         self.number = number
         self.slot = slot
         self.name = f"{service.name}-{number}"
@@ -47,22 +87,38 @@ class Guest:
         """True unless it is leaving or gone."""
         return self.state in (STARTING, READY, RESTARTING)
 
+    @property
+    def here(self) -> bool:
+        """True unless it runs on the host at the other end of a move."""
+        return self.machine.here
 
-def run_phases(guest: Guest, phases: Sequence[Phase]) -> Generator[Event, Any, None]:
+    def process_begins(self) -> None:
+        """The guest's process exists from now on."""
+        self.service.process_begins(self)
+
+
+def until_ready(guest: Guest) -> Generator[Event, Any, None]:
+    """Wait until the guest serves, or is leaving."""
+    while guest.alive and guest.state != READY:
+        story = guest.story
+        yield story if story is not None and story.is_alive else guest.env.timeout(1.0)
+
+
+def run_phases(guest: Starting, phases: Sequence[Phase]) -> Generator[Event, Any, None]:
     """Go through the phases in order; how long each took is recorded (the first time)."""
-    env = guest.service.env
+    env = guest.env
     for phase in phases:
-        if phase.kind == ("install" if guest.service.image.ready_made else "pull"):
+        if phase.kind == ("install" if guest.image.ready_made else "pull"):
             continue  # an image is either ready made and pulled, or built here
         began = env.now
         if phase.kind not in OUTSIDE and not guest.has_process:
-            guest.service.process_begins(guest)
+            guest.process_begins()
         yield from _PHASES[phase.kind](guest, phase)
         if phase.name not in guest.phases:
             guest.phases[phase.name] = env.now - began
 
 
-def _duration(guest: Guest, phase: Phase) -> float:
+def _duration(guest: Starting, phase: Phase) -> float:
     return guest.durations.get(phase.name, 0.0)
 
 
@@ -70,47 +126,46 @@ def _rate(phase: Phase) -> float:
     return inf if phase.rate is None else phase.rate
 
 
-def _delay(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
-    yield guest.service.env.timeout(_duration(guest, phase))
+def _delay(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+    yield guest.env.timeout(_duration(guest, phase))
 
 
-def _cpu(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
-    yield guest.service.env.compute(guest.slot, phase.work or 0.0, WORK_BOOT)
+def _cpu(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+    yield guest.env.compute(guest.slot, phase.work or 0.0, WORK_BOOT)
 
 
-def _lock(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
-    lock = guest.service.machine.lock(phase.lock or phase.name)
+def _lock(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+    lock = guest.machine.lock(phase.lock or phase.name)
     with lock.request() as turn:
         yield turn
-        yield guest.service.env.timeout(_duration(guest, phase))
+        yield guest.env.timeout(_duration(guest, phase))
 
 
-def _pull(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
-    service = guest.service
-    yield from service.machine.images.fetch(service.parts, phase, _duration(guest, phase), _rate(phase))
+def _pull(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+    yield from guest.machine.images.fetch(guest.parts, phase, _duration(guest, phase), _rate(phase))
+    guest.machine.note_disk()
 
 
-def _install(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
+def _install(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
     """The OS is installed once for each image; other guests of the image wait for that."""
-    service = guest.service
-    lock = service.machine.lock(f"install {service.parts[0][0]}")
+    lock = guest.machine.lock(f"install {guest.parts[0][0]}")
     with lock.request() as turn:
         yield turn
-        images = service.machine.images
-        if images.missing(service.parts) == 0.0:
+        images = guest.machine.images
+        if images.present(guest.parts):
             return
-        yield service.env.timeout(_duration(guest, phase))
-        yield service.env.compute(guest.slot, phase.work or 0.0, WORK_BOOT)
-        size = phase.amount(service.image.bytes)
-        yield from service.machine.write.transfer(size, _rate(phase))
-        images.built(service.parts)
-        images.bytes += size
+        yield guest.env.timeout(_duration(guest, phase))
+        yield guest.env.compute(guest.slot, phase.work or 0.0, WORK_BOOT)
+        size = phase.amount(guest.image.bytes)
+        yield from guest.machine.write.transfer(size, _rate(phase))
+        images.built(guest.parts)
+        guest.machine.note_disk()
 
 
-def _clone(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
+def _clone(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
     """A copy is read and written: both disks' shares, one after the other in small pieces, taken as the slower."""
-    machine, size = guest.service.machine, phase.amount(guest.service.image.bytes)
-    env = guest.service.env
+    machine, size = guest.machine, phase.amount(guest.image.bytes)
+    env = guest.env
     steps = [
         env.process(machine.read.transfer(size, _rate(phase))),
         env.process(machine.write.transfer(size, _rate(phase))),
@@ -124,12 +179,11 @@ def _clone(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
                 step.interrupt()
 
 
-def _read(guest: Guest, phase: Phase) -> Generator[Event, Any, None]:
-    service = guest.service
-    if phase.shared == "image" and service.machine.images.warm(service.parts[-1][0]):
+def _read(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+    if phase.shared == "image" and guest.machine.images.warm(guest.parts[-1][0]):
         return
-    yield service.env.timeout(_duration(guest, phase))
-    yield from service.machine.read.transfer(phase.amount(service.image.bytes), _rate(phase))
+    yield guest.env.timeout(_duration(guest, phase))
+    yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 
 
 _PHASES = {

@@ -23,6 +23,7 @@ class ImageStore:
         self._there: set[str] = set()
         self._coming: dict[str, Event] = {}
         self._warm: set[str] = set()
+        self._promised: dict[str, float] = {}  # admitted, but not begun: their room on the disk is taken
         self.bytes = 0.0
         self.pulled = 0.0
 
@@ -40,8 +41,22 @@ class ImageStore:
                 self.bytes += size
 
     def missing(self, parts: list[tuple[str, float]]) -> float:
-        """Bytes of the parts that are neither there nor on their way."""
-        return sum(size for key, size in parts if key not in self._there and key not in self._coming)
+        """Bytes of the parts that have no room on the disk yet: neither there, nor on their way, nor promised."""
+        return sum(size for key, size in parts if not self._known(key))
+
+    def promise(self, parts: list[tuple[str, float]]) -> None:
+        """Take room for what is missing, so that two starts at one moment are not admitted into the same room."""
+        for key, size in parts:
+            if not self._known(key):
+                self._promised[key] = size
+                self.bytes += size
+
+    def _known(self, key: str) -> bool:
+        return key in self._there or key in self._coming or key in self._promised
+
+    def present(self, parts: list[tuple[str, float]]) -> bool:
+        """Whether all parts are on the disk."""
+        return all(key in self._there for key, _ in parts)
 
     def fetch(
         self, parts: list[tuple[str, float]], phase: Phase, delay: float, rate: float
@@ -64,6 +79,7 @@ class ImageStore:
         done = self._env.event()
         for key, _ in mine:
             self._coming[key] = done
+            self.bytes -= self._promised.pop(key, 0.0)
         self.bytes += size
         try:
             yield self._env.timeout(delay)
@@ -86,6 +102,13 @@ class ImageStore:
         self._warm.add(key)
         return warm
 
+    def forget_pages(self) -> None:
+        """The machine's kernel has fallen, and the page cache with it."""
+        self._warm.clear()
+
     def built(self, parts: list[tuple[str, float]]) -> None:
         """An image was made on this machine."""
-        self._there.update(key for key, _ in parts)
+        for key, size in parts:
+            if key not in self._there:
+                self.bytes += size - self._promised.pop(key, 0.0)
+                self._there.add(key)

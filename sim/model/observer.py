@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy.events import Event
 
+from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
-from sim.model.guest import APP, Guest
+from sim.model.guest import APP, READY, Guest
 from sim.model.records import RequestTally, Sample
 
 if TYPE_CHECKING:
@@ -36,9 +37,15 @@ class Observer:
         self._services = list(services)
         self._events: list[tuple[float, str, str, str]] = []
         self._samples: list[tuple[float, ...]] = []
+        self._answered = np.full(len(services), nan)  # time of each service's first completed request, s
+        self._unanswered = len(services)
         self._tally = Tally(len(services), warmup)
         self._sink = sink
+        self.watchers: list[Callable[[NDArray[Any]], None]] = []  # are shown the rows of requests too
         self._stranded: list[tuple[float, float]] = []
+        self.cpu_stranded = 0.0  # core-s promised to services and not used by them, over the measured span
+        self._cpu: list[tuple[float, float]] = []  # promised cores and core-s used by each service, one sample ago
+        self._warmup = warmup
         self._guest_seconds = 0.0
         self._guest_mark = 0.0
 
@@ -47,9 +54,19 @@ class Observer:
     def appeared(self, guest: Guest) -> None:
         """A guest has been admitted."""
         self.guests.append(guest)
-        self._names.append(guest.name)
-        self.count(1, guest.service.env.now)
-        self.event(guest, "requested")
+        self.numbered(guest.name)
+        if guest.here:
+            self.count(1, guest.service.env.now)
+        self.event(guest, "requested", "" if guest.here else "on another host")
+
+    def left(self, guest: Guest) -> None:
+        """A guest has moved to another host, where it goes on."""
+        self.count(-1, guest.service.env.now)
+        self.event(guest, "moved")
+
+    def numbered(self, name: str) -> None:
+        """The data plane has given its next number to a guest of this name (or to a VM that holds guests)."""
+        self._names.append(name)
 
     def count(self, change: int, now: float) -> None:
         """Guests on the host have become more or fewer."""
@@ -62,7 +79,7 @@ class Observer:
         """Something happened to a guest, or (None) to the host."""
         if guest is not None:
             now = guest.service.env.now
-            if event == "stopped":
+            if event == "stopped" and guest.here:
                 self.count(-1, now)
         self._events.append((nan if now is None else now, "" if guest is None else guest.name, event, detail))
 
@@ -75,10 +92,28 @@ class Observer:
     def ended(self, rows: NDArray[Any]) -> None:
         """Take the rows of requests that have ended (`layout.out_dtype`)."""
         self._tally.add(rows)
+        if self._unanswered:
+            self._note_answers(rows)
+        for watcher in self.watchers:
+            watcher(rows)
         if self._sink is not None:
             names = ("service", "guest", "status", "arrival", "demand", "start", "finish")
             columns = {name: rows[name].copy() for name in names}
             self._sink(columns | {"request": rows["number"].copy()}, self._services, self._names)
+
+    def _note_answers(self, rows: NDArray[Any]) -> None:
+        """Note the first completed request of every service that had none; rows come in order of their end."""
+        done = rows[rows["status"] == COMPLETED]
+        for service in np.unique(done["service"]).tolist():
+            if np.isnan(self._answered[service]):
+                self._answered[service] = done["finish"][done["service"] == service].min()
+                self._unanswered -= 1
+
+    def first_answers(self) -> dict[str, float]:
+        """Time of the first completed request, s, of the services that have one."""
+        return {
+            name: at for name, at in zip(self._services, self._answered.tolist(), strict=True) if not np.isnan(at)
+        }
 
     def requests(self, arrived: Sequence[int], asked: Sequence[bool]) -> dict[str, RequestTally]:
         """The tally of each service that was asked anything; `arrived` is counted by the kernel on its own."""
@@ -124,11 +159,12 @@ class Observer:
             used = machine.cores
         promised = simulation.stranded()
         self._stranded.append((simulation.env.now, promised))
+        self._strand_cpu(simulation.cpu_by_service(), simulation.env.now, span)
         self._samples.append(
             (
                 simulation.env.now,
                 float(self.present),
-                float(sum(service.ready for service in simulation.services)),
+                float(sum(g.state == READY for service in simulation.services for g in service.present())),
                 used,
                 machine.cpu_held,
                 machine.cores,
@@ -140,6 +176,14 @@ class Observer:
                 now["completed"] - before["completed"],
             )
         )
+
+    def _strand_cpu(self, cpu: list[tuple[float, float]], now: float, span: float) -> None:
+        """Add what services were promised over the last sample's `span` s and did not use, as far as it is measured."""
+        counted = min(span, max(now - self._warmup, 0.0))
+        if counted > 0.0:
+            for (held_before, used_before), (held, used) in zip(self._cpu, cpu, strict=True):
+                self.cpu_stranded += counted * max((held_before + held) / 2 - (used - used_before) / span, 0.0)
+        self._cpu = cpu
 
     def stranded_integral(self, warmup: float) -> float:
         """Byte-seconds promised to guests and not used by them over the span, by trapezia over the samples."""

@@ -27,6 +27,12 @@ class Share:
     score: int  # oom_score_adj
 
 
+def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:
+    """What a VM of a pool holds: it is one of the platform's guests, of `vcpus` cores and `ram` bytes."""
+    size = Size(cpu_request=vcpus, cpu_limit=vcpus, memory_request=ram, memory_limit=ram)
+    return _reserved(platform, size)
+
+
 def share_of(platform: Platform, size: Size, host_memory: float) -> Share:
     """What `size` means on `platform`: vCPUs and RAM held whole, or requests held and limits not."""
     if platform.allocation == "reserved":
@@ -80,6 +86,6 @@ def oom_score_adj(size: Size, host_memory: float) -> int:
 def admission_limits(scenario: Scenario, platform: Platform) -> tuple[float, float]:
     """Cores and bytes that admission may promise on the host; the platform's own memory is taken off first."""
     cores, memory = scenario.host.cores, scenario.host.memory - platform.memory.host
-    if platform.allocation == "reserved":
+    if platform.allocation == "reserved" or platform.nested is not None:
         return cores * scenario.cpu_overcommit, memory * scenario.memory_overcommit
     return cores, memory

@@ -59,4 +59,5 @@ class RunRecords:
     counters: Mapping[str, float]
     density_max: float | None
     scale_out: Mapping[str, float]
+    deploy: Mapping[str, float] = field(default_factory=dict)
     wall: float = field(default=0.0, compare=False)

@@ -31,9 +31,11 @@ def begin(service: ServiceRun) -> None:
 
 
 def ramp(service: ServiceRun, rule: Ramp) -> Story:
-    """Add replicas until the host refuses one (or memory has run out)."""
+    """Add replicas until there are as many as asked, or the host refuses one (or memory has run out)."""
     while service.simulation.density is None:
         for _ in range(rule.add):
+            if rule.max is not None and service.wanted >= rule.max:
+                return
             if service.start_one() is None:
                 return
         yield service.env.timeout(rule.every)

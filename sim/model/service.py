@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from math import floor, inf, isinf, nan
+from math import floor, inf, isinf, nan, ulp
 from typing import TYPE_CHECKING, Any
 
 import simpy
-from simpy.events import Event
+from simpy.events import Event, Process
 
 from sim.engine import layout
-from sim.model.guest import APP, DRAINING, READY, RESTARTING, STOPPED, Guest, run_phases
+from sim.model.guest import APP, DRAINING, READY, RESTARTING, STOPPED, VM, Guest, run_phases
 from sim.model.placement import share_of
 from sim.model.sampling import sampler
 from sim.model.streams import generator
@@ -18,6 +18,7 @@ from sim.platforms import Phase
 from sim.scenario import PerRequest, Service
 
 if TYPE_CHECKING:
+    from sim.model.machine import Machine
     from sim.model.simulation import Simulation
 
 ROUTING = {
@@ -38,7 +39,7 @@ class ServiceRun:
             raise ValueError(f"service {name} has no {'size' if size is None else 'image'} for {platform.name}")
         self.simulation, self.name, self.spec, self.image = simulation, name, spec, image
         self.env, self.machine, self.platform = simulation.env, simulation.machine, platform
-        self.share = share_of(platform, size, scenario.host.memory)
+        self.share = share_of(platform, size, self.machine.node_memory)
         self.guests: list[Guest] = []  # alive, by number
         self._at: dict[int, Guest] = {}  # on the host (also those that drain), by slot
         self.pending = 0  # replicas wanted that admission has refused so far
@@ -46,16 +47,16 @@ class ServiceRun:
         self._number = 0
         self.parts = self.machine.images.parts(image)
         if image.cached:
-            self.machine.images.cache(self.parts)
+            self.machine.cache(self.parts)
         full_copy = any(p.kind == "clone" and p.bytes == "image" for p in platform.startup)
         self.disk_of_guest = platform.disk.per_guest + (image.bytes if full_copy else 0.0)
         self._draws = {
             phase.name: (
-                sampler(phase.hold or phase.duration),
+                sampler(law),
                 generator(scenario.seed, simulation.replication, f"start/{name}/{phase.name}"),
             )
             for phase in platform.startup
-            if phase.hold or phase.duration
+            if (law := phase.hold or phase.duration) is not None
         }
         per_request = isinstance(spec.autoscale, PerRequest)
         self.index = self.env.plane.add_service(
@@ -79,7 +80,7 @@ class ServiceRun:
     @property
     def ready(self) -> int:
         """Replicas that serve now."""
-        return sum(guest.state == READY for guest in self.guests)
+        return self.env.plane.ready(self.index)
 
     def scale_to(self, n: int) -> None:
         """Have `n` replicas: new ones are admitted or wait for room; those waiting, starting, newest go first."""
@@ -95,18 +96,26 @@ class ServiceRun:
     def start_one(self, *, again: bool = False) -> Guest | None:
         """Start a replica, or note that admission refuses it (once: not `again`) and return None."""
         simulation = self.simulation
-        why = self.machine.refusal(self.share, self.disk_of_guest + self.machine.images.missing(self.parts))
-        if why is not None:
+        machine = self.machine.place(self.share, self.disk_of_guest, self.parts)
+        if isinstance(machine, str):
             if not again:
-                simulation.refused(self, why)
+                simulation.refused(self, machine)
             return None
-        slot = self.env.plane.add_guest(self.index, self.share.weight, self.share.cap)
-        guest = Guest(self, self._number, slot, self.env.now)
+        return self.start_on(machine)
+
+    def start_on(self, machine: Machine, *, extra: bool = False) -> Guest:
+        """Start a replica on a machine that has room for it; one that is `extra` does not count as one of `guests`."""
+        slot = self.env.plane.add_guest(self.index, self.share.weight, self.share.cap, machine.pool)
+        guest = Guest(self, self._number, slot, self.env.now, machine)
         self._number += 1
-        self.guests.append(guest)
+        if not extra:
+            self.guests.append(guest)
         self._at[slot] = guest
-        self.machine.hold(self.share, guest.disk)
-        simulation.observer.appeared(guest)
+        machine.images.promise(self.parts)
+        machine.hold(self.share, guest.disk)
+        if guest.here:
+            self.env.plane.promise(slot, self.share.memory)
+        self.simulation.observer.appeared(guest)
         guest.story = self.env.process(self._start(guest))
         return guest
 
@@ -117,7 +126,7 @@ class ServiceRun:
 
     def present(self) -> list[Guest]:
         """All replicas on the host, also those that drain."""
-        return list(self._at.values())
+        return [guest for guest in self._at.values() if guest.here]
 
     def guests_of_slot(self, slot: int) -> list[Guest]:
         """The replica at a slot of the data plane, if it is one of this service's."""
@@ -131,12 +140,21 @@ class ServiceRun:
 
     def _start(self, guest: Guest) -> Generator[Event, Any, None]:
         try:
+            yield from self._wait_for_machine(guest)
             yield from run_phases(guest, self.platform.startup)
             if not guest.has_process:
                 self.process_begins(guest)
             yield from self._start_application(guest)
         except simpy.Interrupt:
             return
+
+    def _wait_for_machine(self, guest: Guest) -> Generator[Event, Any, None]:
+        """A VM that is still to come up is waited for; that is part of the guest's own start-up."""
+        began = self.env.now
+        while guest.machine.coming_up is not None:
+            yield guest.machine.coming_up
+            if guest.ready != guest.ready:  # a restart's waiting is none of its start-up
+                guest.phases[VM] = self.env.now - began
 
     def _start_application(self, guest: Guest) -> Generator[Event, Any, None]:
         began = self.env.now
@@ -158,9 +176,13 @@ class ServiceRun:
     def process_begins(self, guest: Guest) -> None:
         """The guest's process (VMM, shim) exists: it has memory, and burns what an idle guest burns."""
         guest.has_process = True
-        guest.fixed = self.share.resident
-        self.env.plane.set_memory(guest.slot, guest.fixed)
-        self.machine.process_begins()
+        self._charge(guest, self.share.resident)
+        guest.machine.process_begins()
+
+    def _charge(self, guest: Guest, amount: float, most: int = layout.UNBOUNDED) -> None:
+        """Charge the host with the guest's memory, unless it runs elsewhere; `most` requests fit into the rest."""
+        guest.fixed = amount if guest.here else 0.0
+        self.env.plane.set_memory(guest.slot, guest.fixed, most)
 
     def charge_application(self, guest: Guest) -> bool:
         """The application's own memory is in use from now on; False if it is more than it may have."""
@@ -171,12 +193,11 @@ class ServiceRun:
         most = layout.UNBOUNDED
         if memory.per_request > 0.0 and not isinf(left):
             most = min(floor(left / memory.per_request * (1 + 1e-12)), layout.UNBOUNDED)
-        guest.fixed = self.share.resident + memory.base
-        self.env.plane.set_memory(guest.slot, guest.fixed, most)
+        self._charge(guest, self.share.resident + memory.base, most)
         return True
 
-    def crash(self, guest: Guest, event: str, detail: str) -> None:
-        """The application dies; what the guest held fails; it is restarted in place after the back-off."""
+    def crash(self, guest: Guest, event: str, detail: str, *, whole: bool = False) -> None:
+        """The application (`whole`: the VM's process) dies; what it held fails; it restarts after the back-off."""
         leaving = guest.state == DRAINING
         self.fall(guest, event, detail)
         if leaving:
@@ -186,7 +207,11 @@ class ServiceRun:
         if guest.ready_since == guest.ready_since and self.env.now - guest.ready_since >= restart.reset_after:
             guest.failures = 0
         guest.failures += 1
-        guest.story = self.env.process(self._restart(guest, restart.phases, restart.wait(guest.failures)))
+        phases = restart.phases
+        if whole:
+            self.lose_process(guest)
+            phases = self.platform.isolation.panic_phases
+        guest.story = self.env.process(self._restart(guest, phases, restart.wait(guest.failures)))
 
     def fall(self, guest: Guest, event: str, detail: str) -> None:
         """All that the guest held fails; its application's memory is given back."""
@@ -197,17 +222,42 @@ class ServiceRun:
         self.env.forget(guest.slot)
         self.env.plane.kill(guest.slot)
         guest.state = RESTARTING
-        guest.fixed = self.share.resident if guest.has_process else 0.0
-        self.env.plane.set_memory(guest.slot, guest.fixed)
+        self._charge(guest, self.share.resident if guest.has_process else 0.0)
 
     def _restart(self, guest: Guest, phases: tuple[str, ...], wait: float) -> Generator[Event, Any, None]:
         try:
             yield self.env.timeout(wait)
+            yield from self._wait_for_machine(guest)
             story: list[Phase] = [phase for phase in self.platform.startup if phase.name in phases]
             yield from run_phases(guest, story)
+            if not guest.has_process:
+                self.process_begins(guest)
             yield from self._start_application(guest)
         except simpy.Interrupt:
             return
+
+    def lose_process(self, guest: Guest) -> None:
+        """The guest that has fallen is not even a process any longer: the host gives nothing to it."""
+        if guest.has_process:
+            guest.has_process = False
+            guest.machine.process_ends()
+        self._charge(guest, 0.0)
+
+    def leave(self, guest: Guest, destination: Machine) -> None:
+        """The guest goes on running elsewhere: whatever it held on this host is given back."""
+        if guest.has_process:
+            guest.machine.process_ends()
+        guest.machine.give_back(self.share, guest.disk)
+        self.env.plane.promise(guest.slot, 0.0)
+        destination.hold(self.share, guest.disk)
+        guest.machine = destination
+        if guest.state == READY:
+            self.charge_application(guest)
+        else:
+            self._charge(guest, 0.0)
+        guest.stopped, guest.stop_reason = self.env.now, "moved"
+        self.simulation.observer.left(guest)
+        self.simulation.room_is_free()
 
     def restart_after(self, guest: Guest, phases: tuple[str, ...], wait: float) -> None:
         """Start the guest again in place after `wait` s (its kernel has fallen)."""
@@ -222,20 +272,26 @@ class ServiceRun:
                 return
             idle = self.env.plane.idle_for(guest.slot)
             left = keep_alive if idle is None else keep_alive - idle
-            if idle is not None and left <= 1e-9:
+            if idle is not None and left <= 1e-9 + 4 * ulp(self.env.now):  # late in a long run clocks are coarse
                 self.stop(guest, "idle")
 
     # an end
 
-    def stop(self, guest: Guest, reason: str) -> None:
-        """Let the guest serve what it holds, then stop it; one that has not started yet is stopped at once."""
-        self.guests.remove(guest)
+    def stop(self, guest: Guest, reason: str) -> Process:
+        """Let the guest serve what it holds, then stop it; one that has not started yet is stopped at once.
+
+        Returns the story of its end.
+        """
+        if guest in self.guests:
+            self.guests.remove(guest)
         was_ready = guest.state == READY
-        guest.state, guest.stop_reason = DRAINING, reason
+        guest.state = DRAINING
+        if guest.here:
+            guest.stop_reason = reason
         if guest.story is not None and guest.story.is_alive:
             guest.story.interrupt()
         guest.story = None
-        self.env.process(self._stop(guest, was_ready))
+        return self.env.process(self._stop(guest, was_ready))
 
     def _stop(self, guest: Guest, was_ready: bool) -> Generator[Event, Any, None]:
         if was_ready:
@@ -256,14 +312,15 @@ class ServiceRun:
         if guest in self.guests:
             self.guests.remove(guest)
         guest.state = STOPPED
-        guest.stopped = self.env.now
+        if guest.stopped != guest.stopped:  # it has not moved away before
+            guest.stopped = self.env.now
         if guest.story is not None and guest.story.is_alive and guest.story is not self.env.active_process:
             guest.story.interrupt()
         self.env.forget(guest.slot)
         self.env.plane.remove(guest.slot)
         del self._at[guest.slot]
         if guest.has_process:
-            self.machine.process_ends()
-        self.machine.give_back(self.share, guest.disk)
+            guest.machine.process_ends()
+        guest.machine.give_back(self.share, guest.disk)
         self.simulation.observer.event(guest, "stopped", guest.stop_reason)
         self.simulation.room_is_free()

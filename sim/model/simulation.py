@@ -10,8 +10,10 @@ from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane, Stop
 from sim.model import memory, scaling
 from sim.model.arrivals import ArrivalStream, closed_sources
+from sim.model.faults import Faults
 from sim.model.guest import Guest
-from sim.model.machine import Machine
+from sim.model.moves import Moves
+from sim.model.nesting import NestedHost, host_of
 from sim.model.observer import Observer, Sink
 from sim.model.records import RunRecords
 from sim.model.service import ServiceRun
@@ -51,15 +53,19 @@ class Simulation:
         )
         self.env = HybridEnvironment(self.plane)
         self.stop_stream = generator(scenario.seed, replication, "stop")
-        self.machine = Machine(self.env, scenario, platform)
+        self.machine = host_of(self)
         self.services = [ServiceRun(self, name, spec) for name, spec in expanded]
         for source in closed_sources(expanded, scenario.seed, replication):
             self.plane.add_closed_loop(source.service, source)
+        self.moves = Moves(self)
+        self.faults = Faults(self)
         self.refusals = 0
         self.kills = 0
+        self.pulled = 0.0  # bytes of images that came over the network in the measured span
         self.density: int | None = None  # guests when the host first refused, or memory first ran out
         self._waiting: list[ServiceRun] = []
         self.env.on(layout.GUEST_OOM, self._guest_oom)
+        self.env.on(layout.POOL_OOM, self._vm_oom)
         self.env.on(layout.HOST_OOM, self._host_oom)
         self.env.on(layout.NEED_GUEST, self._need_guest)
         self.env.on(layout.WAITING, self._waiting_at_zero)
@@ -68,16 +74,20 @@ class Simulation:
         """Carry the run to its end."""
         for service in self.services:
             scaling.begin(service)
+        self.moves.begin()
+        self.faults.begin()
         self.env.process(self.observer.watch(self))
         if self.warmup > 0.0:
             self.env.run(until=self.warmup)
         before = self._totals()
+        pulled_before = self.machine.pulled
         self.observer.peak = float(self.observer.present)
         for service in self.services:  # a scale-out is measured from the first decision in the span
             service.first_scale_up = nan
         memory_before = self._memory_integral()
         self.env.run(until=self.scenario.duration)
         after = self._totals()
+        self.pulled = self.machine.pulled - pulled_before
         after["memory_used"], before["memory_used"] = self._memory_integral(), memory_before
         self.plane.end()
         return self._records({name: after[name] - before[name] for name in after})
@@ -87,7 +97,8 @@ class Simulation:
     def refused(self, service: ServiceRun, why: str) -> None:
         """Admission has refused a start."""
         self.refusals += 1
-        self.reached_density()
+        if not self.machine.down:
+            self.reached_density()
         self.observer.event(None, "refused", f"{service.name}: {why}", self.env.now)
         if service not in self._waiting:
             self._waiting.append(service)
@@ -118,9 +129,35 @@ class Simulation:
 
     def _host_oom(self, stop: Stop) -> None:
         self.reached_density()
+        if isinstance(self.machine, NestedHost):
+            self._host_oom_kills_vms(self.machine)
+            return
+        whole = self.platform.oom == "guest"
         for guest in memory.victims(self):
             self.kills += 1
-            guest.service.crash(guest, "oom-kill", "host: memory has run out")
+            guest.service.crash(guest, "oom-kill", "host: memory has run out", whole=whole)
+            if self.plane.memory_used <= self.scenario.host.memory:
+                break
+
+    def _vm_oom(self, stop: Stop) -> None:
+        """A VM's RAM has run out: its own kernel kills containers, those of that VM only."""
+        assert isinstance(self.machine, NestedHost)
+        self.reached_density()
+        vm = self.machine.vm_of(stop.subject)
+        for guest in memory.victims(self, vm):
+            self.kills += 1
+            guest.service.crash(guest, "oom-kill", f"{vm.name}: memory has run out")
+            if vm.used <= vm.share.memory:
+                break
+
+    def _host_oom_kills_vms(self, machine: NestedHost) -> None:
+        """To the host a VM is one process, the larger the likelier its victim; all that is in it falls."""
+        for vm in sorted(machine.vms, key=lambda vm: -vm.used):
+            self.kills += 1
+            for service in self.services:
+                for guest in [guest for guest in service.present() if guest.machine is vm]:
+                    service.crash(guest, "oom-kill", f"host: memory has run out, {vm.name} is killed")
+            vm.reboot()
             if self.plane.memory_used <= self.scenario.host.memory:
                 break
 
@@ -144,7 +181,7 @@ class Simulation:
         """Totals up to now, for the timeline: `cpu` (core-s), `memory` (B now), requests."""
         self.plane.book()
         self.machine.book()
-        work = sum(sum(self.plane.work(s.index)) for s in self.services)
+        work = sum(sum(self.plane.work(s.index)) for s in self.services) + self.machine.boot_work
         arrived, completed, in_flight = self.plane.request_counts()
         return {
             "cpu": work + self.machine.promised["cpu_idle"],
@@ -154,14 +191,18 @@ class Simulation:
             "in_flight": float(in_flight),
         }
 
+    def cpu_by_service(self) -> list[tuple[float, float]]:
+        """Cores promised now and core-seconds used so far, by service; VMs that hold replicas are one together."""
+        pairs = [(len(s.present()) * s.share.cpu, sum(self.plane.work(s.index))) for s in self.services]
+        if isinstance(self.machine, NestedHost):
+            return [(self.machine.cpu_held, sum(used for _, used in pairs) + self.machine.boot_work)]
+        return pairs
+
     def stranded(self) -> float:
-        """Bytes promised to guests and not used by them now."""
-        serving = self.plane.serving()
-        return sum(
-            max(0.0, g.share.memory - g.fixed - service.spec.memory.per_request * serving[g.slot])
-            for service in self.services
-            for g in service.guests
-        )
+        """Bytes promised to guests (or to the VMs that hold them) and not used by them now."""
+        if isinstance(self.machine, NestedHost):
+            return self.machine.stranded()
+        return self.plane.unused()
 
     def _memory_integral(self) -> float:
         self.plane.book()
@@ -173,7 +214,7 @@ class Simulation:
         self.machine.book()
         totals = dict(self.machine.promised)
         totals["guests"] = self.observer.guest_seconds(self.env.now)
-        sums = {"cpu_request": 0.0, "cpu_tax": 0.0, "cpu_boot": 0.0, "cpu_start": 0.0}
+        sums = {"cpu_request": 0.0, "cpu_tax": 0.0, "cpu_boot": self.machine.boot_work, "cpu_start": 0.0}
         for service in self.services:
             request, boot, start = self.plane.work(service.index)
             tax = request * (1.0 - 1.0 / self.platform.cpu.overhead)
@@ -183,8 +224,21 @@ class Simulation:
                 totals[f"{service.name}/{name}"] = value
         return totals | sums
 
+    def _deploy(self) -> dict[str, float]:
+        """Seconds from the first start of a service to its first answer, where that start is in the measured span."""
+        begun: dict[str, float] = {}
+        for guest in self.observer.guests:
+            begun.setdefault(guest.service.name, guest.requested)
+        answered = self.observer.first_answers()
+        return {
+            name: answered[name] - start
+            for name, start in begun.items()
+            if start >= self.warmup and name in answered
+        }
+
     def _records(self, integrals: dict[str, float]) -> RunRecords:
         scenario = self.scenario
+        integrals["cpu_stranded"] = self.observer.cpu_stranded
         integrals["memory_stranded"] = self.observer.stranded_integral(self.warmup)
         measured = [self.plane.measured(s.index) for s in self.services]
         return RunRecords(
@@ -207,7 +261,15 @@ class Simulation:
                 for s in self.services
             },
             peaks={"guests": self.observer.peak},
-            counters={"refused": float(self.refusals), "oom_kills": float(self.kills)},
+            counters={
+                "refused": float(self.refusals),
+                "oom_kills": float(self.kills),
+                "disk_used": self.machine.disk_peak,
+                "network_pulled": self.pulled,
+            }
+            | self.moves.counters()
+            | self.faults.counters(sum(measured)),
+            deploy=self._deploy(),
             density_max=None if self.density is None else float(self.density),
             scale_out={
                 s.name: s.last_ready - s.first_scale_up

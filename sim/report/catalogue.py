@@ -13,7 +13,8 @@ STARTS: Final = "How fast do they start?"
 HOST: Final = "How busy is the host?"
 FITS: Final = "How many fit?"
 HARM: Final = "What broke, what moved?"
-QUESTIONS: Final = (USERS, STARTS, HOST, FITS, HARM)
+WEIGHT: Final = "What does it put on disk and network?"
+QUESTIONS: Final = (USERS, STARTS, HOST, WEIGHT, FITS, HARM)
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,16 @@ METRICS: Final = (
     Metric("startup.p99", "s", "start-up p99", STARTS, "lower"),
     Metric("startup.max", "s", "start-up max", STARTS, "lower"),
     Metric("scale_out.time", "s", "scale-out time", STARTS, "lower"),
+    Metric("deploy.time", "s", "first answered request", STARTS, "lower"),
     Metric("cpu.utilization", "ratio", "CPU for the work", HOST),
     Metric("cpu.overhead", "ratio", "CPU for overhead", HOST, "lower"),
     Metric("cpu.allocated", "ratio", "CPU allocated", HOST, "lower"),
+    Metric("cpu.stranded", "ratio", "CPU stranded", HOST, "lower"),
     Metric("memory.used", "ratio", "memory used", HOST),
     Metric("memory.allocated", "ratio", "memory allocated", HOST, "lower"),
     Metric("memory.stranded", "ratio", "memory stranded", HOST, "lower"),
+    Metric("disk.used", "B", "disk used", WEIGHT, "lower"),
+    Metric("network.pulled", "B", "images pulled", WEIGHT, "lower"),
     Metric("guests.mean", "1", "guests, mean", FITS),
     Metric("guests.peak", "1", "guests, peak", FITS),
     Metric("guests.refused", "1", "starts refused", FITS, "lower"),

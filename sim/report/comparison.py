@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .catalogue import Metric, describe, in_order
@@ -49,6 +49,9 @@ class Comparison:
     """Whether equal replication numbers met the same traffic."""
     host: Mapping[str, float] = field(default_factory=dict)
     """`cores` and `memory` (B), as far as known."""
+    focus: Sequence[str] = ()
+    """What the scenario is about: metrics, or service/metric; columns of the timeline have no line."""
+    description: str = ""
 
     def line(self, metric: str, service: str = ALL) -> Line | None:
         """Find one line; None when no platform has that metric."""
@@ -66,6 +69,8 @@ def compare(
     platforms: Sequence[str] = (),
     host: Mapping[str, float] | None = None,
     paired: bool = True,
+    focus: Sequence[str] = (),
+    description: str = "",
 ) -> Comparison:
     """Put platforms side by side.
 
@@ -99,7 +104,29 @@ def compare(
         left_out=left_out,
         paired=paired,
         host=dict(host or {}),
+        focus=tuple(focus),
+        description=description,
     )
+
+
+@dataclass(frozen=True)
+class Focused:
+    """A line of the block that leads: what was `asked` for, and the line with its service in the label."""
+
+    asked: str
+    line: Line
+
+
+def focus_lines(comparison: Comparison) -> list[Focused]:
+    """Lines of the metrics in the scenario's focus, in its order; those that no platform has are left out."""
+    found: list[Focused] = []
+    for entry in comparison.focus:
+        service, _, metric = entry.rpartition("/")
+        line = comparison.line(metric, service or ALL)
+        if line is not None:
+            label = f"{service}: {line.metric.label.strip()}" if service else line.metric.label.strip()
+            found.append(Focused(entry, replace(line, metric=replace(line.metric, label=label))))
+    return found
 
 
 def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict[str, Any]:
@@ -109,6 +136,7 @@ def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict
         "platforms": list(comparison.platforms),
         "replications": dict(comparison.replications),
         "paired": comparison.paired,
+        "focus": list(comparison.focus),
         "metrics": [
             {
                 "service": line.service,

@@ -113,7 +113,17 @@ def allocation(results: Results) -> Figure | None:
     return figure
 
 
+def focus(results: Results) -> Figure | None:
+    """What the scenario is about, where it says so."""
+    if not results.comparison.focus:
+        return None
+    from . import focus_plot
+
+    return focus_plot.draw(results, _figure(9.0, 5.0))
+
+
 FIGURES: dict[str, Callable[[Results], Figure | None]] = {
+    "focus": focus,
     "timeline": timeline,
     "startup-phases": startup,
     "response-tail": response,

@@ -22,6 +22,8 @@ _STARTUP_TAILS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 _COUNTERS = {
     "refused": "guests.refused",
     "oom_kills": "oom.kills",
+    "disk_used": "disk.used",
+    "network_pulled": "network.pulled",
     "blast_guests": "blast.guests",
     "blast_requests": "blast.requests",
     "move_time": "move.time",
@@ -32,6 +34,7 @@ _HOST_RATIOS = {
     "cpu.utilization": ("cores", ("cpu_request", "cpu_start")),
     "cpu.overhead": ("cores", ("cpu_boot", "cpu_tax", "cpu_idle")),
     "cpu.allocated": ("cores", ("cpu_allocated",)),
+    "cpu.stranded": ("cores", ("cpu_stranded",)),
     "memory.used": ("memory", ("memory_used",)),
     "memory.allocated": ("memory", ("memory_allocated",)),
     "memory.stranded": ("memory", ("memory_stranded",)),
@@ -78,7 +81,8 @@ def _metrics_of(
     yield from _slo(records, service, slos)
     if service in starts:
         yield from _startups(records, starts[service])
-    yield from _scale_out(records, service)
+    yield from _longest("scale_out.time", records.scale_out, service)
+    yield from _longest("deploy.time", getattr(records, "deploy", {}), service)
     yield from _shares(records, service)
     if service == ALL:
         yield from _host(records)
@@ -175,11 +179,11 @@ def _spread(prefix: str, seconds: Array) -> Iterator[tuple[str, float]]:
     yield f"{prefix}.max", float(np.max(seconds))
 
 
-def _scale_out(records: RunRecords, service: str) -> Iterator[tuple[str, float]]:
-    if service in records.scale_out:
-        yield "scale_out.time", records.scale_out[service]
-    elif service == ALL and records.scale_out:
-        yield "scale_out.time", max(records.scale_out.values())
+def _longest(metric: str, seconds: Mapping[str, float], service: str) -> Iterator[tuple[str, float]]:
+    if service in seconds:
+        yield metric, seconds[service]
+    elif service == ALL and seconds:
+        yield metric, max(seconds.values())
 
 
 # ---------------------------------------------------------------- host

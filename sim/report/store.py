@@ -240,7 +240,14 @@ class Results:
 
         scenario = self.manifest["scenario"]
         host = {key: float(value) for key, value in scenario.get("host", {}).items() if key in ("cores", "memory")}
-        return compare(self.name, self.rows, platforms=list(scenario.get("platforms", ())), host=host)
+        return compare(
+            self.name,
+            self.rows,
+            platforms=list(scenario.get("platforms", ())),
+            host=host,
+            focus=scenario.get("focus", ()),
+            description=scenario.get("description", ""),
+        )
 
     @property
     def verdict(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from .catalogue import QUESTIONS, STARTS, USERS
-from .comparison import Comparison, Line
+from .comparison import Comparison, Line, focus_lines
 from .measures import ALL
 from .statistics import FEWEST, Interval
 from .units import spread, text, times
@@ -148,7 +148,11 @@ def _block(comparison: Comparison, service: str, detail: _Detail, widths: Sequen
 
 
 def _questions(comparison: Comparison, service: str) -> Iterator[tuple[str, list[Line]]]:
-    lines = [line for line in comparison.of(service) if _worth_a_row(line)]
+    focus = focus_lines(comparison)
+    if service == ALL and focus:
+        yield comparison.description or comparison.scenario, [each.line for each in focus]
+    told = {(each.line.service, each.line.metric.name) for each in focus}
+    lines = [x for x in comparison.of(service) if _worth_a_row(x) and (service, x.metric.name) not in told]
     for question in QUESTIONS if service == ALL else _PER_SERVICE:
         asked = [line for line in lines if line.metric.question == question]
         if asked:

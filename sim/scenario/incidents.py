@@ -33,6 +33,12 @@ class Fault(Strict):
     replica: Index = Field(None, description="the number of the replica it strikes; drawn when left out")
     move_first: Annotated[bool, flag()] = Field(False, description="host-patch: move away first what can be moved")
     outage: OptionalTime = Field(None, description="host-patch, kernel-panic: how long the kernel is away")
+    link: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
+        None, description="host-patch with move_first: bandwidth to the other host, as in moves"
+    )
+    dirty_rate: Annotated[float, quantity("bandwidth", least=0)] = Field(
+        0.0, description="host-patch with move_first: memory that a replica overwrites while it is copied, as in moves"
+    )
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
@@ -45,7 +51,8 @@ class Fault(Strict):
         kind = values.get("kind")
         if kind is None:
             return findings
-        only = {"move_first": ("host-patch",), "outage": ("host-patch", "kernel-panic")}
+        only: dict[str, tuple[str, ...]] = dict.fromkeys(("move_first", "link", "dirty_rate"), ("host-patch",))
+        only |= {"outage": ("host-patch", "kernel-panic")}
         if kind == "host-patch":
             only |= {"service": (), "replica": ()}
         for key, kinds in only.items():

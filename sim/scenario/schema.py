@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from sim.scenario import units
 from sim.scenario.errors import Finding, Refused, nearest, show
 from sim.scenario.fields import Context, Human, Info, Strict, bounded, count, quantity, quantity_schema, text, whole
+from sim.scenario.focus import Focus, unknown_services
 from sim.scenario.incidents import Fault, Move
 from sim.scenario.placement import platform_name
 from sim.scenario.services import Service, Services, tenant_names
@@ -198,6 +199,10 @@ class Scenario(Strict):
     moves: Annotated[list[Move], _NULL_IS_EMPTY] = Field(
         default_factory=list, description="replicas that move away: [{at, service, …}]"
     )
+    focus: Focus = Field(
+        default_factory=list,
+        description="what it is about: metrics (or service/metric) that lead the table and have a plot of their own",
+    )
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
@@ -208,6 +213,7 @@ class Scenario(Strict):
             found = f"{raw['warmup']}, not less than the duration {raw['duration']}"
             findings.append(Finding(("warmup",), found, "less than the duration"))
         names = _known_services(raw.get("services"))
+        findings += [finding.under("focus") for finding in unknown_services(raw.get("focus"), names)]
         for key in ("faults", "moves"):
             for index, item in enumerate(raw.get(key) or () if isinstance(raw.get(key), list) else ()):
                 if isinstance(item, Mapping):

@@ -103,10 +103,11 @@ class PerRequest(Strict):
 
 
 class Ramp(Strict):
-    """Replicas added until the host refuses: `add` of them every `every` seconds."""
+    """Replicas added until the host refuses or there are `max`: `add` of them every `every` seconds."""
 
     add: Annotated[int, count(1)] = Field(1, description="replicas added at once")
     every: Duration = Field(description="time between additions, such as 2s")
+    max: Annotated[int | None, count(1, optional=True)] = Field(None, description="most replicas; no bound if left out")
 
 
 _RULES: Final[dict[str, type[Strict]]] = {"hpa": Hpa, "concurrency": Concurrency, "per-request": PerRequest}

@@ -49,7 +49,7 @@ class Stage(Strict):
 
 
 class RampingRate(Strict):
-    """Arrivals at a rate that moves through stages; after the last one its target holds."""
+    """Arrivals at a rate that moves through stages; after the last one no more come, as in k6."""
 
     kind: Literal["ramping-arrival-rate"] = "ramping-arrival-rate"
     start: Rate = Field(0.0, description="rate at the beginning, such as 50/s")

@@ -111,6 +111,8 @@ def test_requests_beyond_the_memory_kill_the_guest_and_fail_what_it_held() -> No
     kills = happened(records, "oom-kill")
     assert kills[0] == (0.1, "app-0", "oom-kill")  # the second request in service needs 1112 MiB of 1024
     assert records.requests["app"].failed >= 2
+    used = records.timeline["memory_used"]  # the dead give all back: never more than what tips one over
+    assert 512 * 2**20 <= used.max() <= (512 + 2 * 300) * 2**20
 
 
 def test_the_oom_killer_takes_the_highest_score_first() -> None:
@@ -180,3 +182,29 @@ def test_used_never_passes_capacity(seed: int) -> None:
     assert (timeline["cpu_used"] <= timeline["cpu_capacity"]).all()
     assert timeline["cpu_used"].max() > 0.99 * timeline["cpu_capacity"].max()
     assert (timeline["memory_used"] <= timeline["memory_capacity"]).all()
+
+
+def test_closed_loop_clients_obey_the_interactive_response_time_law() -> None:
+    # deterministic: 2 clients think 1 s and need the one server 1 s each; from 3 s on it is never idle
+    keys = {"traffic": "{constant-vus: {vus: 2, think_time: 1s}}"}
+    records = run(service(**keys), [], duration="10500ms")
+    tally = records.requests["app"]
+    # both ask at 1 s; served 1-2 and 2-3; then each asks 1 s after its answer and meets an idle server
+    assert (tally.completed, tally.in_flight) == (9, 1)
+    assert tally.waiting_sum == pytest.approx(1.0)
+
+
+def test_closed_loop_law_with_random_think_times() -> None:
+    keys = {
+        "traffic": "{constant-vus: {vus: 20, think_time: {exponential: {mean: 5s}}}}",
+        "request_cpu": "{exponential: {mean: 200ms}}",
+        "timeout": "3s",
+    }
+    records = run(service(**keys), [], duration="2000s")
+    tally = records.requests["app"]
+    # Little's law on the clients: in the mean N = X (R + Z), a client that gives up counts its 3 s of patience
+    served = tally.response.total + 3.0 * tally.timed_out
+    thinking = 5.0 * (tally.completed + tally.timed_out)
+    clients = (served + thinking) / 2000.0
+    assert 19.0 < clients < 21.0
+    assert tally.timed_out > 0

@@ -155,19 +155,25 @@ class _Run:
                 self._arrive(self.to_arrive.pop(0))
             else:
                 _, number, action = self.control.pop(0)
-                (self._submit_boot, self._open, self._close, self._die)[action](number)
+                self._do(number, action)
         self._close_the_books()
         return self.outcomes, self.boots
+
+    def _do(self, number: int, action: int) -> None:
+        (self._submit_boot, self._open, self._close, self._die)[action](number)
 
     def _job_rates(self) -> list[float]:
         """Per guest, the rate (cores) of each of its jobs; 0 if it has none."""
         busy = [number for number, replica in enumerate(self.replicas) if replica.jobs]
         demands = [min(self.guests[number].cap, len(self.replicas[number].jobs)) for number in busy]
-        weights = [self.guests[number].weight for number in busy]
         rates = [0.0] * len(self.guests)
-        for number, rate in zip(busy, max_min_rates(self.cores, demands, weights), strict=True):
+        for number, rate in zip(busy, self._shared(busy, demands), strict=True):
             rates[number] = rate / len(self.replicas[number].jobs)
         return rates
+
+    def _shared(self, busy: list[int], demands: list[float]) -> list[float]:
+        """The rates of the busy guests, which ask for `demands`."""
+        return max_min_rates(self.cores, demands, [self.guests[number].weight for number in busy])
 
     def _next_event(self, rates: list[float]) -> tuple[float, int, int, int]:
         """(time, kind, guest, job) of the earliest event; the kind, guest and job decide between equals."""

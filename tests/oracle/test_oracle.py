@@ -229,7 +229,7 @@ def test_backlog_meets_the_queue_bound_at_the_opening():
     # one into service, one into line, the third is past the line; the fourth had left at 2.875
     arrivals = [at(1.5, 1), at(1.625, 1), at(1.75, 1), at(1, 1)]
     outcomes = run(1, [service(queue=1, timeout=1.875)], [guest(opens=3)], arrivals)
-    third, fourth = (-1, NAN, 1.75, "rejected"), (-1, NAN, 2.875, "timed-out")
+    third, fourth = (-1, NAN, 3, "rejected"), (-1, NAN, 2.875, "timed-out")
     same(outcomes, (0, 3, 4, "timed-out"), (0, NAN, 3.5, "timed-out"), third, fourth)
 
 

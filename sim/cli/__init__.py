@@ -1,0 +1,96 @@
+"""The command line: arguments, progress, exit codes; the only room that prints.
+
+Exit codes: 0 done; 2 the input is wrong (nothing was run or written); 1 a run failed (what finished is kept);
+130 interrupted (what finished is kept).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DEBUG = "HOSTSIM_DEBUG"
+Command: TypeAlias = Callable[[Namespace], int]
+"""Carries out a command and returns the exit code."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. No traceback is shown unless HOSTSIM_DEBUG is set."""
+    from .arguments import parse
+
+    try:
+        options = parse(list(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as leaving:  # argparse has printed its help or what is wrong
+        return leaving.code if isinstance(leaving.code, int) else WRONG_INPUT
+    try:
+        code = _command(options.command)(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has had enough, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        return _explain(error)
+
+
+def _command(name: str) -> Command:
+    """The function of a command; only its own module is imported."""
+    from importlib import import_module
+
+    module, _, function = COMMANDS[name].partition(":")
+    found: Command = getattr(import_module(f".{module}", __name__), function)
+    return found
+
+
+COMMANDS = {
+    "run": "run:command",
+    "compare": "compare:command",
+    "sweep": "sweep:command",
+    "density": "density:command",
+    "validate": "files:validate",
+    "platforms": "files:platforms",
+    "schema": "files:schema",
+}
+"""Command → module and function that carries it out."""
+
+
+def _explain(error: Exception) -> int:
+    """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
+    from sim.report.store import ResultsError
+    from sim.scenario.errors import ScenarioError
+
+    if isinstance(error, ScenarioError):
+        print(error, file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} mistake{'' if count == 1 else 's'}; nothing was run or written", file=sys.stderr)
+        return WRONG_INPUT
+    words = " ".join(str(error).split())
+    if isinstance(error, ResultsError):
+        print(words, file=sys.stderr)
+        return WRONG_INPUT
+    if isinstance(error, UserError):
+        print(words, file=sys.stderr)
+        return error.code
+    if type(error).__module__.startswith("sim."):  # raised for the user's eyes by a room of this package
+        print(words, file=sys.stderr)
+        return FAILED
+    print(f"unexpected error: {type(error).__name__}: {words} ({DEBUG}=1 shows the traceback)", file=sys.stderr)
+    return FAILED
+
+
+class UserError(Exception):
+    """Something that the user must know, in a sentence; `code` is the exit code."""
+
+    def __init__(self, text: str, code: int = WRONG_INPUT) -> None:
+        super().__init__(text)
+        self.code = code
+

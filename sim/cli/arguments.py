@@ -1,0 +1,214 @@
+"""What can be typed. Only argparse is imported here: `--help` must answer at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import COMMANDS
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_DESCRIPTION = """\
+Simulate one host that runs the same services as virtual machines or as containers, under the same traffic.
+
+  python -m sim scenarios/burst.yaml      run a scenario: every platform, every replication; print the comparison;
+                                          write results/burst/
+  python -m sim compare DIR DIR           tables and plots across finished results
+  python -m sim sweep FILE                a batch of scenario points, in parallel, resumable
+  python -m sim density FILE              the most guests, or the most load, while every SLO holds
+  python -m sim validate FILE...          check files, run nothing
+  python -m sim platforms [NAME]          the catalogue: every number with its unit and source
+  python -m sim schema                    JSON Schema of the scenario file, for editors
+
+A command's own options: python -m sim COMMAND --help (for a scenario: python -m sim run --help)."""
+_CODES = """\
+exit codes: 0 done; 2 the input is wrong, nothing was run or written; 1 a run failed, what finished is kept;
+130 interrupted, what finished is kept. Results go to standard output, progress and warnings to standard error."""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Parse the arguments; a first one that is no command is a scenario file to run. Raises SystemExit."""
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        raise SystemExit(2)
+    if arguments[0] not in COMMANDS and arguments[0] not in ("-h", "--help", "--version"):
+        arguments = ["run", *arguments]
+    return parser.parse_args(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sim",
+        usage="python -m sim [COMMAND] FILE… [options]",
+        description=_DESCRIPTION,
+        epilog=_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _run(commands)
+    _compare(commands)
+    _sweep(commands)
+    _density(commands)
+    _files(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("hostsim")
+        except metadata.PackageNotFoundError:
+            version = "(source tree)"
+        parser.exit(0, f"hostsim {version}\n")
+
+
+def _add(commands: _Commands, name: str, what: str, more: str = "") -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        prog=f"python -m sim {name}",
+        description=what,
+        epilog=f"{more}\n{_CODES}".strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _run(commands: _Commands) -> None:
+    parser = _add(
+        commands, "run", "Run a scenario on every platform and print the comparison.",
+        "A result of this very scenario (same file, options and seed) is replaced when the new one is complete; a\n"
+        "folder that holds a result of other settings only with --overwrite; one that is not a result never.\n",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the scenario")
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--keep-requests", action="store_true", help="write every request to requests.parquet")
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
+def _compare(commands: _Commands) -> None:
+    parser = _add(
+        commands, "compare", "Put finished results side by side, paired where the traffic was the same.",
+        "Writes comparison.csv and plots to results/compare-…/, or to --out.\n",
+    )  # fmt: skip
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="result folders; the first is compared with")
+    parser.add_argument("--platforms", type=_names, metavar="A,B", help="only these platforms of each result")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: results/compare-…)")
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier comparison wrote there")
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+    _format_options(parser)
+
+
+def _sweep(commands: _Commands) -> None:
+    parser = _add(
+        commands, "sweep", "Run a batch of scenario points in parallel; interrupted, it goes on where it was.",
+        "The table is DIR/table.parquet, one row a (point, platform, replication, service, metric).\n",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the sweep file")
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
+    parser.add_argument("--resume", action="store_true", help="go on with what is there (the default)")
+    parser.add_argument("--retry-failed", action="store_true", help="make the runs that failed once more")
+    parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to plot (response.p99)")
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
+def _density(commands: _Commands) -> None:
+    parser = _add(
+        commands, "density", "Find the most guests, or the most load, that the host carries while every SLO holds.",
+        "Holds: every objective with 95 % confidence, no start refused, nothing killed for memory.\n"
+        "  --vary services.shop.replicas                            (the default where replicas are a number)\n"
+        "  --vary services.shop.traffic.constant-arrival-rate.rate --unit /s --from 50 --step 10\n",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the scenario")
+    parser.add_argument("--vary", metavar="PATH", help="dotted path of what grows (default: replicas, else tenants)")
+    parser.add_argument("--unit", default="", help="unit behind the number, such as /s")
+    parser.add_argument("--from", dest="first", type=_number, default=1, metavar="N", help="least value tried (1)")
+    parser.add_argument("--to", dest="last", type=_number, metavar="N", help="greatest value tried (none)")
+    parser.add_argument("--step", type=_number, default=1, metavar="N", help="precision of the answer (1)")
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
+def _files(commands: _Commands) -> None:
+    validate = _add(commands, "validate", "Check scenario and sweep files; run nothing.")
+    validate.add_argument("files", nargs="+", metavar="FILE", help="scenario or sweep files")
+    validate.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help=_SET)
+    platforms = _add(commands, "platforms", "Show the catalogue of platforms: every number with its unit and source.")
+    platforms.add_argument("name", nargs="?", metavar="NAME", help="one platform in full")
+    _format_options(platforms)
+    _add(commands, "schema", "Print the JSON Schema of the scenario file, for editors.")
+
+
+_SCHEDULER = "an existing Dask scheduler: tcp://host:port, or the .json that it wrote"
+_SET = "replace a value of the file, as in --set host.cores=4; may be repeated"
+
+
+def _scenario_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help=_SET)
+    parser.add_argument("--platforms", type=_names, metavar="A,B", help="run these platforms instead of the file's")
+    parser.add_argument("--replications", type=_count, metavar="N", help="independent repetitions")
+    parser.add_argument("--seed", type=_whole, metavar="N", help="start of all random numbers")
+
+
+def _output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores, if it pays)")
+    parser.add_argument("--out", metavar="DIR", help="result folder (default: results/NAME)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a result of other settings in that folder")
+    _format_options(parser)
+
+
+def _format_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="on standard output")
+    parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("names separated by commas, such as vm,container")
+    return names
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if value != value or abs(value) == float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value

@@ -1,0 +1,110 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+QUIET_FOR = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Progress(Protocol):
+    """Shows how far something is. Use it inside a `with` statement."""
+
+    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+        """`done` of `total` (None: not known); `remaining` in s."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing; a bar leaves nothing behind."""
+
+
+def make(title: str, quiet: bool) -> Progress:
+    """What fits standard error."""
+    if quiet:
+        return _Silent()
+    if sys.stderr.isatty():
+        return _Bar(title)
+    return _Lines(title)
+
+
+def duration(seconds: float) -> str:
+    """A real time as people say it."""
+    if seconds < 1:
+        return "less than 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class _Silent:
+    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class _Lines(_Silent):
+    """A line every ten seconds: what a log file or a pipe can bear."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+        now = time.monotonic()
+        if now - self._last < QUIET_FOR:
+            return
+        self._last = now
+        parts = [f"{self._title}: {done:,}" + (f" of {total:,} runs" if total is not None else " runs")]
+        parts += [words] if words else []
+        parts += [f"about {duration(remaining)} left"] if remaining else []
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+
+class _Bar(_Silent):
+    """A bar with the remaining time, drawn by rich."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=Console(file=sys.stderr, highlight=False, emoji=False),
+            transient=True,
+        )
+        self._task: Any = self._bar.add_task(title, total=None, words="")
+
+    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+        left = f"{duration(remaining)} left" if remaining else ""
+        told = " · ".join(part for part in (words, left) if part)
+        self._bar.update(self._task, completed=done, total=total, words=told)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()

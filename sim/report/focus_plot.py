@@ -1,0 +1,163 @@
+"""The one figure of a scenario with a `focus`: a panel a metric, drawn as what the metric is.
+
+- a column of the timeline (`memory_used`): the curve over simulated time;
+- a metric with such a column, where replicas are added one after the other: the curve over the number of guests;
+- any other metric: its mean a platform, with its 95 % interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import plots
+from .catalogue import describe
+from .comparison import Line, focus_lines
+from .tables import TIMELINE
+from .units import spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .store import Results
+
+_APART = 30.0  # greatest / least mean from which bars on one linear scale hide the small ones
+_CURVES = {"memory.used": "memory_used", "memory.allocated": "memory_allocated", "cpu.allocated": "cpu_allocated"}
+_ACROSS = 3  # panels side by side
+
+
+def draw(results: Results, figure: Any) -> Figure | None:
+    """Draw every entry of the scenario's focus into `figure`; None when there is nothing to draw."""
+    panels = _panels(results)
+    if not panels:
+        return None
+    wide = any(kind != "bars" for kind, _ in panels)
+    across = min(len(panels), 2 if wide or len(panels) == 4 else _ACROSS)
+    down = -(-len(panels) // across)
+    figure.set_size_inches(9.0 if across == 1 else 4.6 * across + 0.8, 0.7 + 3.9 * down)
+    axes = list(np.atleast_1d(figure.subplots(down, across)).ravel())
+    colours = plots.palette(results.platforms)
+    for ax, (kind, what) in zip(axes, panels, strict=False):
+        if kind == "bars":
+            bars(what, ax, colours=colours)
+        elif kind == "guests":
+            over_guests(results, what, ax, colours=colours)
+        else:
+            over_time(results, what, ax, colours=colours)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    figure.suptitle(f"{results.name}: {results.manifest['scenario'].get('description', '')}", wrap=True)
+    return figure  # type: ignore[no-any-return]
+
+
+def _panels(results: Results) -> list[tuple[str, Any]]:
+    scenario = results.manifest["scenario"]
+    ramp = any(isinstance(s.get("replicas"), dict) for s in scenario.get("services", {}).values())
+    lines = {line.asked: line for line in focus_lines(results.comparison)}
+    panels: list[tuple[str, Any]] = []
+    for entry in results.comparison.focus:
+        if entry in TIMELINE:
+            panels.append(("time", entry))
+        elif ramp and entry in _CURVES:
+            panels.append(("guests", _CURVES[entry]))
+        elif entry in lines:
+            panels.append(("bars", lines[entry].line))
+    return panels
+
+
+def bars(line: Line, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
+    """The means of one metric, a bar a platform; dots on a log scale where bars could not be compared.
+
+    Whiskers are the 95 % intervals of the means, where there are three replications or more.
+    """
+    names = [name for name in colours if name in line.values]
+    places = [number for number, name in enumerate(colours) if name in line.values]
+    means = np.array([line.values[name].mean for name in names])
+    halves = np.array([line.values[name].half or 0.0 for name in names])
+    low, high = np.minimum(halves, means), halves
+    apart = len(means) > 0 and means.min() > 0 and means.max() / means.min() >= _APART
+    if apart:
+        for place, mean, name in zip(places, means, names, strict=True):
+            ax.plot(place, mean, "o", ms=11, color=colours[name])
+        ax.set_yscale("log")
+        ax.set_ylim(means.min() / 2.5, means.max() * 3.5)
+    else:
+        ax.bar(places, means, color=[colours[name] for name in names], width=0.62)
+        ax.set_ylim(0.0, max(float((means + high).max(initial=0.0)) * 1.18, 1e-12))
+    if halves.any():
+        ax.errorbar(places, means, yerr=(low, high), fmt="none", capsize=4, ecolor=plots.INK)
+    for place, name, top in zip(places, names, means + high, strict=True):
+        words = spread(line.values[name], line.metric.unit)
+        at = (place, top)
+        ax.annotate(words, at, xytext=(0, 8 if apart else 3), textcoords="offset points", ha="center", fontsize=9)
+    ax.set_title(line.metric.label + (" (log scale)" if apart else ""))
+    ax.set_xticks(range(len(colours)), [name if name in names else f"{name}\n(none)" for name in colours])
+    ax.set_xlim(-0.6, len(colours) - 0.4)
+    _quantities(ax, line.metric.unit)
+    ax.grid(axis="x", visible=False)
+    return ax
+
+
+def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
+    """One column of the timeline over simulated time; memory and CPU against what is allocated and there."""
+    frame = results.timeline
+    kind = column.partition("_")[0]
+    if column in ("cpu_used", "memory_used"):
+        ax.set_xlabel("simulated time (s)")
+        return plots.resource(frame, ax, colours=colours, kind=kind)
+    for name, own in _by_time(frame, colours).items():
+        scale = plots.GIB if kind == "memory" else 1.0
+        ax.plot(own["time"], own[column] / scale, color=colours[name], lw=1.6, label=name)
+    ax.set_ylabel({"memory": "GiB", "cpu": "cores"}.get(kind, column.replace("_", " ")))
+    ax.set_xlabel("simulated time (s)")
+    ax.set_title(column.replace("_", " "))
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="best", frameon=False, fontsize=9)
+    return ax
+
+
+def over_guests(results: Results, column: str, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
+    """One column of the timeline by the number of guests, at the samples at which none is starting or stopping."""
+    kind = column.partition("_")[0]
+    scale, unit = (plots.GIB, "GiB") if kind == "memory" else (1.0, "cores")
+    for name, frame in _by_time(results.timeline, colours).items():
+        settled = frame[frame["ready"] == frame["guests"]]
+        own = (settled if len(settled) > 1 else frame).groupby("ready")[column].last() / scale
+        ax.plot(own.index, own, color=colours[name], lw=1.8, marker=".", ms=4)
+        words = f"{name}: {own.iloc[-1]:.4g} {unit} at {own.index[-1]:,.0f}"
+        ax.annotate(words, (own.index[-1], own.iloc[-1]), xytext=(-4, 5), textcoords="offset points", ha="right",
+                    va="bottom", fontsize=9, color=colours[name])  # fmt: skip
+    ax.set_xlabel("guests that are ready")
+    ax.set_ylabel(unit)
+    ax.set_title(f"{describe(column.replace('_', '.', 1)).label} by the number of guests")
+    ax.set_xlim(left=0)
+    ax.set_ylim(0, ax.get_ylim()[1] * 1.06)
+    return ax
+
+
+def _by_time(timeline: Any, colours: Mapping[str, str]) -> dict[str, Any]:
+    columns = [name for name in timeline.columns if name not in ("platform", "replication", "time")]
+    return {
+        name: timeline[timeline["platform"] == name].groupby("time", as_index=False)[columns].mean()
+        for name in colours
+        if name in set(timeline["platform"])
+    }
+
+
+def _quantities(ax: Axes, unit: str) -> None:
+    """Label the value axis as the table writes the metric."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    from .units import text
+
+    if unit == "B" and ax.get_yscale() == "log":
+        ax.yaxis.set_major_locator(LogLocator(base=2, numticks=7))
+    elif unit == "B":
+        power = 2.0 ** (10 * int(np.log2(max(ax.get_ylim()[1], 1.0)) // 10))
+        ticks = MaxNLocator(6).tick_values(0.0, ax.get_ylim()[1] / power) * power
+        ax.set_yticks([tick for tick in ticks if tick <= ax.get_ylim()[1]])
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit) if value else "0"))
+    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,282 @@
+"""Figures of a sweep and of a density search: each answers one question about the scenario's knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .catalogue import describe
+from .figures import DPI, STYLE
+from .plots import INK, palette
+from .statistics import mean_interval
+from .units import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SweepAxes:
+    """Columns of a sweep's table that moved: `factors` in steps, `sampled` over ranges (one of several joint paths)."""
+
+    factors: tuple[str, ...]
+    sampled: tuple[str, ...]
+
+
+def axes_of(table: pd.DataFrame, factors: Sequence[Sequence[str]], sampled: Sequence[Sequence[str]]) -> SweepAxes:
+    """The columns that stand for the axes and ranges of a sweep file; those that never moved are left out."""
+
+    def columns(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        found = (paths[0] if paths[0] in table.columns else f"axis.{paths[0]}" for paths in groups)
+        return tuple(name for name in found if name in table.columns and table[name].nunique() > 1)
+
+    return SweepAxes(columns(factors), columns(sampled))
+
+
+def save_sweep_plots(
+    table: pd.DataFrame,
+    axes: SweepAxes,
+    metric: str,
+    folder: Path,
+    title: str,
+    tornadoes: Mapping[str, pd.DataFrame],
+) -> list[Path]:
+    """Save what fits the sweep: lines over one axis, a heat map over two, a tornado of a sample. Returns the files.
+
+    `tornadoes`: see `tornado`; empty when nothing was sampled.
+    """
+    from matplotlib import rc_context, style
+
+    chosen = table[(table["metric"] == metric) & (table["service"] == "all")]
+    if chosen.empty:
+        return []
+    made: list[Path] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        figures: dict[str, Figure | None] = {}
+        if axes.factors:
+            for name in axes.factors:
+                figures[f"lines-{_short(name)}"] = lines(chosen, name, axes, metric, title)
+        if len(axes.factors) >= 2:
+            figures["heat-map"] = heat_map(chosen, axes.factors[0], axes.factors[1], metric, title)
+        if tornadoes:
+            figures["tornado"] = tornado(tornadoes, str(chosen["unit"].iloc[0]), metric, title)
+        for name, figure in figures.items():
+            if figure is not None:
+                path = folder / f"{metric}-{name}.png"
+                figure.savefig(path, dpi=DPI)
+                made.append(path)
+    return made
+
+
+def lines(chosen: pd.DataFrame, axis: str, axes: SweepAxes, metric: str, title: str) -> Figure:
+    """The metric over one axis, a line a platform with its 95 % band; a panel for each value of the next axis."""
+    others = [name for name in axes.factors if name != axis]
+    split = others[0] if others else None
+    values: list[Any] = sorted(chosen[split].unique())[:4] if split else [None]
+    figure = _figure(3.4 + 3.6 * len(values), 4.4)
+    panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
+    colours = palette(list(dict.fromkeys(chosen["platform"])))
+    for panel, value in zip(panels, values, strict=True):
+        part = chosen if split is None else chosen[chosen[split] == value]
+        for name, own in part.groupby("platform", sort=False):
+            _band(panel, own, axis, colours[str(name)], str(name))
+        panel.set_xlabel(axis if len(axis) < 30 else _short(axis))
+        if split is not None:
+            panel.set_title(f"{_short(split)} = {_value(value)}")
+    _metric_axis(panels[0], chosen, metric)
+    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+    rest = f", mean over {', '.join(_short(name) for name in others[1:])}" if others[1:] else ""
+    figure.suptitle(f"{title}: {describe(metric).label} over {_short(axis)} (mean, 95 % band{rest})")
+    return figure
+
+
+def _band(ax: Axes, own: pd.DataFrame, axis: str, colour: str, name: str) -> None:
+    """Mean over replications at each value, with the band of its interval where there are enough."""
+    rows: list[tuple[Any, float, float | None]] = []
+    for value, part in own.groupby(axis):
+        each = mean_interval(part.groupby("replication")["value"].mean())  # over the other axes first
+        rows.append((value, each.mean, each.half))
+    where = [row[0] for row in rows]
+    mean = np.array([row[1] for row in rows])
+    ax.plot(where, mean, "o-", color=colour, lw=1.6, ms=4, label=name)
+    if all(row[2] is not None for row in rows):
+        half = np.array([row[2] for row in rows])
+        ax.fill_between(where, np.maximum(mean - half, 0.0), mean + half, color=colour, alpha=0.2, lw=0)
+
+
+def heat_map(chosen: pd.DataFrame, rows: str, columns: str, metric: str, title: str) -> Figure:
+    """The metric over two axes, a panel a platform on one colour scale, numbers in the cells."""
+    platforms = list(dict.fromkeys(chosen["platform"]))
+    grids = [
+        chosen[chosen["platform"] == name].pivot_table(index=rows, columns=columns, values="value", aggfunc="mean")
+        for name in platforms
+    ]
+    shape = grids[0].shape
+    figure = _figure(2.2 + len(platforms) * (1.2 + 0.85 * shape[1]), 2.0 + 0.6 * shape[0])
+    panels = figure.subplots(1, len(platforms), squeeze=False)[0]
+    known = np.concatenate([grid.to_numpy().ravel() for grid in grids])
+    low, high = float(np.nanmin(known)), float(np.nanmax(known))
+    wide = low > 0 and high / low > 20
+    image = None
+    for panel, name, grid in zip(panels, platforms, grids, strict=True):
+        image = _heat(panel, grid, low, high, wide, describe(metric, str(chosen["unit"].iloc[0])).unit)
+        panel.set_title(name)
+        panel.set_xlabel(_short(columns))
+    panels[0].set_ylabel(_short(rows))
+    better = {"lower": ", dark is better", "higher": ", bright is better", None: ""}[describe(metric).better]
+    if image is not None:
+        bar = figure.colorbar(image, ax=list(panels), shrink=0.85)
+        _unit_ticks(bar.ax.yaxis, describe(metric, str(chosen["unit"].iloc[0])).unit)
+    figure.suptitle(f"{title}: {describe(metric).label}{better}")
+    return figure
+
+
+def _heat(ax: Axes, grid: pd.DataFrame, low: float, high: float, wide: bool, unit: str) -> Any:
+    from matplotlib.colors import LogNorm, Normalize
+
+    norm = LogNorm(low, high) if wide else Normalize(low, high if high > low else low + 1)
+    values = grid.to_numpy()
+    image = ax.imshow(values, cmap="cividis", norm=norm, aspect="auto", origin="lower")
+    for row, column in np.ndindex(*values.shape):
+        value = float(values[row, column])
+        if np.isfinite(value):
+            ink = "white" if norm(value) < 0.55 else "black"
+            ax.text(column, row, text(value, unit), ha="center", va="center", fontsize=8, color=ink)
+    ax.set_xticks(range(values.shape[1]), [_value(each) for each in grid.columns])
+    ax.set_yticks(range(values.shape[0]), [_value(each) for each in grid.index])
+    ax.grid(visible=False)
+    return image
+
+
+def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str) -> Figure:
+    """Which assumption moves the answer most: a bar from the lowest to the highest quarter of each range.
+
+    `rows`: platform → frame `parameter strength low high middle`, strongest first.
+    """
+    platforms = list(rows)
+    figure = _figure(2.5 + 4.6 * len(platforms), 1.8 + 0.45 * len(next(iter(rows.values()))))
+    panels = figure.subplots(1, len(platforms), squeeze=False)[0]
+    colours = palette(platforms)
+    for panel, name in zip(panels, platforms, strict=True):
+        _bars(panel, rows[name], unit, colours[name])
+        panel.set_title(name)
+        _unit_ticks(panel.xaxis, unit)
+    figure.suptitle(
+        f"{title}: what moves {describe(metric).label} most?\n"
+        "bar: mean in the lowest → highest quarter of each range; share: of the variance (first order)"
+    )
+    return figure
+
+
+def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str) -> None:
+    for number, row in enumerate(rows.itertuples()):
+        low, high = float(row.low), float(row.high)  # type: ignore[arg-type]
+        ax.barh(number, high - low, left=low, color=colour, alpha=0.75, height=0.6)
+        ax.plot([low], [number], "o", color="white", mec=colour, ms=6)
+        share = f"{100 * max(float(row.strength), 0.0):.0f} %"  # type: ignore[arg-type]
+        ax.annotate(
+            share, (1.01, number), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK,
+            annotation_clip=False,
+        )  # fmt: skip
+    ax.axvline(float(rows["middle"].iloc[0]), color=INK, lw=1)
+    ax.set_yticks(range(len(rows)), [_short(name) for name in rows["parameter"]])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlabel("○ low end of the range; line: mean of all points")
+
+
+def save_density(
+    rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None], path: Path, vary: str, unit: str
+) -> Path:
+    """Save the curve of a density search: each objective's bound / limit over what was varied (below 1: it holds)."""
+    from matplotlib import rc_context, style
+
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        figure = _figure(8.5, 4.8)
+        ax = figure.subplots()
+        _density(ax, rows, most)
+        ax.set_xlabel(f"{vary}{f' ({unit})' if unit else ''}")
+        figure.suptitle(f"How much does the host carry? most: {_answers(most, unit)}")
+        figure.savefig(path, dpi=DPI)
+    return path
+
+
+def _answers(most: Mapping[str, float | None], unit: str) -> str:
+    return ", ".join(f"{name} {'none' if each is None else f'{each:g}{unit}'}" for name, each in most.items())
+
+
+def _density(ax: Axes, rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None]) -> None:
+    colours = palette(list(most))
+    has_numbers = any(row["objective"] for row in rows)
+    for level, name in enumerate(most):
+        own = sorted((row for row in rows if row["platform"] == name), key=lambda row: row["value"])
+        series: dict[tuple[str, str], list[tuple[float, float, bool]]] = {}
+        for row in own:
+            height = _used_up(row) if has_numbers else float(level)
+            series.setdefault((row["service"], row["objective"]), []).append((row["value"], height, row["holds"]))
+        for number, (key, points) in enumerate(series.items()):
+            x, y, held = zip(*points, strict=True)
+            label = f"{name} {key[0]} {key[1]}" if has_numbers and key[1] else name
+            style = ("-", "--", ":", "-.")[number % 4]
+            ax.plot(x, y, style, color=colours[name], lw=1.3, label=label)
+            for at, height, fine in zip(x, y, held, strict=True):
+                ax.plot([at], [height], "o", color=colours[name], mfc=colours[name] if fine else "white", ms=6)
+        if most[name] is not None:
+            ax.axvline(float(most[name] or 0.0), color=colours[name], lw=1, ls=":")
+    if has_numbers:
+        ax.axhline(1.0, color=INK, lw=1)
+        ax.set_ylabel("share of the objective used up (1 = its limit)")
+        ax.set_ylim(0, 3)
+    else:
+        ax.set_yticks(range(len(most)), list(most))
+        ax.set_ylim(-0.6, len(most) - 0.4)
+    ax.set_title("filled: holds · hollow: does not · dotted: the answer")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+
+
+def _used_up(row: Mapping[str, Any]) -> float:
+    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability; at most 3."""
+    bound, limit = float(row["bound"]), float(row["limit"])
+    used = (1 - bound) / (1 - limit) if row["objective"] == "availability" and limit < 1 else bound / limit
+    return float(min(max(used, 0.0), 3.0)) if np.isfinite(used) else 3.0
+
+
+def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str) -> None:
+    unit = str(chosen["unit"].iloc[0])
+    means = chosen.groupby(["platform", "point"])["value"].mean()
+    if means.min() > 0 and means.max() / means.min() > 20:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_ylabel(describe(metric).label)
+    _unit_ticks(ax.yaxis, unit)
+
+
+def _unit_ticks(axis: Any, unit: str) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _value(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _short(path: str) -> str:
+    """The end of a dotted path that says what it is."""
+    first = path.split(",")[0].strip()
+    steps = first.split(".")
+    return first if len(first) <= 28 else ".".join(steps[-2:])
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")

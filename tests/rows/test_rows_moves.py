@@ -1,0 +1,169 @@
+"""Moving: live migration against the geometric formula, and a new guest elsewhere (the row "portability").
+
+Pre-copy with a constant dirty rate d and bandwidth b sends V, V·r, V·r², … with r = d / b (Clark et al., NSDI 2005), so
+that total time and downtime have closed forms. They hold within 1 % (here: exactly, as nothing else uses the link).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sim.model.records import RunRecords
+from sim.model.simulation import simulate
+from sim.platforms import load_platform
+from sim.scenario import Scenario, load_scenario
+from sim.scenario.loader import scenario_from_text
+
+ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
+MB = 1e6
+SCENARIO = """\
+name: move
+seed: 1
+duration: 20min
+host: {cores: 8, memory: 16GiB, disk: {read: 2GB/s, write: 1GB/s}, network: 10Gbit/s}
+platforms: [vm]
+services:
+  app:
+    image: {vm: 1GB, container: 210MB, cached: true}
+    memory: {base: 500MB}
+    start_cpu: 1s
+    request_cpu: 1ms
+    size: {cpu: 1, memory: 2GB}
+    replicas: 1
+moves: [{at: 2min, service: app, dirty_rate: 40MB/s}]
+"""
+EVEN = "services.app.traffic={constant-arrival-rate: {rate: 50/s, arrivals: even}}"
+
+
+def run(*overrides: str, platform: str = "vm", changes: dict | None = None) -> RunRecords:
+    scenario = scenario_from_text(SCENARIO, overrides=overrides)
+    return simulate(scenario, load_platform(platform, changes or {}), 0)
+
+
+def events(records: RunRecords, name: str) -> list[tuple[float, str]]:
+    rows = zip(records.events["time"], records.events["guest"], records.events["event"], strict=True)
+    return [(float(time), guest) for time, guest, event in rows if event == name]
+
+
+def in_use() -> float:
+    """Bytes in use in the VM's RAM: the application, OS services, the guest kernel; not the VMM."""
+    return 500 * MB + load_platform("vm").guest_os_bytes(2e9)
+
+
+@pytest.mark.parametrize(
+    ("dirty", "link", "target"),
+    [(0, 1250, 0.3), (40, 1250, 0.3), (100, 1250, 0.3), (40, 50, 0.3), (40, 50, 2.0), (120, 1250, 1.0)],
+)
+def test_pre_copy_is_a_geometric_series(dirty: float, link: float, target: float) -> None:
+    move = f"{{at: 2min, service: app, link: {link}MB/s, dirty_rate: {dirty}MB/s, downtime: {target}s, max_rounds: 99}}"
+    records = run(
+        f"moves=[{move.replace('MB/s, dirty', 'MB/s, dirty').replace(f'link: {link}MB/s', f'link: {8 * link}Mbit/s')}]"
+    )
+    bandwidth = min(128 * 2**20, link * MB)  # QEMU's max-bandwidth, or the link's
+    ratio, volume = dirty * MB / bandwidth, in_use()
+    rounds = 1
+    while volume * ratio**rounds > target * bandwidth:
+        rounds += 1
+    sent = volume * (1 - ratio ** (rounds + 1)) / (1 - ratio)
+    assert records.counters["move_bytes"] == pytest.approx(sent, rel=0.01)
+    assert records.counters["move_time"] == pytest.approx(sent / bandwidth, rel=0.01)
+    assert records.counters["move_downtime"] == pytest.approx(volume * ratio**rounds / bandwidth, rel=0.01)
+    assert len(events(records, "moved")) == 1
+
+
+def test_a_pull_takes_its_half_of_the_network() -> None:
+    """A pull of 20 GB is under way when the VM leaves: it gets half of the NIC, and the copy takes twice as long."""
+    other = (
+        "services.big={image: 20GB, memory: {base: 1MB}, request_cpu: 1ms, size: {cpu: 1, memory: 1GB}, replicas: 1}"
+    )
+    alone = ["host.network=800Mbit/s", "moves.0.dirty_rate=0MB/s"]
+    assert run(*alone).counters["move_time"] == pytest.approx(in_use() / (100 * MB), rel=0.01)
+    assert run(*alone, other).counters["move_time"] == pytest.approx(in_use() / (50 * MB), rel=0.01)
+
+
+@pytest.mark.parametrize("dirty", ["134.3MB/s", "1GB/s"])
+def test_what_does_not_converge_ends_as_asked(dirty: str) -> None:
+    volume, bandwidth = in_use(), 128 * 2**20
+    stays = run(f"moves.0.dirty_rate={dirty}", "moves.0.on_no_convergence=abort")
+    assert [len(events(stays, name)) for name in ("move-not-converging", "move-aborted", "moved")] == [1, 1, 0]
+    assert "move_downtime" not in stays.counters
+    assert stays.counters["move_bytes"] == pytest.approx(volume, rel=0.01)
+    assert stays.timeline["ready"][-1] == 1
+    forced = run(f"moves.0.dirty_rate={dirty}", "moves.0.on_no_convergence=force")
+    assert [len(events(forced, name)) for name in ("move-not-converging", "move-aborted", "moved")] == [1, 0, 1]
+    assert forced.counters["move_downtime"] == pytest.approx(volume / bandwidth, rel=0.01)
+    assert forced.counters["move_time"] == pytest.approx(2 * volume / bandwidth, rel=0.01)
+    assert forced.timeline["guests"][-1] == 0
+
+
+def test_too_few_rounds_are_reported_too() -> None:
+    records = run("moves.0.max_rounds=2", "moves.0.dirty_rate=120MB/s", "moves.0.on_no_convergence=force")
+    ratio, volume, bandwidth = 120 * MB / (128 * 2**20), in_use(), 128 * 2**20
+    assert len(events(records, "move-not-converging")) == 1
+    assert records.counters["move_downtime"] == pytest.approx(volume * ratio**2 / bandwidth, rel=0.01)
+
+
+def test_users_wait_for_the_downtime_and_then_go_on_being_served() -> None:
+    records = run(EVEN, "services.app.concurrency=4", "warmup=1min")
+    tally, downtime = records.requests["app"], records.counters["move_downtime"]
+    assert tally.completed >= tally.arrived - 1
+    assert tally.response.values is not None
+    assert downtime - 0.03 < tally.response.values.max() < downtime + 0.03  # the first one in waits for all of it
+    slow = np.count_nonzero(tally.response.values > 0.005)
+    assert slow == pytest.approx(50 * downtime, abs=2.5)
+
+
+def test_a_container_is_made_anew_elsewhere_and_then_switched_to() -> None:
+    """Pull 0.5 s + 210 MB at 42 MB/s + written at 1 GB/s; 568 ms of phases; 1 s of its own; then 0.48 s to stop."""
+    records = run(EVEN, "services.app.image.cached=false", "warmup=1min", platform="container")
+    expected = 0.5 + 210 / 42 + 0.21 + 0.568 + 1.0 + 0.48
+    assert records.counters["move_time"] == pytest.approx(expected, abs=0.08)  # the spread of `run` is 0.02 s
+    assert records.counters["move_bytes"] == pytest.approx(210 * MB)
+    assert records.counters["move_downtime"] == 0.0
+    tally = records.requests["app"]
+    assert tally.failed == tally.rejected == tally.timed_out == 0
+    assert tally.response.values is not None
+    assert tally.response.values.max() < 0.005
+    assert list(records.guests["stop_reason"]) == ["moved", ""]
+    assert records.timeline["guests"][-1] == 0
+    assert records.timeline["memory_used"][-1] == pytest.approx(load_platform("container").memory.host)
+
+
+def test_what_an_image_already_has_is_not_pulled_again() -> None:
+    assert run(platform="container").counters["move_bytes"] == 0.0
+
+
+def test_draining_ends_after_its_time() -> None:
+    """One request of 60 s is in service when the new one is ready: after `drain` it fails."""
+    long = ["services.app.request_cpu=60s", "services.app.traffic={constant-arrival-rate: {rate: 1/h, arrivals: even}}"]
+    work = [*long, "duration=62min", "moves.0.at=3601s"]
+    cut = run(*work, platform="container").requests["app"]
+    kept = run(*work, platform="container", changes={"move": {"drain": "2min"}}).requests["app"]
+    assert (cut.failed, cut.completed) == (1, 0)
+    assert (kept.failed, kept.completed) == (0, 1)
+
+
+def test_the_row_evacuate() -> None:
+    """VMs send gigabytes and stand still for a moment, containers one image; nobody loses a request."""
+    scenario: Scenario = load_scenario(ROWS / "evacuate.yaml")
+    runs = {name: simulate(scenario, load_platform(name), 0) for name in scenario.platforms}
+    assert set(runs) == {"vm", "microvm", "container"}
+    for records in runs.values():
+        tally = records.requests["shop"]
+        assert tally.failed == tally.rejected == tally.timed_out == 0
+        assert records.timeline["guests"][-1] == 0
+        assert len(events(records, "move")) == 1
+    move = {name: records.counters for name, records in runs.items()}
+    assert move["vm"]["move_downtime"] > 0.1
+    assert move["microvm"]["move_downtime"] == move["container"]["move_downtime"] == 0.0
+    assert move["container"]["move_bytes"] == pytest.approx(190 * MB)
+    assert move["vm"]["move_bytes"] > 10 * move["container"]["move_bytes"]
+    assert move["vm"]["move_time"] > 2 * move["container"]["move_time"] > 2 * move["microvm"]["move_time"]
+    # ten times the series of a guest: 220 MiB and the guest OS, two rounds at 40 MB/s of 128 MiB/s, then the rest
+    ratio = 40 * MB / (128 * 2**20)
+    volume = 220 * 2**20 + load_platform("vm").guest_os_bytes(2**30)
+    series = volume * (1 + ratio + ratio**2)
+    assert move["vm"]["move_bytes"] == pytest.approx(10 * series, rel=0.02)  # and 4 MiB a request in service

@@ -1,0 +1,157 @@
+"""The public surface is pinned: a name added, lost or without a docstring is a decision, not an accident."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sim
+
+NAMES = ["RunFailed", "compare", "density", "load_results", "load_scenario", "run", "sweep"]
+PARAMETERS = {
+    "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
+    "run": [
+        "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite",
+    ],
+    "compare": ["results", "platforms"],
+    "density": [
+        "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
+        "progress",
+    ],
+    "sweep": [
+        "path", "out", "workers", "scheduler", "overrides", "platforms", "replications", "seed", "overwrite",
+        "progress",
+    ],
+    "load_results": ["folder"],
+}  # fmt: skip
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(sim.__all__) == NAMES
+    assert dir(sim) == NAMES
+    for name in NAMES:
+        assert inspect.getdoc(getattr(sim, name)), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_the_parameters_are_these(name: str) -> None:
+    assert list(inspect.signature(getattr(sim, name)).parameters) == PARAMETERS[name]
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        sim.nothing  # noqa: B018
+
+
+def test_importing_costs_nothing() -> None:
+    code = "import sim, sys; print(sorted({'numpy', 'numba', 'pandas', 'pydantic', 'simpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SMALL = """
+name: small
+seed: 3
+duration: 60s
+warmup: 10s
+replications: 3
+host: {cores: 4, memory: 8GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 10Gbit/s}
+platforms: [native, container]
+services:
+  api:
+    image: {container: 100MB, cached: true}
+    memory: {base: 100MiB}
+    request_cpu: {exponential: {mean: 10ms}}
+    slo: {p99: 1s}
+    size: {cpu: 1, memory: 512MiB}
+    replicas: 1
+    traffic: {constant-arrival-rate: {rate: 20/s}}
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("api") / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_run_gives_tables_a_verdict_and_no_files(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(small.parent)
+    seen: list[tuple[int, int]] = []
+    result = sim.run(sim.load_scenario(small), progress=lambda done, total: seen.append((done, total)))
+    assert [path.name for path in small.parent.iterdir()] == ["small.yaml"]
+    assert set(result.summary["platform"]) == {"native", "container"}
+    assert set(result.summary["replication"]) == {0, 1, 2}
+    assert seen[0] == (0, 6)
+    assert seen[-1] == (6, 6)
+    assert len(result.guests) == 6
+    assert result.timeline["time"].max() <= 60
+    assert any("Response p99" in line for line in result.verdict)
+    assert "response p99" in result.table()
+
+
+def test_run_keeps_what_it_is_told_to(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    result = sim.run(small, platforms=["native"], replications=1, out=out, keep_requests=True)
+    again = sim.load_results(out)
+    assert again.summary.equals(result.summary)
+    arrived = result.summary.query("metric == 'requests.arrived' and service == 'api'")["value"].sum()
+    measured = again.requests.query("arrival >= 10")
+    assert len(measured) == arrived
+    assert set(again.platforms) == {"native"}
+
+
+def test_compare_pairs_equal_seeds_and_says_when_they_differ(small: Path, tmp_path: Path) -> None:
+    a = sim.run(small, out=tmp_path / "a")
+    b = sim.run(sim.load_scenario(small, overrides=["host.cores=2"]), out=tmp_path / "b")
+    other = sim.run(sim.load_scenario(small, seed=4), out=tmp_path / "c")
+    same = sim.compare([a, b], platforms=["native"])
+    assert same.platforms == ["a", "b"]
+    assert same.paired
+    line = same.line("requests.arrived")
+    assert line is not None
+    assert line.differences["b"].mean == 0
+    assert not sim.compare([tmp_path / "a", other]).paired
+
+
+def test_density_answers_with_a_number(small: Path) -> None:
+    found = sim.density(
+        small, "services.api.traffic.constant-arrival-rate.rate", start=20, stop=140, step=20, unit="/s",
+        platforms=["native"], replications=3,
+    )  # fmt: skip
+    assert len(found) == 1
+    # the server does 100/s; the p99 of an M/M/1 is 4.6 / (100 - rate) s, so 1 s is passed at about 95/s
+    assert found[0].most in (60, 80)
+    assert found[0].broke is not None
+
+
+def test_sweep_gives_one_tidy_table(small: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(f"base: {small}\naxes:\n  host.cores: [1, 4]\nreplications: 2\nplatforms: [native]\n")
+    table = sim.sweep(file, out=tmp_path / "out", workers=1)
+    assert sorted(table["host.cores"].unique()) == [1, 4]
+    assert table["error"].isna().all()
+    assert len(table[["point", "replication"]].drop_duplicates()) == 4
+
+
+def test_a_failed_run_raises_and_keeps_the_others(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sim.model import simulation
+
+    real = simulation.simulate
+
+    def sometimes(scenario: object, platform: object, replication: int, **more: object) -> object:
+        if replication == 1:
+            raise ZeroDivisionError("the second replication is cursed")
+        return real(scenario, platform, replication, **more)
+
+    monkeypatch.setattr(simulation, "simulate", sometimes)
+    with pytest.raises(sim.RunFailed, match="cursed") as caught:
+        sim.run(small, platforms=["native"])
+    assert caught.value.results is not None
+    assert set(caught.value.results.summary["replication"]) == {0, 2}
+    assert caught.value.results.manifest["state"] == "incomplete"

@@ -17,7 +17,7 @@ host it holds nothing any more, and no fault of this host reaches it. A VM's dis
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,8 @@ class Destination(Machine):
         groups = {} if host.registry is None else {"registry": host.registry}
         read, write = SharedBandwidth(env, host.disk.read), SharedBandwidth(env, host.disk.write)
         links = Links(read, write, SharedBandwidth(env, link, groups))
-        super().__init__(env, simulation.platform, links, (host.cores, host.memory), (inf, inf), simulation.machine.far_pool())
+        size, pool = (host.cores, host.memory), simulation.machine.far_pool()
+        super().__init__(env, simulation.platform, links, size, (inf, inf), pool)
         self.link = link
         for service in simulation.services:
             if service.image.cached:  # images that lie ready do so on every host
@@ -92,7 +93,7 @@ class Moves:
         self._simulation = simulation
         self._destinations: dict[float, Destination] = {}
         self._orders: list[Order] = []
-        self._copying: set[Process] = set()
+        self._under_way: dict[Guest, Process] = {}
 
     def begin(self) -> None:
         """Set out for the moves that the scenario asks for."""
@@ -121,9 +122,10 @@ class Moves:
 
     def break_off(self) -> None:
         """The host falls: no copy from it can go on."""
-        for process in list(self._copying):
-            if process.is_alive:
-                process.interrupt()
+        if self._simulation.platform.move.policy == "pre-copy":
+            for process in self._under_way.values():
+                if process.is_alive:
+                    process.interrupt()
 
     # orders
 
@@ -160,18 +162,23 @@ class Moves:
         """Move its guests by the platform's policy, until the last one is gone or has been given up."""
         env, policy = self._simulation.env, self._simulation.platform.move.policy
         if policy == "recreate":
-            yield env.all_of([env.process(self._recreate(order, guest)) for guest in order.guests])
+            yield env.all_of([env.process(self._one(order, guest, self._recreate)) for guest in order.guests])
             return
         for guest in order.guests:
             if policy == "none":
                 self._simulation.observer.event(guest, "move-refused", "the platform cannot move a guest")
                 continue
             yield from until_ready(guest)
-            if guest.alive and guest.here:
-                copying = env.process(self._migrate(order, guest))
-                self._copying.add(copying)
-                yield copying
-                self._copying.discard(copying)
+            yield from self._one(order, guest, self._migrate)
+
+    def _one(self, order: Order, guest: Guest, how: Callable[[Order, Guest], Story]) -> Story:
+        """Move one guest; one that another order is moving is waited for."""
+        while guest in self._under_way:
+            yield self._under_way[guest]
+        if guest.alive and guest.here:
+            self._under_way[guest] = self._simulation.env.process(how(order, guest))
+            yield self._under_way[guest]
+            del self._under_way[guest]
 
     # live migration
 
@@ -236,7 +243,6 @@ class Moves:
 
     def _recreate(self, order: Order, guest: Guest) -> Story:
         service, env = guest.service, self._simulation.env
-        order.destination.pool = guest.machine.pool  # its CPU there is as it was here
         new = service.start_on(order.destination, extra=True)
         yield from until_ready(new)
         if not guest.alive:  # it has been stopped meanwhile: nothing is left to be replaced

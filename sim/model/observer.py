@@ -12,7 +12,7 @@ from simpy.events import Event
 
 from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
-from sim.model.guest import APP, READY, Guest
+from sim.model.guest import APP, Guest
 from sim.model.records import RequestTally, Sample
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Observer:
             (
                 simulation.env.now,
                 float(self.present),
-                float(sum(g.state == READY for service in simulation.services for g in service.present())),
+                float(sum(service.ready_here for service in simulation.services)),
                 used,
                 machine.cpu_held,
                 machine.cores,

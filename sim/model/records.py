@@ -60,4 +60,5 @@ class RunRecords:
     density_max: float | None
     scale_out: Mapping[str, float]
     deploy: Mapping[str, float] = field(default_factory=dict)
+    cold: Mapping[str, int] = field(default_factory=dict)
     wall: float = field(default=0.0, compare=False)

@@ -42,6 +42,7 @@ class ServiceRun:
         self.share = share_of(platform, size, self.machine.node_memory)
         self.guests: list[Guest] = []  # alive, by number
         self._at: dict[int, Guest] = {}  # on the host (also those that drain), by slot
+        self.here = 0  # replicas on this host, also those that drain
         self.pending = 0  # replicas wanted that admission has refused so far
         self.first_scale_up = self.last_ready = nan
         self._number = 0
@@ -82,6 +83,13 @@ class ServiceRun:
         """Replicas that serve now."""
         return self.env.plane.ready(self.index)
 
+    @property
+    def ready_here(self) -> int:
+        """Replicas that serve on this host now."""
+        if self.here == len(self._at):
+            return self.ready
+        return sum(guest.state == READY for guest in self.present())
+
     def scale_to(self, n: int) -> None:
         """Have `n` replicas: new ones are admitted or wait for room; those waiting, starting, newest go first."""
         while self.wanted < n:
@@ -114,6 +122,7 @@ class ServiceRun:
         machine.images.promise(self.parts)
         machine.hold(self.share, guest.disk)
         if guest.here:
+            self.here += 1
             self.env.plane.promise(slot, self.share.memory)
         self.simulation.observer.appeared(guest)
         guest.story = self.env.process(self._start(guest))
@@ -249,6 +258,7 @@ class ServiceRun:
             guest.machine.process_ends()
         guest.machine.give_back(self.share, guest.disk)
         self.env.plane.promise(guest.slot, 0.0)
+        self.here -= guest.here
         destination.hold(self.share, guest.disk)
         guest.machine = destination
         if guest.state == READY:
@@ -322,5 +332,6 @@ class ServiceRun:
         if guest.has_process:
             guest.machine.process_ends()
         guest.machine.give_back(self.share, guest.disk)
+        self.here -= guest.here
         self.simulation.observer.event(guest, "stopped", guest.stop_reason)
         self.simulation.room_is_free()

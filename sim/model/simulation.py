@@ -193,7 +193,7 @@ class Simulation:
 
     def cpu_by_service(self) -> list[tuple[float, float]]:
         """Cores promised now and core-seconds used so far, by service; VMs that hold replicas are one together."""
-        pairs = [(len(s.present()) * s.share.cpu, sum(self.plane.work(s.index))) for s in self.services]
+        pairs = [(s.here * s.share.cpu, sum(self.plane.work(s.index))) for s in self.services]
         if isinstance(self.machine, NestedHost):
             return [(self.machine.cpu_held, sum(used for _, used in pairs) + self.machine.boot_work)]
         return pairs
@@ -236,6 +236,12 @@ class Simulation:
             if start >= self.warmup and name in answered
         }
 
+    def _cold(self) -> dict[str, int]:
+        """Requests of the measured span that had to wait for a guest of their own to start: the per-request rule."""
+        serverless = [s for s in self.services if isinstance(s.spec.autoscale, PerRequest)]
+        starts = [g.service for g in self.observer.guests if g.requested >= self.warmup]
+        return {s.name: sum(service is s for service in starts) for s in serverless}
+
     def _records(self, integrals: dict[str, float]) -> RunRecords:
         scenario = self.scenario
         integrals["cpu_stranded"] = self.observer.cpu_stranded
@@ -270,6 +276,7 @@ class Simulation:
             | self.moves.counters()
             | self.faults.counters(sum(measured)),
             deploy=self._deploy(),
+            cold=self._cold(),
             density_max=None if self.density is None else float(self.density),
             scale_out={
                 s.name: s.last_ready - s.first_scale_up

@@ -19,6 +19,7 @@ _HOMES = {
     "comparison": ("Comparison", "compare", "comparison_dict"),
     "table": ("comparison_table", "make_console", "render"),
     "verdict": ("conclude",),
+    "when_to_use": ("Answer", "answers"),
     "figures": ("save_plots",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from .tables import RunTables as RunTables
     from .tables import run_tables as run_tables
     from .verdict import conclude as conclude
+    from .when_to_use import Answer as Answer
+    from .when_to_use import answers as answers
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,7 @@ METRICS: Final = (
     Metric("requests.timed_out", "1", "timed out", USERS, "lower"),
     Metric("requests.failed", "1", "failed", USERS, "lower"),
     Metric("requests.in_flight", "1", "in flight at the end", USERS, None, shown=False),
+    Metric("requests.cold", "ratio", "cold starts", USERS, "lower"),
     Metric("goodput", "1/s", "goodput", USERS, "higher"),
     Metric("response.mean", "s", "response mean", USERS, "lower"),
     Metric("response.p50", "s", "response p50", USERS, "lower"),

@@ -30,6 +30,12 @@ class Line:
     """Platforms with the best mean (several if equal); empty where nothing is better, or all are equal."""
     clear: bool = False
     """Whether the interval of the difference between the best and the next best excludes 0."""
+    rival: str | None = None
+    """The next best platform; None where all are equal or nothing is better."""
+    lead: Interval | None = None
+    """How far the best is ahead of the next best, at least 0 on the mean, in the metric's unit."""
+    same: bool = False
+    """Whether one way is better and all platforms are equal."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,8 @@ def focus_lines(comparison: Comparison) -> list[Focused]:
 
 def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict[str, Any]:
     """Give all services and metrics, also those that the table leaves out, as plain data in SI units."""
+    from .when_to_use import answers  # it reads comparisons
+
     return {
         "scenario": comparison.scenario,
         "platforms": list(comparison.platforms),
@@ -152,6 +160,7 @@ def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict
             for line in comparison.lines
         ],
         "verdict": list(verdict),
+        "when_to_use": [answer.as_dict() for answer in answers(comparison)],
     }
 
 
@@ -178,8 +187,10 @@ def _line(
             differences[name] = difference
         if values[first].mean != 0.0:
             ratios[name] = values[name].mean / values[first].mean
-    best, clear = _best(metric, values, found, paired)
-    return Line(metric, service, values, differences, ratios, best, clear)
+    best, rival, lead = _best(metric, values, found, paired)
+    clear = lead is not None and lead.excludes_zero
+    same = lead is None and len(best) > 1
+    return Line(metric, service, values, differences, ratios, [] if same else best, clear, rival, lead, same)
 
 
 def _difference(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:
@@ -188,19 +199,21 @@ def _difference(a: Mapping[int, float], b: Mapping[int, float], paired: bool) ->
 
 def _best(
     metric: Metric, values: Mapping[str, Interval], found: Mapping[str, Mapping[int, float]], paired: bool
-) -> tuple[Sequence[str], bool]:
+) -> tuple[Sequence[str], str | None, Interval | None]:
+    """Platforms with the best mean, the next best one and how far it is behind; (all, None, None) if all are equal."""
     if metric.better is None or len(values) < 2:
-        return (), False
+        return (), None, None
     first, *others = sorted(values, key=lambda name: values[name].mean, reverse=metric.better == "higher")
     best = [first]
     for name in others:
         difference = _difference(found[first], found[name], paired)
         if difference is None:
-            return (), False
+            return (), None, None
         if difference.mean != 0.0:
-            return best, difference.excludes_zero
+            ahead = difference.mean if metric.better == "lower" else -difference.mean
+            return best, name, Interval(ahead, difference.half, difference.count)
         best.append(name)
-    return (), False
+    return best, None, None
 
 
 def _worth_showing(services: Sequence[str], lines: Mapping[str, Sequence[Line]]) -> tuple[list[str], int]:

@@ -101,6 +101,10 @@ def _requests(records: RunRecords, service: str) -> Iterator[tuple[str, float]]:
     response = samples.merge([tally.response for tally in tallies])
     yield "response.mean", samples.mean(response)
     yield from _tails("response", response, _RESPONSE_TAILS)
+    cold = getattr(records, "cold", {})
+    asked = sum(records.requests[name].arrived for name in cold if service in (ALL, name) and name in records.requests)
+    if asked:
+        yield "requests.cold", sum(cold[name] for name in cold if service in (ALL, name)) / asked
     waited = sum(tally.waiting_count for tally in tallies)
     if waited:
         yield "waiting.mean", sum(tally.waiting_sum for tally in tallies) / waited

@@ -12,6 +12,7 @@ from .measures import ALL
 from .statistics import FEWEST, Interval
 from .units import spread, text, times
 from .verdict import conclude
+from .when_to_use import TITLE, answers
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -85,11 +86,16 @@ class ComparisonView:
         if comparison.left_out:
             yield Text(f"{comparison.left_out} more services fared better: see summary.csv.\n", style="dim")
         yield Text("\n".join(_legend(comparison, detail)), style="dim")
-        yield Text("\nIn short", style="bold")
-        sentences = Table.grid(padding=(0, 1))
-        for sentence in conclude(comparison):
-            sentences.add_row(" •", Text(sentence))
-        yield sentences
+        for title, told in (
+            ("In short", conclude(comparison)),
+            (TITLE, [answer.sentence() for answer in answers(comparison)]),
+        ):
+            if told:
+                yield Text(f"\n{title}", style="bold")
+                sentences = Table.grid(padding=(0, 1))
+                for sentence in told:
+                    sentences.add_row(" •", Text(sentence))
+                yield sentences
 
 
 def _title(comparison: Comparison) -> str:

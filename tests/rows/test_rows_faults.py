@@ -11,7 +11,7 @@ import pytest
 from sim.model.records import RunRecords
 from sim.model.simulation import simulate
 from sim.platforms import load_platform
-from sim.scenario import load_scenario
+from sim.scenario import ScenarioError, load_scenario
 from sim.scenario.loader import scenario_from_text
 
 ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
@@ -81,8 +81,8 @@ def test_an_application_that_crashes_falls_alone(platform: str) -> None:
     [("vm", 1), ("microvm", 1), ("kata", 1), ("gvisor", 1), ("container", 10), ("native", 10), ("container-in-vm", 8)],
 )
 def test_a_panic_takes_those_that_share_the_kernel(platform: str, guests: int) -> None:
-    """A VM of the pool has 4 vCPUs, so it holds 8 containers that ask for half a core each; number 0 is in the first."""
-    records = run("faults=[{kind: kernel-panic, at: 5min, replica: 0}]", platform=platform)
+    """A VM of the pool has 4 vCPUs, so it holds 8 containers of half a core; number 0 is in the first."""
+    records = run("host.memory=64GiB", "faults=[{kind: kernel-panic, at: 5min, replica: 0}]", platform=platform)
     assert records.counters["blast_guests"] == guests
     assert len(events(records, "kernel-panic")) == guests
     assert len(back(records, 300.0)) == guests
@@ -135,9 +135,8 @@ def test_an_escape_ends_at_the_vm_where_containers_are_nested() -> None:
 
 
 def test_escapes_have_the_platforms_probability() -> None:
-    """Mean guests reached of ten: 1 + 9·p, with p = 12.5 % (Lin et al., ACSAC 2018); n events, within 3.3 of their sd."""
+    """Mean guests reached of ten: 1 + 9·p, p = 12.5 % (Lin et al., ACSAC 2018), within 3.3 standard errors."""
     quiet = ["services.app.traffic=null", "duration=11min"]
-    found, n = 0.0, 0
     changes = {"isolation": {"escape_delay": "0s"}}
     records = run(*quiet, "faults=[{kind: compromise, rate: 2/s}]", platform="container", changes=changes)
     n = len([time for time, _ in events(records, "compromised") if time >= 60])
@@ -156,9 +155,9 @@ def test_all_platforms_meet_the_same_faults() -> None:
 
 
 def test_the_row_breach() -> None:
-    """One of the shop's ten guests of two thirds of the requests, for ten of fourteen minutes; 20 guests at an escape."""
+    """One of ten guests that share two thirds of the requests, for 10 of 14 minutes; all 20 guests at an escape."""
     share = 0.1 * 2 / 3 * 10 / 14
-    reached = {"vm": [], "microvm": [], "container": []}
+    reached: dict[str, list[float]] = {"vm": [], "microvm": [], "container": []}
     for replication in range(12):
         for name, records in row("breach", replication).items():
             reached[name].append(records.counters["blast_guests"])
@@ -197,3 +196,18 @@ def test_nothing_starts_on_a_host_that_is_down() -> None:
     assert refused[0][0] == 180.0
     assert records.density_max is None
     assert records.timeline["ready"][-1] == 3
+
+
+def test_a_fall_of_the_host_breaks_off_what_is_being_moved() -> None:
+    """Patched 1 s into the move of a VM: it stays, is down with the others, and moves when it is back."""
+    moves = "moves=[{at: 299s, service: app, replica: 3, dirty_rate: 1MB/s}]"
+    records = run(moves, AT.format("host-patch"), platform="vm")
+    assert [guest for _, guest in events(records, "move-aborted")] == ["app-3"]
+    assert not events(records, "moved")
+    assert records.timeline["ready"][-1] == 10
+    assert "move_time" not in records.counters
+
+
+def test_the_keys_of_a_patch_are_for_a_patch_only() -> None:
+    with pytest.raises(ScenarioError, match="dirty_rate"):
+        run("faults=[{kind: app-crash, at: 5min, dirty_rate: 1MB/s}]", platform="vm")

@@ -58,10 +58,8 @@ def in_use() -> float:
     [(0, 1250, 0.3), (40, 1250, 0.3), (100, 1250, 0.3), (40, 50, 0.3), (40, 50, 2.0), (120, 1250, 1.0)],
 )
 def test_pre_copy_is_a_geometric_series(dirty: float, link: float, target: float) -> None:
-    move = f"{{at: 2min, service: app, link: {link}MB/s, dirty_rate: {dirty}MB/s, downtime: {target}s, max_rounds: 99}}"
-    records = run(
-        f"moves=[{move.replace('MB/s, dirty', 'MB/s, dirty').replace(f'link: {link}MB/s', f'link: {8 * link}Mbit/s')}]"
-    )
+    terms = f"at: 2min, service: app, link: {8 * link}Mbit/s, dirty_rate: {dirty}MB/s"
+    records = run(f"moves=[{{{terms}, downtime: {target}s, max_rounds: 99}}]")
     bandwidth = min(128 * 2**20, link * MB)  # QEMU's max-bandwidth, or the link's
     ratio, volume = dirty * MB / bandwidth, in_use()
     rounds = 1
@@ -137,9 +135,12 @@ def test_what_an_image_already_has_is_not_pulled_again() -> None:
 
 
 def test_draining_ends_after_its_time() -> None:
-    """One request of 60 s is in service when the new one is ready: after `drain` it fails."""
-    long = ["services.app.request_cpu=60s", "services.app.traffic={constant-arrival-rate: {rate: 1/h, arrivals: even}}"]
-    work = [*long, "duration=62min", "moves.0.at=3601s"]
+    """A request of 120 s came at 0 s; the new one is ready at 32 s, and the old one has 30 s to end, or 2 minutes."""
+    long = [
+        "services.app.request_cpu=120s",
+        "services.app.traffic={constant-arrival-rate: {rate: 1/h, arrivals: even}}",
+    ]
+    work = [*long, "moves.0.at=30s"]
     cut = run(*work, platform="container").requests["app"]
     kept = run(*work, platform="container", changes={"move": {"drain": "2min"}}).requests["app"]
     assert (cut.failed, cut.completed) == (1, 0)
@@ -167,3 +168,13 @@ def test_the_row_evacuate() -> None:
     volume = 220 * 2**20 + load_platform("vm").guest_os_bytes(2**30)
     series = volume * (1 + ratio + ratio**2)
     assert move["vm"]["move_bytes"] == pytest.approx(10 * series, rel=0.02)  # and 4 MiB a request in service
+
+
+@pytest.mark.parametrize("platform", ["vm", "container"])
+def test_two_orders_for_one_guest_move_it_once(platform: str) -> None:
+    twice = "moves=[{at: 2min, service: app}, {at: 121s, service: app, replica: 0}]"
+    records = run(twice, platform=platform)
+    assert list(records.guests["stop_reason"]).count("moved") == 1
+    assert len(records.guests["guest"]) == (1 if platform == "vm" else 2)
+    assert records.timeline["guests"][-1] == 0
+    assert len(events(records, "move")) == 2

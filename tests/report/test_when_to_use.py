@@ -1,0 +1,125 @@
+"""When to use which: the answers that a comparison's numbers give, and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from sim.report import Answer, Row, answers, compare, comparison_dict, render
+
+UNITS = {"response.p99": "s", "startup.p50": "s", "move.time": "s", "move.downtime": "s", "scale_out.time": "s",
+         "blast.requests": "ratio", "memory.stranded": "ratio"}  # fmt: skip
+
+
+def rows_of(metric: str, values: Mapping[str, Sequence[float]]) -> list[Row]:
+    return [
+        Row(platform, replication, "all", metric, UNITS.get(metric, "1"), value)
+        for platform, sample in values.items()
+        for replication, value in enumerate(sample)
+    ]
+
+
+def answer(rows: list[Row], **more) -> Answer:
+    found = answers(compare("x", rows, **more))
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_winner_its_lead_and_the_paired_interval() -> None:
+    # differences 29, 30, 31: mean 30, standard error 1/sqrt(3), t(2) = 4.3027
+    one = answer(rows_of("startup.p50", {"vm": [30.0, 31.0, 32.0], "container": [1.0, 1.0, 1.0]}))
+    assert (one.question, one.best, one.rival, one.clear) == ("start-up", ["container"], "vm", True)
+    assert one.lead is not None
+    assert (one.lead.mean, one.lead.count) == (30.0, 3)
+    assert one.lead.half == pytest.approx(4.30265 / 3**0.5, rel=1e-5)
+    assert one.sentence() == (
+        "start-up: container. start-up p50: container 1.00 s, vm 31.0 s; container 30.0 ± 2.5 s (×31) less than vm"
+    )
+
+
+def test_pairing_makes_sure_what_the_spread_of_each_hides() -> None:
+    values = {"vm": [10.0, 50.0, 30.0], "container": [9.0, 48.9, 29.0]}
+    assert answer(rows_of("response.p99", values)).clear
+    assert not answer(rows_of("response.p99", values), paired=False).clear
+
+
+def test_higher_is_better_for_density_and_the_lead_is_over_the_next_best() -> None:
+    rows = rows_of("density.max", {"vm": [28.0] * 3, "microvm": [200.0] * 3, "container": [400.0, 401.0, 402.0]})
+    one = answer(rows, platforms=["vm", "container", "microvm"])
+    assert (one.best, one.rival, list(one.values)) == (["container"], "microvm", ["container", "microvm", "vm"])
+    assert one.lead is not None
+    assert one.lead.mean == 201.0
+    assert "more than microvm" in one.sentence()
+
+
+def test_no_winner_where_the_interval_holds_zero() -> None:
+    one = answer(rows_of("response.p99", {"vm": [1.0, 2.0, 3.0], "container": [2.0, 1.0, 2.9]}))
+    assert not one.clear
+    assert one.sentence().startswith("tail: no clear winner.")
+    assert "0 is in the interval" in one.sentence()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_below_three_replications_the_value_only(count: int) -> None:
+    one = answer(rows_of("move.downtime", {"vm": [0.3] * count, "container": [0.1] * count}))
+    assert one.lead is not None
+    assert (one.lead.half, one.clear) == (None, False)
+    assert one.sentence().startswith("moving: container, on the mean alone.")
+    assert f"no interval from {count} replication" in one.sentence()
+    assert "±" not in one.sentence()
+
+
+def test_equal_numbers_are_told_as_equal() -> None:
+    one = answer(rows_of("blast.guests", {"vm": [1.0] * 3, "microvm": [1.0] * 3}))
+    assert (list(one.best), one.rival, one.lead) == ([], None, None)
+    assert one.sentence() == "isolation: the same on all. guests lost per event: vm 1, microvm 1"
+
+
+def test_a_question_without_numbers_has_no_answer() -> None:
+    assert answers(compare("x", rows_of("requests.arrived", {"vm": [1.0], "container": [1.0]}))) == []
+    assert answers(compare("x", rows_of("startup.p50", {"vm": [1.0] * 3}))) == []
+    alone = rows_of("startup.p50", {"vm": [3.0] * 3}) + rows_of("requests.arrived", {"native": [1.0], "vm": [1.0]})
+    assert answers(compare("x", alone, platforms=["native", "vm"])) == [], "nothing to compare it with"
+    assert "When to use" not in render(compare("x", alone))
+
+
+def test_never_in_common_and_not_finite_is_no_answer() -> None:
+    rows = [Row("vm", 0, "all", "startup.p50", "s", 3.0), Row("container", 1, "all", "startup.p50", "s", 1.0)]
+    assert answers(compare("x", rows)) == []
+    assert answers(compare("x", rows_of("move.time", {"vm": [float("inf")], "container": [1.0]}))) == []
+
+
+def test_platforms_without_the_number_are_named() -> None:
+    rows = rows_of("startup.p50", {"vm": [30.0] * 3, "container": [1.0] * 3})
+    rows += rows_of("requests.arrived", {"native": [5.0] * 3, "vm": [5.0] * 3, "container": [5.0] * 3})
+    one = answer(rows, platforms=["native", "vm", "container"])
+    assert one.sentence().endswith("(no such number for native)")
+
+
+def test_a_tail_of_fewer_requests_is_told_with_the_shares() -> None:
+    rows = rows_of("response.p99", {"vm": [0.1] * 3, "container": [0.2] * 3})
+    rows += rows_of("requests.arrived", {"vm": [100.0] * 3, "container": [100.0] * 3})
+    one = answer(rows + rows_of("requests.completed", {"vm": [90.0] * 3, "container": [99.5] * 3}))
+    assert one.note == "of completed requests: vm 90.0 %, container 99.5 %"
+    assert answer(rows + rows_of("requests.completed", {"vm": [99.5] * 3, "container": [99.5] * 3})).note == ""
+
+
+def test_all_six_questions_in_order_in_the_table_and_in_json() -> None:
+    metrics = ("density.max", "startup.p50", "response.p99", "blast.guests", "blast.requests", "move.time",
+               "move.downtime", "scale_out.time", "memory.stranded")  # fmt: skip
+    rows = [row for metric in metrics for row in rows_of(metric, {"vm": [2.0, 2.1, 2.2], "container": [0.4] * 3})]
+    comparison = compare("x", rows)
+    found = answers(comparison)
+    assert [one.metric for one in found] == list(metrics)
+    order = ["density", "start-up", "tail", "isolation", "moving", "elasticity"]
+    assert list(dict.fromkeys(one.question for one in found)) == order
+    assert [one.best[0] for one in found] == ["vm", *["container"] * 8]
+    shown = render(comparison, width=200)
+    assert shown.index("In short") < shown.index("When to use which")
+    assert all(one.sentence() in shown for one in found)
+    data = json.loads(json.dumps(comparison_dict(comparison)))["when_to_use"]
+    assert [each["sentence"] for each in data] == [one.sentence() for one in found]
+    assert data[1]["lead"]["half_width_95"] > 0
+    assert (data[1]["best"], data[1]["next"], data[1]["clear"]) == (["container"], "vm", True)

@@ -1,0 +1,30 @@
+"""Runs of the rows' scenarios, each made once, and their metrics."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sim.experiment import runner
+from sim.experiment.checks import load_checked
+from sim.report.records import RunRecords
+from sim.scenario import Scenario
+
+ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
+
+
+@cache
+def scenario_of(row: str, *overrides: str) -> Scenario:
+    return load_checked(ROWS / f"{row}.yaml", overrides=overrides)
+
+
+@cache
+def records_of(row: str, platform: str, *overrides: str) -> RunRecords:
+    return runner.run_one(scenario_of(row, *overrides), platform, 0)
+
+
+@cache
+def metrics_of(row: str, platform: str, *overrides: str) -> dict[str, float]:
+    """Metrics by name; those of one service as `service/metric`."""
+    rows = runner.summarise(records_of(row, platform, *overrides), scenario_of(row, *overrides))
+    return {(r.metric if r.service == "all" else f"{r.service}/{r.metric}"): r.value for r in rows}

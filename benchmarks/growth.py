@@ -62,7 +62,7 @@ def pairs(requests: int, many: int) -> list[Pair]:
 
 def print_growth_of_cost(console: Console, quick: bool) -> int:
     """Measure and print; returns the exit code (1 when a driver failed)."""
-    requests, many = (200_000, 10_000_000) if quick else (2_000_000, 100_000_000)
+    requests, many = (2_000_000, 10_000_000) if quick else (10_000_000, 100_000_000)
     table = Table(title=f"Cost per request, {requests:,} requests unless said, medians of interleaved rounds")
     for name in ("question", "µs this", "µs that", "ratio", "asked", "", "peak MB"):
         table.add_column(name, justify="left" if name == "question" else "right", no_wrap=True)

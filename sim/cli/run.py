@@ -116,9 +116,10 @@ def _print_table(scenario: Scenario, report: Report) -> None:
 def _last_line(report: Report) -> str:
     assert report.results is not None
     platforms = len(report.results.platforms)
+    replications = max(report.results.comparison.replications.values())
     return (
         f"{platforms} platform{'' if platforms == 1 else 's'} × "
-        f"{report.replications} replication{'' if report.replications == 1 else 's'}, "
+        f"{replications} replication{'' if replications == 1 else 's'}, "
         f"{report.requests:,} requests, {report.seconds:.1f} s; {shown(report.results.folder)}"
     )
 

@@ -202,6 +202,15 @@ def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
 
 
 @njit
+def send_away(a: Arrays, guest: int) -> None:
+    """The guest goes on running elsewhere: neither it nor its requests in service use this host's memory any longer."""
+    g = a.g[guest]
+    charge_guest(a, guest, a.st[0]["now"], -(g["memory"] + g["serving"] * a.s[g["service"]]["per_request"]))
+    g["memory"] = 0.0
+    g["away"] = 1
+
+
+@njit
 def charge_host(a: Arrays, amount: float) -> None:
     """Charge the host `amount` bytes that belong to no guest."""
     charge(a, a.st[0]["now"], amount)

@@ -58,6 +58,7 @@ guest_dtype = np.dtype(
         ("state", "i1"),
         ("task", "i1"),  # kind of work its jobs are
         ("paused", "i1"),
+        ("away", "i1"),  # on another host: its memory is none of this one's
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
     ],

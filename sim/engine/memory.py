@@ -27,6 +27,8 @@ def charge(a: Arrays, t: float, amount: float) -> None:
 @inline
 def charge_guest(a: Arrays, guest: int, t: float, amount: float) -> None:
     """Add `amount` bytes to the host's use for `guest`; where there are storeys, to its pool's too."""
+    if a.g[guest]["away"]:
+        return
     charge(a, t, amount)
     st = a.st[0]
     if st["pools"] > 1:

@@ -269,7 +269,7 @@ class DataPlane:
         row = self.a.ready[base : base + n + 1]
         i = n
         if n and self.uid(int(row[n - 1])) > self.uid(guest):
-            i = bisect_left(row[:n].tolist(), self.uid(guest), key=self.uid)
+            i = bisect_left(row[:n], self.uid(guest), key=lambda other: self.uid(int(other)))
         row[i + 1 :] = row[i:n].copy()
         row[i] = guest
         self.a.s[service]["n_ready"] = n + 1
@@ -342,6 +342,11 @@ class DataPlane:
         g = self.a.g[: self.guests]
         used = g["memory"] + g["serving"] * self.a.s["per_request"][g["service"]]
         return float(np.maximum(g["promised"] - used, 0.0).sum())
+
+    def send_away(self, guest: int) -> None:
+        """The guest runs on another host from now on: its memory is no longer charged here."""
+        self._touch()
+        control.send_away(self.a, guest)
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
@@ -428,6 +433,12 @@ class DataPlane:
         s = self.a.s[service]
         return float(s["work_request"]), float(s["work_boot"]), float(s["work_start"])
 
+    def work_by_service(self) -> npt.NDArray[np.float64]:
+        """CPU given to the guests of each service up to the last `book`, core-s, shape (services,)."""
+        s = self.a.s[: self.services]
+        total: npt.NDArray[np.float64] = s["work_request"] + s["work_boot"] + s["work_start"]
+        return total
+
     @property
     def memory_used(self) -> float:
         """Bytes in use on the host."""
@@ -512,6 +523,7 @@ def warm_up() -> None:
     plane.resize(first, 2.0, 2.0)
     plane.set_capacity(1.0)
     plane.charge_host(0.0)
+    plane.send_away(first)
     plane.drain(first)
     plane.remove(second)
     held = plane.add_service(routing=lay.IDLE_LIFO)

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -44,21 +45,22 @@ class PoolExecutor:
         self.slots = workers
         self._pool: ProcessPoolExecutor | None = None
         self._others: set[int | None] = set()
+        self._abandoned = False
 
     def __enter__(self) -> Self:
         """Prepare the processes; each starts when it is first needed."""
         self._others = {child.pid for child in multiprocessing.active_children()}
-        self._pool = ProcessPoolExecutor(self.slots, mp_context=_context(), initializer=_ignore_interrupts)
+        self._pool = ProcessPoolExecutor(self.slots, mp_context=_context(), initializer=_prepare_worker)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the processes; at once when this is left by an exception."""
+        """Stop the processes; at once when this is left by an exception, or with tasks that nobody waits for."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        if kind is None:
+        if kind is None and not self._abandoned:
             pool.shutdown()
             return
         pool.shutdown(wait=False, cancel_futures=True)
@@ -80,12 +82,15 @@ class PoolExecutor:
                 running[self._pool.submit(function, task)] = task
         except BrokenProcessPool:
             broken = waiting[len(running) :]
-        while running:
-            done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
-            if not done:
-                yield None
-            for future in sorted(done, key=list(running).index):
-                yield _outcome(future, running.pop(future))
+        try:
+            while running:
+                done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
+                if not done:
+                    yield None
+                for future in done:
+                    yield _outcome(future, running.pop(future))
+        finally:
+            self._abandoned = bool(running)  # interrupted, or closed early: nobody waits for the rest
         for task in broken:
             yield _lost(task)
 
@@ -112,7 +117,18 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C in a terminal reaches the whole process group; the parent alone decides what it means."""
+def _prepare_worker() -> None:
+    """Ctrl-C in a terminal reaches the whole process group; the parent alone decides what it means.
+
+    A worker whose parent was killed ends itself: it would wait for tasks for ever.
+    """
     with contextlib.suppress(ValueError):  # not the main thread: nothing to shield
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

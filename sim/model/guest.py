@@ -180,8 +180,13 @@ def _clone(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
 
 
 def _read(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
-    if phase.shared == "image" and guest.machine.images.warm(guest.parts[-1][0]):
-        return
+    if phase.shared == "image":
+        yield from guest.machine.images.read_once(guest.parts[-1][0], lambda: _read_from_disk(guest, phase))
+    else:
+        yield from _read_from_disk(guest, phase)
+
+
+def _read_from_disk(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
     yield guest.env.timeout(_duration(guest, phase))
     yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from simpy.events import Event
@@ -23,6 +23,7 @@ class ImageStore:
         self._there: set[str] = set()
         self._coming: dict[str, Event] = {}
         self._warm: set[str] = set()
+        self._reading: dict[str, Event] = {}
         self._promised: dict[str, float] = {}  # admitted, but not begun: their room on the disk is taken
         self.bytes = 0.0
         self.pulled = 0.0
@@ -96,11 +97,19 @@ class ImageStore:
                 del self._coming[key]
             done.succeed()
 
-    def warm(self, key: str) -> bool:
-        """True if what `key` reads to start is in the page cache; it will be from now on."""
-        warm = key in self._warm
-        self._warm.add(key)
-        return warm
+    def read_once(self, key: str, read: Callable[[], Generator[Event, Any, None]]) -> Generator[Event, Any, None]:
+        """Read what `key` needs to start, unless it is in the page cache, or wait for whoever is reading it."""
+        while key not in self._warm:
+            if key in self._reading:
+                yield self._reading[key]
+                continue
+            self._reading[key] = done = self._env.event()
+            try:
+                yield from read()
+                self._warm.add(key)
+            finally:
+                del self._reading[key]
+                done.succeed()
 
     def forget_pages(self) -> None:
         """The machine's kernel has fallen, and the page cache with it."""

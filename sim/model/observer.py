@@ -44,7 +44,7 @@ class Observer:
         self.watchers: list[Callable[[NDArray[Any]], None]] = []  # are shown the rows of requests too
         self._stranded: list[tuple[float, float]] = []
         self.cpu_stranded = 0.0  # core-s promised to services and not used by them, over the measured span
-        self._cpu: list[tuple[float, float]] = []  # promised cores and core-s used by each service, one sample ago
+        self._cpu = (np.empty(0), np.empty(0))  # promised cores and core-s used by each service, one sample ago
         self._warmup = warmup
         self._guest_seconds = 0.0
         self._guest_mark = 0.0
@@ -111,9 +111,7 @@ class Observer:
 
     def first_answers(self) -> dict[str, float]:
         """Time of the first completed request, s, of the services that have one."""
-        return {
-            name: at for name, at in zip(self._services, self._answered.tolist(), strict=True) if not np.isnan(at)
-        }
+        return {name: at for name, at in zip(self._services, self._answered.tolist(), strict=True) if not np.isnan(at)}
 
     def requests(self, arrived: Sequence[int], asked: Sequence[bool]) -> dict[str, RequestTally]:
         """The tally of each service that was asked anything; `arrived` is counted by the kernel on its own."""
@@ -177,12 +175,13 @@ class Observer:
             )
         )
 
-    def _strand_cpu(self, cpu: list[tuple[float, float]], now: float, span: float) -> None:
+    def _strand_cpu(self, cpu: tuple[NDArray[np.float64], NDArray[np.float64]], now: float, span: float) -> None:
         """Add what services were promised over the last sample's `span` s and did not use, as far as it is measured."""
         counted = min(span, max(now - self._warmup, 0.0))
         if counted > 0.0:
-            for (held_before, used_before), (held, used) in zip(self._cpu, cpu, strict=True):
-                self.cpu_stranded += counted * max((held_before + held) / 2 - (used - used_before) / span, 0.0)
+            (held_before, used_before), (held, used) = self._cpu, cpu
+            idle = (held_before + held) / 2 - (used - used_before) / span
+            self.cpu_stranded += counted * float(np.maximum(idle, 0.0).sum())
         self._cpu = cpu
 
     def stranded_integral(self, warmup: float) -> float:

@@ -124,6 +124,8 @@ class ServiceRun:
         if guest.here:
             self.here += 1
             self.env.plane.promise(slot, self.share.memory)
+        else:
+            self.env.plane.send_away(slot)
         self.simulation.observer.appeared(guest)
         guest.story = self.env.process(self._start(guest))
         return guest
@@ -260,6 +262,7 @@ class ServiceRun:
         self.env.plane.promise(guest.slot, 0.0)
         self.here -= guest.here
         destination.hold(self.share, guest.disk)
+        self.env.plane.send_away(guest.slot)
         guest.machine = destination
         if guest.state == READY:
             self.charge_application(guest)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from math import isnan, nan
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.engine import layout
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane, Stop
@@ -181,7 +184,7 @@ class Simulation:
         """Totals up to now, for the timeline: `cpu` (core-s), `memory` (B now), requests."""
         self.plane.book()
         self.machine.book()
-        work = sum(sum(self.plane.work(s.index)) for s in self.services) + self.machine.boot_work
+        work = float(self.plane.work_by_service().sum())  # with what the VMs of a pool take to boot
         arrived, completed, in_flight = self.plane.request_counts()
         return {
             "cpu": work + self.machine.promised["cpu_idle"],
@@ -191,12 +194,12 @@ class Simulation:
             "in_flight": float(in_flight),
         }
 
-    def cpu_by_service(self) -> list[tuple[float, float]]:
+    def cpu_by_service(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Cores promised now and core-seconds used so far, by service; VMs that hold replicas are one together."""
-        pairs = [(s.here * s.share.cpu, sum(self.plane.work(s.index))) for s in self.services]
+        used = self.plane.work_by_service()
         if isinstance(self.machine, NestedHost):
-            return [(self.machine.cpu_held, sum(used for _, used in pairs) + self.machine.boot_work)]
-        return pairs
+            return np.array([self.machine.cpu_held]), np.array([used.sum()])
+        return np.array([s.here * s.share.cpu for s in self.services]), used
 
     def stranded(self) -> float:
         """Bytes promised to guests (or to the VMs that hold them) and not used by them now."""
@@ -231,9 +234,7 @@ class Simulation:
             begun.setdefault(guest.service.name, guest.requested)
         answered = self.observer.first_answers()
         return {
-            name: answered[name] - start
-            for name, start in begun.items()
-            if start >= self.warmup and name in answered
+            name: answered[name] - start for name, start in begun.items() if start >= self.warmup and name in answered
         }
 
     def _cold(self) -> dict[str, int]:

@@ -157,7 +157,7 @@ def _quantities(ax: Axes, unit: str) -> None:
         ax.yaxis.set_major_locator(LogLocator(base=2, numticks=7))
     elif unit == "B":
         power = 2.0 ** (10 * int(np.log2(max(ax.get_ylim()[1], 1.0)) // 10))
-        ticks = MaxNLocator(6).tick_values(0.0, ax.get_ylim()[1] / power) * power
-        ax.set_yticks([tick for tick in ticks if tick <= ax.get_ylim()[1]])
+        ticks = np.asarray(MaxNLocator(6).tick_values(0.0, ax.get_ylim()[1] / power)) * power
+        ax.set_yticks(ticks[ticks <= ax.get_ylim()[1]])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit) if value else "0"))
     ax.yaxis.set_minor_formatter(NullFormatter())

@@ -64,12 +64,16 @@ class Answer:
         else:
             who, sure = (" and ".join(self.best), "") if self.clear else ("no clear winner", ", 0 is in the interval")
         more = "more" if self.better == "higher" else "less"
-        apart = f"{self.best[0]} {spread(self.lead, self.unit)}{self._times()} {more} than {self.rival}{sure}"
+        apart = f"{self.best[0]} {self._lead()}{self._times()} {more} than {self.rival}{sure}"
         return f"{self.question}: {who}. {self._label}: {told}; {apart}{note}"
 
     @property
     def _label(self) -> str:
         return self.label.strip()
+
+    def _lead(self) -> str:
+        assert self.lead is not None
+        return spread(self.lead, self.unit, sign=True).lstrip("+")  # a difference: of percentages, points
 
     def _times(self) -> str:
         assert self.rival is not None

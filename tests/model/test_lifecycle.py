@@ -69,6 +69,14 @@ def test_pulls_of_two_images_share_the_nic() -> None:
     assert happened(records, "ready") == [(3.0, "a-0", "ready"), (5.0, "b-0", "ready")]
 
 
+def test_the_page_cache_is_warm_when_the_read_has_ended_not_before() -> None:
+    read = {"name": "read", "kind": "read", "bytes": "image", "shared": "image"}
+    image = "{container: 100MB, cached: true}"
+    early = service("a", image=image, replicas=2)
+    records = run(early, [{"name": "w", "kind": "delay", "duration": "1s"}, read])
+    assert [t for t, _, _ in happened(records, "ready")] == [2.0, 2.0]  # the second waits for the first one's read
+
+
 def test_a_lock_lets_one_start_in_at_a_time() -> None:
     records = run(service(replicas=3), [{"name": "netns", "kind": "lock", "lock": "netns", "hold": "250ms"}])
     assert [t for t, _, _ in happened(records, "ready")] == [0.25, 0.5, 0.75]

@@ -123,3 +123,8 @@ def test_all_six_questions_in_order_in_the_table_and_in_json() -> None:
     assert [each["sentence"] for each in data] == [one.sentence() for one in found]
     assert data[1]["lead"]["half_width_95"] > 0
     assert (data[1]["best"], data[1]["next"], data[1]["clear"]) == (["container"], "vm", True)
+
+
+def test_a_lead_in_shares_is_in_percentage_points() -> None:
+    one = answer(rows_of("memory.stranded", {"vm": [0.75] * 3, "container": [0.25] * 3}))
+    assert "container 50.0 pp (×3.0) less than vm" in one.sentence()

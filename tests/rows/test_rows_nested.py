@@ -270,3 +270,38 @@ def test_a_kernel_panic_takes_the_containers_of_one_vm(run) -> None:
     ]
     assert len(again) == len(fell)
     assert min(again) > up[2]
+
+
+def test_the_books_agree_after_churn_faults_and_moves(run) -> None:
+    api = service(
+        "api", start="1.5s", work="{exponential: {mean: 20ms}}", per_request="4MiB", base="220MiB",
+        count="autoscale: {rule: hpa, min: 2, max: 20, target_cpu: 60%}",
+        traffic="traffic: {mmpp: {states: [{rate: 50/s, mean_duration: 60s}, {rate: 400/s, mean_duration: 60s}]}}",
+    )  # fmt: skip
+    fn = service(
+        "fn", work="{exponential: {mean: 100ms}}", concurrency=1, per_request="1MiB",
+        count="autoscale: {rule: per-request, keep_alive: 30s, max: 30}",
+        traffic="traffic: {constant-arrival-rate: {rate: 5/s}}",
+    )  # fmt: skip
+    more = """\
+faults: [{kind: kernel-panic, at: 250s, service: api}, {kind: host-patch, at: 400s, outage: 30s}]
+moves: [{at: 200s, service: api, link: 10Gbit/s}]
+"""
+    simulation, records = run(api + fn, more=more, duration="600s", overcommit=1.5)
+    host, plane = machine_of(simulation), simulation.plane
+    assert {"kernel-panic", "host-patch", "host-up", "vm-up", "stopped"} <= set(records.events["event"])
+    present = [guest for each in simulation.services for guest in each.present()]
+    for vm in host.vms:
+        own = [guest for guest in present if guest.machine is vm]
+        assert vm.cpu_held == pytest.approx(sum(guest.share.cpu for guest in own), abs=1e-9)
+        assert vm.memory_held == pytest.approx(sum(guest.share.memory for guest in own), abs=1.0)
+        assert vm.running == sum(guest.has_process for guest in own)
+        assert vm.coming_up is None
+    assert host.cpu_held == 4.0 * len(host.vms)
+    assert host.inside == pytest.approx(0.010 * len(host.vms), abs=1e-12)
+    assert host.running == len(host.vms)
+    # what the VMs hold and the host's own is all that there is
+    assert plane.memory_used == pytest.approx(LIBVIRTD + sum(vm.used for vm in host.vms), abs=1.0)
+    for tally in records.requests.values():
+        ended = tally.completed + tally.rejected + tally.timed_out + tally.failed + tally.in_flight
+        assert tally.arrived == ended > 0

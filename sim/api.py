@@ -109,9 +109,7 @@ def run(
     return report.results
 
 
-def _chosen(
-    scenario: Scenario | str | Path, platforms: Sequence[str] | None, replications: int | None
-) -> Scenario:
+def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, replications: int | None) -> Scenario:
     if not isinstance(scenario, Scenario):
         return load_scenario(scenario, platforms=platforms, replications=replications)
     update: dict[str, Any] = {}
@@ -203,7 +201,5 @@ def sweep(
         with SerialExecutor() as executor:
             made = run_plan(plan_sweep(loaded), folder, executor=executor, progress=progress, overwrite=overwrite)
     else:
-        made = run_sweep(
-            loaded, folder, workers=workers, scheduler=scheduler, progress=progress, overwrite=overwrite
-        )
+        made = run_sweep(loaded, folder, workers=workers, scheduler=scheduler, progress=progress, overwrite=overwrite)
     return pd.read_parquet(made.table)

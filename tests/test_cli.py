@@ -269,7 +269,7 @@ def test_ctrl_c_keeps_what_finished(here: Path, workers: str) -> None:
         [sys.executable, "-m", "sim", "long.yaml", "--no-plots", "--workers", workers],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
-    time.sleep(8)
+    wait_for_progress(child)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=30)
     assert child.returncode == 130, err
@@ -288,7 +288,7 @@ def test_a_killed_worker_is_1_and_what_finished_is_kept(here: Path) -> None:
         [sys.executable, "-m", "sim", "long.yaml", "--no-plots", "--workers", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
-    time.sleep(8)
+    wait_for_progress(child)
     workers = descendants(child.pid)
     assert workers
     os.kill(max(workers), signal.SIGKILL)
@@ -297,6 +297,15 @@ def test_a_killed_worker_is_1_and_what_finished_is_kept(here: Path) -> None:
     assert "a worker process died" in err
     assert "Traceback" not in err
     assert 0 < len(json.loads((here / "results/small/manifest.json").read_text())["runs"]) < 4000
+
+
+def wait_for_progress(child: subprocess.Popen[str]) -> None:
+    """Until the first line of progress: some runs have finished, and the workers are there."""
+    assert child.stderr is not None
+    for line in child.stderr:
+        if line.startswith("small: "):
+            return
+    raise AssertionError("the command ended without any progress")
 
 
 def descendants(pid: int) -> list[int]:

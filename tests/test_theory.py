@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-import theory
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, signal, stats
+
+import theory
 
 RATE, MEAN = 0.8, 1.0
 

@@ -93,4 +93,3 @@ class UserError(Exception):
     def __init__(self, text: str, code: int = WRONG_INPUT) -> None:
         super().__init__(text)
         self.code = code
-

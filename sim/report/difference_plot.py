@@ -77,8 +77,11 @@ def _percent(value: float) -> str:
 
 def _drawable(line: Line, first: str) -> bool:
     value = line.values.get(first)
-    return line.metric.shown and value is not None and value.mean != 0.0 and any(
-        each.mean or each.half for each in line.differences.values()
+    return (
+        line.metric.shown
+        and value is not None
+        and value.mean != 0.0
+        and any(each.mean or each.half for each in line.differences.values())
     )
 
 

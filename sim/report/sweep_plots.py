@@ -167,6 +167,7 @@ def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str
     for panel, name in zip(panels, platforms, strict=True):
         _bars(panel, rows[name], unit, colours[name])
         panel.set_title(name)
+        panel.locator_params(axis="x", nbins=5)
         _unit_ticks(panel.xaxis, unit)
     figure.suptitle(
         f"{title}: what moves {describe(metric).label} most?\n"
@@ -176,11 +177,12 @@ def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str
 
 
 def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str) -> None:
+    rows = rows.iloc[(rows["low"] - rows["high"]).abs().argsort()[::-1]]
     for number, row in enumerate(rows.itertuples()):
         low, high = float(row.low), float(row.high)  # type: ignore[arg-type]
         ax.barh(number, high - low, left=low, color=colour, alpha=0.75, height=0.6)
         ax.plot([low], [number], "o", color="white", mec=colour, ms=6)
-        share = f"{100 * max(float(row.strength), 0.0):.0f} %"  # type: ignore[arg-type]
+        share = f"{100 * max(float(row.strength), 0.0):.0f} ± {100 * float(row.half_width):.0f} %"  # type: ignore[arg-type]
         ax.annotate(
             share, (1.01, number), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK,
             annotation_clip=False,

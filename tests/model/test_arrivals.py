@@ -89,9 +89,7 @@ def test_poisson_gaps_are_exponential_and_counts_fit_the_rate():
     assert found.max() < 200.0
     assert stats.kstest(np.diff(found, prepend=0.0), stats.expon(scale=0.01).cdf).pvalue > 1e-3
     per_second = np.bincount(found.astype(int), minlength=200)
-    assert (
-        0.7 < per_second.var(ddof=1) / 100 < 1.35
-    )  # 199 degrees of freedom: P(beyond) < 0.1 % on either side
+    assert 0.7 < per_second.var(ddof=1) / 100 < 1.35  # 199 degrees of freedom: P(beyond) < 0.1 % on either side
 
 
 def test_ramping_counts_fit_each_stage():
@@ -149,9 +147,7 @@ def test_even_ramping_arrivals_come_when_k6_starts_them(rate):
 
 
 def test_even_ramping_arrivals_in_closed_form():
-    found = times(
-        ramping(0, (10, 20), arrivals="even"), duration=20.0
-    )  # the integral t² reaches k at sqrt(k)
+    found = times(ramping(0, (10, 20), arrivals="even"), duration=20.0)  # the integral t² reaches k at sqrt(k)
     assert found == pytest.approx(np.sqrt(np.arange(1, 101)), rel=1e-15)
 
 
@@ -374,9 +370,7 @@ def test_closed_sources_draw_from_streams_of_their_own():
     (again,) = closed_sources(services, 7, 0)
     whole = again.draw(8)
     for name in ("think", "demand", "u1", "u2"):
-        assert np.array_equal(
-            np.concatenate((getattr(first, name), getattr(second, name))), getattr(whole, name)
-        )
+        assert np.array_equal(np.concatenate((getattr(first, name), getattr(second, name))), getattr(whole, name))
     assert not np.intersect1d(whole.demand, both["demand"]).size
     assert whole.u1.any()
     assert not whole.u2.any()

@@ -81,9 +81,7 @@ def sine_mass(mean, peak, period, phase, time):
 def test_a_sine_is_inverted_exactly(swing, phase, period):
     mean = 100.0
     peak, phase = mean * (1 + swing), phase * period
-    shares = np.concatenate(
-        (np.linspace(0, 3, 997), 0.75 + np.geomspace(1e-12, 1e-3, 20))
-    )  # the trough if phase is 0
+    shares = np.concatenate((np.linspace(0, 3, 997), 0.75 + np.geomspace(1e-12, 1e-3, 20)))  # the trough if phase is 0
     mass = np.sort(shares) * mean * period
     times = SineRate(mean, peak, period, phase).invert(mass.copy())
     assert np.abs(sine_mass(mean, peak, period, phase, times) - mass).max() < 2e-12 * mean * period
@@ -116,9 +114,7 @@ def test_states_last_exponential_times_of_their_means_and_carry_their_rates():
     # at rates of 1000/s and 10/s every state shows in the gaps of an even mass: 1 ms and 100 ms
     states = [(1000.0, 2.0), (10.0, 6.0)]
     duration = 10_000.0
-    times = MarkovModulatedRate(states, generator(3, 0, "states/shop/0"), duration).invert(
-        np.arange(1.0, 4e6)
-    )
+    times = MarkovModulatedRate(states, generator(3, 0, "states/shop/0"), duration).invert(np.arange(1.0, 4e6))
     assert times[-1] > duration  # what lies beyond is cut by whoever asked
     times = times[times < duration]
     gaps = np.diff(times)

@@ -12,9 +12,7 @@ from sim.model.sampling import sampler
 from sim.model.streams import generator
 from sim.scenario import Distribution
 
-SIGMA = math.sqrt(
-    math.log(1 + 1.2**2)
-)  # of the logarithm of a lognormal with a coefficient of variation of 1.2
+SIGMA = math.sqrt(math.log(1 + 1.2**2))  # of the logarithm of a lognormal with a coefficient of variation of 1.2
 LAWS = {
     "exponential": ({"mean": 0.05}, stats.expon(scale=0.05)),
     "lognormal": ({"mean": 0.025, "cv": 1.2}, stats.lognorm(SIGMA, scale=0.025 * math.exp(-(SIGMA**2) / 2))),

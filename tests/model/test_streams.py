@@ -25,21 +25,15 @@ def test_equal_names_give_equal_draws_and_any_difference_other_draws():
 
 def test_a_stream_is_the_same_in_another_process():
     # hash() of a text differs from process to process; the seed of a stream must not
-    code = (
-        "from sim.model.streams import seed_sequence as s; print(*s(7, 3, 'demand/shop').generate_state(4))"
-    )
+    code = "from sim.model.streams import seed_sequence as s; print(*s(7, 3, 'demand/shop').generate_state(4))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert [int(word) for word in found.split()] == seed_sequence(7, 3, "demand/shop").generate_state(
-        4
-    ).tolist()
+    assert [int(word) for word in found.split()] == seed_sequence(7, 3, "demand/shop").generate_state(4).tolist()
 
 
 def test_streams_of_one_seed_are_not_correlated():
     n, streams = 4096, 40
     draws = np.array([generator(1, 0, f"arrivals/shop-{i:02d}/0").random(n) for i in range(streams)])
-    correlations = np.corrcoef(draws)[np.triu_indices(streams, 1)] * np.sqrt(
-        n
-    )  # standard normal if independent
+    correlations = np.corrcoef(draws)[np.triu_indices(streams, 1)] * np.sqrt(n)  # standard normal if independent
     assert np.abs(correlations).max() < 4.7  # 780 pairs: P(beyond) < 0.2 %
     assert 0.85 < correlations.std() < 1.15
 

@@ -59,17 +59,13 @@ def chosen(services: list[Service], guests: list[Guest], arrivals: list[Arrival]
 
 def test_weights_one_to_three():
     # one core: 1/4 and 3/4; the second is done after 4/3, the first has 2/3 left and the core to itself
-    outcomes = run(
-        1, [service(), service()], [guest(0, weight=1), guest(1, weight=3)], [at(1, 1), at(1, 1, to=1)]
-    )
+    outcomes = run(1, [service(), service()], [guest(0, weight=1), guest(1, weight=3)], [at(1, 1), at(1, 1, to=1)])
     same(outcomes, (0, 1, 3, "completed"), (1, 1, 1 + 4 / 3, "completed"))
 
 
 def test_a_cap_leaves_its_share_to_the_other():
     # one core: weights would give 1/4 and 3/4, the cap holds the second at 1/2, the first gets the other half
-    outcomes = run(
-        1, [service(), service()], [guest(0), guest(1, weight=3, cap=0.5)], [at(1, 1), at(1, 0.5, to=1)]
-    )
+    outcomes = run(1, [service(), service()], [guest(0), guest(1, weight=3, cap=0.5)], [at(1, 1), at(1, 0.5, to=1)])
     same(outcomes, (0, 1, 2.5, "completed"), (1, 1, 2, "completed"))
 
 
@@ -375,9 +371,7 @@ def test_the_unit_of_time_and_of_weight_do_not_matter(case: Case):
 
     services = [replace(s, timeout=twice(s.timeout)) for s in case.services]
     arrivals = [replace(a, time=2 * a.time, demand=2 * a.demand) for a in case.arrivals]
-    guests = [
-        replace(g, weight=4 * g.weight, **{k: twice(getattr(g, k)) for k in MOMENTS}) for g in case.guests
-    ]
+    guests = [replace(g, weight=4 * g.weight, **{k: twice(getattr(g, k)) for k in MOMENTS}) for g in case.guests]
     outcomes, boots = case.expected()
     doubled, boots_doubled = simulate(case.cores, services, guests, arrivals, 2 * case.end)
     same(doubled, *[(o.guest, 2 * o.start, 2 * o.finish, o.status) for o in outcomes])

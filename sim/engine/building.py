@@ -1,0 +1,251 @@
+"""How the data plane's arrays are made and grown: pools, services, guests, and the regions that they live in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, inf
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.engine import control
+from sim.engine import layout as lay
+from sim.engine.arrays import Arrays
+from sim.engine.closedloop import ClosedLoop, Stock
+from sim.engine.regions import ClassTable
+
+OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
+REQUESTS = 1024  # request slots at first; doubled when all are in use
+
+Record = npt.NDArray[Any]
+
+
+class Chunk(Protocol):
+    """Arrivals as columns of one length: `time` f8 (s), `service` i4, `demand` f8 (core-s), `u1`, `u2` f8 in [0, 1)."""
+
+    @property
+    def time(self) -> Record:
+        """When they arrive, s, ascending."""
+
+    @property
+    def service(self) -> Record:
+        """Index of the service."""
+
+    @property
+    def demand(self) -> Record:
+        """CPU work before the platform's overhead, core-s."""
+
+    @property
+    def u1(self) -> Record:
+        """First routing number."""
+
+    @property
+    def u2(self) -> Record:
+        """Second routing number."""
+
+
+def _bound(value: int | None) -> int:
+    return lay.UNBOUNDED if value is None else value
+
+
+class Building:
+    """The arrays, and what adds to them; `plane.DataPlane` says what the arguments are."""
+
+    def __init__(
+        self,
+        cores: float,
+        *,
+        source: Callable[[], Chunk | None] = lambda: None,
+        sink: Callable[[Record], None] = lambda rows: None,
+        memory_limit: float = inf,
+        measure_from: float = 0.0,
+    ) -> None:
+        self.now = 0.0
+        self.guests = 0
+        self.services = 0
+        self._source, self._sink = source, sink
+        self._stocks: dict[int, Stock] = {}
+        self._spare: dict[int, list[int]] = {}
+        self._uid = 0
+        self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0}
+        self._ready_size: list[int] = []
+        self._leaf_next: list[int] = []
+        self.a = Arrays()
+        self.a.grow(r=REQUESTS, out=OUT_ROWS)
+        st = self.a.st[0]
+        self._classes = ClassTable()
+        st["free"] = st["held"] = -1
+        st["measure_from"] = measure_from
+        st["memory_limit"] = memory_limit
+        control.free_slots(self.a, 0, REQUESTS)
+        self.add_pool(cores)
+
+    # building
+
+    @property
+    def _st(self) -> Any:
+        return self.a.st[0]
+
+    def add_pool(self, cores: float, weight: float = 1.0, memory_limit: float = inf) -> int:
+        """A pool of `cores` and bytes; pool 0 is the host, others are VMs whose vCPUs their containers share.
+
+        Guests of the host itself and further pools exclude each other: ValueError.
+        """
+        if self.guests and int(self._st["pools"]) == 1:
+            raise ValueError("pools are for a host that has no guests of its own")
+        pool = int(self._st["pools"])
+        self.a.grow(p=pool + 1)
+        p = self.a.p[pool]
+        p["cap"] = p["capacity"] = cores
+        p["weight"], p["level"], p["memory_limit"] = weight, inf, memory_limit
+        p["order"], p["mark"] = self._classes.new_pool(), self.now
+        self._st["pools"] = pool + 1
+        self._sync()
+        return pool
+
+    def add_service(
+        self,
+        *,
+        concurrency: int = 1,
+        queue: int | None = None,
+        backlog: int | None = None,
+        timeout: float = inf,
+        routing: int = lay.LEAST_OUTSTANDING,
+        overhead: float = 1.0,
+        per_request: float = 0.0,
+        notify: bool = False,
+    ) -> int:
+        """A service without guests; `queue` and `backlog` None mean no bound. Returns its index."""
+        service = self.services
+        self.services += 1
+        self._st["services"] = self.services
+        self.a.grow(s=self.services)
+        s = self.a.s[service]
+        s["concurrency"], s["queue"], s["backlog"] = concurrency, _bound(queue), _bound(backlog)
+        s["timeout"], s["routing"], s["overhead"] = timeout, routing, overhead
+        s["per_request"], s["notify"], s["idle_head"] = per_request, notify, -1
+        self._spare[service] = []
+        self._ready_size.append(0)
+        self._leaf_next.append(0)
+        self._ready_room(service, 4)
+        if routing == lay.LEAST_OUTSTANDING:
+            self._new_tree(service, 4)
+        return service
+
+    def add_closed_loop(self, service: int, clients: ClosedLoop) -> None:
+        """Closed-loop clients of a service; each starts by thinking, from the present time."""
+        self._stocks[service] = stock = Stock(clients)
+        s = self.a.s[service]
+        s["closed"] = 1
+        s["stock"] = self._used["stock"]
+        self._used["stock"] += stock.size
+        self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
+        self._refill(service)
+        control.start_clients(self.a, service, clients.vus)
+        self._touch()
+
+    def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
+        """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
+
+        Raises ValueError for a guest of the host itself where there are pools.
+        """
+        if pool == 0 and int(self._st["pools"]) > 1:
+            raise ValueError("the host is shared by pools: a guest must be in one of them")
+        self._touch()
+        concurrency = int(self.a.s[service]["concurrency"])
+        if self._spare[service]:
+            guest = self._spare[service].pop()
+            jobs = int(self.a.g[guest]["jobs"])
+        else:
+            guest, jobs = self.guests, self._used["job"]
+            self.guests += 1
+            self._used["job"] += concurrency
+            self.a.grow(g=self.guests, pending=self.guests, job=jobs + concurrency)
+        g = self.a.g[guest]
+        self.a.g[guest] = np.zeros((), lay.guest_dtype)
+        g["weight"], g["cap"], g["service"], g["jobs"] = weight, cap, service, jobs
+        g["state"], g["cls"], g["idle_next"], g["idle_prev"] = lay.STARTING, -1, -1, -1
+        g["max_serving"], g["uid"], g["leaf"] = lay.UNBOUNDED, self._uid, -1
+        self._uid += 1
+        g["profile"], g["levels"] = self._profile(weight, cap, pool, concurrency)
+        if int(self.a.s[service]["routing"]) == lay.LEAST_OUTSTANDING:
+            self._new_leaf(service, guest)
+        return guest
+
+    def uid(self, guest: int) -> int:
+        """Number of the guest over the whole run; slots are reused."""
+        return int(self.a.g[guest]["uid"])
+
+    def _profile(self, weight: float, cap: float, pool: int, concurrency: int) -> tuple[int, int]:
+        """Base and length of the row of classes that a guest goes through as it gets busier."""
+        levels = max(1, ceil(min(cap, concurrency)))
+        rhos = [min(cap, float(busy)) / weight for busy in range(1, levels + 1)]
+        base = self._classes.profile(self.a, pool, rhos)
+        return base, levels
+
+    def _ready_room(self, service: int, size: int) -> None:
+        if size <= self._ready_size[service]:
+            return
+        s = self.a.s[service]
+        size = max(size, 2 * self._ready_size[service])
+        base = self._used["ready"]
+        self._used["ready"] += size
+        self.a.grow(ready=base + size)
+        n, old = int(s["n_ready"]), int(s["ready"])
+        self.a.ready[base : base + n] = self.a.ready[old : old + n]
+        self.a.s[service]["ready"] = base
+        self._ready_size[service] = size
+
+    def _new_tree(self, service: int, leaves: int) -> None:
+        base = self._used["tree"]
+        self._used["tree"] += 2 * leaves
+        self.a.grow(tree=base + 2 * leaves, leaf=base + 2 * leaves)
+        s = self.a.s[service]
+        s["tree"], s["leaves"] = base, leaves
+        self.a.leaf[base : base + 2 * leaves] = -1
+        control.rebuild_tree(self.a, service)
+
+    def _new_leaf(self, service: int, guest: int) -> None:
+        """Give a guest the next leaf; when they are used up, close the gaps that dead guests left."""
+        s = self.a.s[service]
+        if self._leaf_next[service] == int(s["leaves"]):
+            live = [int(x) for x in self.a.leaf[int(s["tree"]) : int(s["tree"]) + int(s["leaves"])] if x >= 0]
+            leaves = int(s["leaves"])
+            if 2 * len(live) >= leaves:
+                leaves *= 2
+                self._new_tree(service, leaves)
+                s = self.a.s[service]
+            base = int(s["tree"])
+            self.a.leaf[base : base + leaves] = -1
+            self.a.leaf[base : base + len(live)] = live
+            for i, member in enumerate(live):
+                self.a.g[member]["leaf"] = i
+            self._leaf_next[service] = len(live)
+            control.rebuild_tree(self.a, service)
+        leaf = self._leaf_next[service]
+        self._leaf_next[service] = leaf + 1
+        self.a.leaf[int(s["tree"]) + leaf] = guest
+        self.a.g[guest]["leaf"] = leaf
+
+    def _sync(self) -> None:
+        self._st["now"] = self.now
+
+    def _touch(self) -> None:
+        """Control is about to change something: the kernel's clock stands at `now`, its forecast is void."""
+        st = self._st
+        st["now"] = self.now
+        st["next"] = self.now
+
+    def _refill(self, service: int) -> None:
+        """Fill the closed loop's stock: what is left of each of its two queues, then newly drawn numbers."""
+        s = self.a.s[service]
+        base, n = int(s["stock"]), int(s["stock_n"])
+        stock = self._stocks[service]
+        size = stock.size
+        rows = self.a.stock[base : base + n]
+        stock.keep(rows["think"][int(s["think_at"]) :], rows[["demand", "u1", "u2"]][int(s["want_at"]) :])
+        stock.take(self.a.stock[base : base + size])
+        s["stock_n"], s["think_at"], s["want_at"] = size, 0, 0
+        if int(self._st["timers"]) + int(s["in_flight"]) + 3 > len(self.a.timers):
+            self.a.grow(timers=2 * len(self.a.timers))

@@ -268,6 +268,7 @@ def test_ctrl_c_keeps_what_finished(here: Path, workers: str) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "sim", "long.yaml", "--no-plots", "--workers", workers],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
     wait_for_progress(child)
     child.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from .executor import TICK, Outcome, Result, SerialExecutor, Task
+
+GRACE = 3.0
+"""Seconds that interrupted processes have to end the run they are at, before they are ended."""
 
 WORTH_IT = 4
 """Runs from which on processes pay: starting one costs about as much as a short run."""
@@ -63,10 +67,20 @@ class PoolExecutor:
         if kind is None and not self._abandoned:
             pool.shutdown()
             return
+        queue = getattr(pool, "_result_queue", None)
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child.pid not in self._others:
+        deadline = time.monotonic() + GRACE
+        mine = [child for child in multiprocessing.active_children() if child.pid not in self._others]
+        for child in mine:  # most end by themselves, with the run they are at
+            child.join(max(0.0, deadline - time.monotonic()))
+        for child in mine:
+            if child.is_alive():
                 child.terminate()
+                child.join()
+        # one that died while it wrote a result leaves half a message: without a writer the reader meets its end
+        if queue is not None:
+            with contextlib.suppress(OSError):
+                queue._writer.close()
 
     def unordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]

@@ -19,6 +19,9 @@ from .executor import TICK, Outcome, Result, SerialExecutor, Task
 GRACE = 3.0
 """Seconds that interrupted processes have to end the run they are at, before they are ended."""
 
+AHEAD = 4
+"""Runs handed over for each process: the one it is at and a few more, so that it never waits."""
+
 WORTH_IT = 4
 """Runs from which on processes pay: starting one costs about as much as a short run."""
 
@@ -75,8 +78,8 @@ class PoolExecutor:
             child.join(max(0.0, deadline - time.monotonic()))
         for child in mine:
             if child.is_alive():
-                child.terminate()
-                child.join()
+                child.kill()
+                child.join(1.0)
         # one that died while it wrote a result leaves half a message: without a writer the reader meets its end
         if queue is not None:
             with contextlib.suppress(OSError):
@@ -89,17 +92,18 @@ class PoolExecutor:
         if self._pool is None:
             raise RuntimeError("use the executor inside a with statement")
         running: dict[Future[Result], Task] = {}
-        waiting = list(tasks)
+        waiting = list(tasks)[::-1]
         broken: list[Task] = []
         try:
-            for task in waiting:
-                running[self._pool.submit(function, task)] = task
-        except BrokenProcessPool:
-            broken = waiting[len(running) :]
-        try:
-            while running:
+            while running or waiting:
+                try:  # a few ahead of the workers: waiting for thousands at once takes a lock of each
+                    while waiting and len(running) < AHEAD * self.slots:
+                        running[self._pool.submit(function, waiting[-1])] = waiting[-1]
+                        waiting.pop()
+                except BrokenProcessPool:
+                    broken, waiting = waiting[::-1], []
                 done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
-                if not done:
+                if running and not done:
                     yield None
                 for future in done:
                     yield _outcome(future, running.pop(future))

@@ -83,6 +83,7 @@ class DataPlane(Building):
         g = self.a.g[guest]
         if int(g["leaf"]) >= 0:
             self.a.leaf[int(self.a.s[int(g["service"])]["tree"]) + int(g["leaf"])] = -1
+        self._classes.forget_member(self.a, int(g["profile"]), int(g["levels"]))
         control.release_guest(self.a, guest)
         self._spare[int(g["service"])].append(guest)
 
@@ -101,8 +102,11 @@ class DataPlane(Building):
         self._touch()
         pool = int(self.a.k[self.a.profile[int(self.a.g[guest]["profile"])]]["pool"])
         concurrency = int(self.a.s[int(self.a.g[guest]["service"])]["concurrency"])
+        g = self.a.g[guest]
+        old_base, old_levels = int(g["profile"]), int(g["levels"])
         base, levels = self._profile(weight, cap, pool, concurrency)
         control.set_share(self.a, guest, weight, cap, base, levels)
+        self._classes.forget_member(self.a, old_base, old_levels)
 
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""

@@ -6,6 +6,7 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from oracle.cases import Case
 from oracle.oracle import Outcome
@@ -19,6 +20,27 @@ ROUTING = {
     "least-outstanding": layout.LEAST_OUTSTANDING,
     "power-of-two": layout.POWER_OF_TWO,
 }
+
+
+TOLERANCE = 1e-9  # s, absolute: the cases last some tens of seconds
+
+
+def assert_agreement(run: KernelRun, expected: tuple[list[Outcome], list[float]]) -> None:
+    """Every request and every boot of a run as the oracle has it."""
+    (outcomes, boots), (wanted, wanted_boots) = run.run(), expected
+    for i, (ours, theirs) in enumerate(zip(outcomes, wanted, strict=True)):
+        assert (ours.status, ours.guest) == (theirs.status, theirs.guest), f"request {i}"
+        assert_same_time(ours.start, theirs.start, f"start of request {i}")
+        assert_same_time(ours.finish, theirs.finish, f"finish of request {i}")
+    for i, (ours_at, theirs_at) in enumerate(zip(boots, wanted_boots, strict=True)):
+        assert_same_time(ours_at, theirs_at, f"boot of guest {i}")
+
+
+def assert_same_time(ours: float, theirs: float, what: str) -> None:
+    if math.isnan(theirs):
+        assert math.isnan(ours), what
+    else:
+        assert ours == pytest.approx(theirs, abs=TOLERANCE, rel=0), what
 
 
 class KernelRun:

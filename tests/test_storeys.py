@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from adapter import KernelRun
+from adapter import KernelRun, assert_agreement
 from oracle.storeys import Pool, Storeys, storeys, two_level_rates
 from sim.engine import layout
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane
 
-TOLERANCE = 1e-9  # s, absolute
 EXAMPLES = 40 if os.environ.get("NUMBA_DISABLE_JIT") else 300
 
 
@@ -40,24 +39,10 @@ class StoreyRun(KernelRun):
         self.plane.set_capacity(each.cores, 0 if each.pool < 0 else self.pools[each.pool])
 
 
-def assert_same_time(ours: float, theirs: float, what: str) -> None:
-    if math.isnan(theirs):
-        assert math.isnan(ours), what
-    else:
-        assert ours == pytest.approx(theirs, abs=TOLERANCE, rel=0), what
-
-
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(storeys=storeys())
 def test_two_storeys_agree_with_brute_force(storeys: Storeys) -> None:
-    expected, boots = storeys.expected()
-    outcomes, our_boots = StoreyRun(storeys).run()
-    for i, (ours, theirs) in enumerate(zip(outcomes, expected, strict=True)):
-        assert (ours.status, ours.guest) == (theirs.status, theirs.guest), f"request {i}"
-        assert_same_time(ours.start, theirs.start, f"start of request {i}")
-        assert_same_time(ours.finish, theirs.finish, f"finish of request {i}")
-    for i, (ours, theirs) in enumerate(zip(our_boots, boots, strict=True)):
-        assert_same_time(ours, theirs, f"boot of guest {i}")
+    assert_agreement(StoreyRun(storeys), storeys.expected())
 
 
 # the brute force itself, by hand and by what must hold

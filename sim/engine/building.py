@@ -64,6 +64,8 @@ class Building:
         self.now = 0.0
         self.guests = 0
         self.services = 0
+        self._storeys = False  # whether there are pools on the host
+        self._far: int | None = None
         self._source, self._sink = source, sink
         self._stocks: dict[int, Stock] = {}
         self._spare: dict[int, list[int]] = {}
@@ -92,8 +94,19 @@ class Building:
 
         Guests of the host itself and further pools exclude each other: ValueError.
         """
-        if self.guests and int(self._st["pools"]) == 1:
+        if self.guests and not self._storeys:
             raise ValueError("pools are for a host that has no guests of its own")
+        self._storeys = int(self._st["pools"]) > 0
+        return self._new_pool(cores, weight, memory_limit)
+
+    def far_pool(self) -> int:
+        """The pool of another host, for guests that have moved there: each has min(cap, jobs in service) cores."""
+        if self._far is None:
+            self._far = self._new_pool(inf, 0.0, inf)
+            self.a.p[self._far]["far"] = 1
+        return self._far
+
+    def _new_pool(self, cores: float, weight: float, memory_limit: float) -> int:
         pool = int(self._st["pools"])
         self.a.grow(p=pool + 1)
         p = self.a.p[pool]
@@ -150,7 +163,7 @@ class Building:
 
         Raises ValueError for a guest of the host itself where there are pools.
         """
-        if pool == 0 and int(self._st["pools"]) > 1:
+        if pool == 0 and self._storeys:
             raise ValueError("the host is shared by pools: a guest must be in one of them")
         self._touch()
         concurrency = int(self.a.s[service]["concurrency"])

@@ -203,9 +203,12 @@ def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
 
 @njit
 def send_away(a: Arrays, guest: int) -> None:
-    """The guest goes on running elsewhere: neither it nor its requests in service use this host's memory any longer."""
+    """The guest goes on running elsewhere: nothing it uses from now on is this host's. The caller moves its pool."""
+    t = a.st[0]["now"]
     g = a.g[guest]
-    charge_guest(a, guest, a.st[0]["now"], -(g["memory"] + g["serving"] * a.s[g["service"]]["per_request"]))
+    pool_clock(a, pool_of(a, guest), t)
+    guest_sync(a, guest, t)
+    charge_guest(a, guest, t, -(g["memory"] + g["serving"] * a.s[g["service"]]["per_request"]))
     g["memory"] = 0.0
     g["away"] = 1
 

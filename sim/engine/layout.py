@@ -58,7 +58,7 @@ guest_dtype = np.dtype(
         ("state", "i1"),
         ("task", "i1"),  # kind of work its jobs are
         ("paused", "i1"),
-        ("away", "i1"),  # on another host: its memory is none of this one's
+        ("away", "i1"),  # on another host: its memory and its CPU are none of this one's
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
     ],
@@ -89,6 +89,7 @@ service_dtype = np.dtype(
         ("work_request", "f8"),
         ("work_boot", "f8"),
         ("work_start", "f8"),
+        ("work_away", "f8"),  # for requests, by guests on another host
         ("arrived", "i8"),
         ("measured", "i8"),  # arrived since the start of the measured span
         ("turn", "i8"),  # round-robin counter
@@ -152,6 +153,7 @@ pool_dtype = np.dtype(
         ("memory", "f8"),  # bytes charged for its guests (storeys only)
         ("memory_limit", "f8"),
         ("saturated_host", "i1"),  # it is given all it wants
+        ("far", "i1"),  # of another host: it shares nothing with the other pools
         ("oom", "i1"),
     ],
     align=True,

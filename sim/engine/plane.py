@@ -101,8 +101,11 @@ class DataPlane(Building):
         """Change a guest's CPU weight and cap while it runs, within its pool."""
         self._touch()
         pool = int(self.a.k[self.a.profile[int(self.a.g[guest]["profile"])]]["pool"])
-        concurrency = int(self.a.s[int(self.a.g[guest]["service"])]["concurrency"])
+        self._share(guest, weight, cap, pool)
+
+    def _share(self, guest: int, weight: float, cap: float, pool: int) -> None:
         g = self.a.g[guest]
+        concurrency = int(self.a.s[int(g["service"])]["concurrency"])
         old_base, old_levels = int(g["profile"]), int(g["levels"])
         base, levels = self._profile(weight, cap, pool, concurrency)
         control.set_share(self.a, guest, weight, cap, base, levels)
@@ -124,9 +127,11 @@ class DataPlane(Building):
         return float(np.maximum(g["promised"] - used, 0.0).sum())
 
     def send_away(self, guest: int) -> None:
-        """The guest runs on another host from now on: its memory is no longer charged here."""
+        """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
         self._touch()
         control.send_away(self.a, guest)
+        g = self.a.g[guest]
+        self._share(guest, float(g["weight"]), float(g["cap"]), self.far_pool())
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
@@ -196,12 +201,16 @@ class DataPlane(Building):
             st["out"] = 0
 
     def work(self, service: int) -> tuple[float, float, float]:
-        """CPU given to a service's guests up to the last `book`: for requests, boots, application starts (core-s)."""
+        """This host's CPU given to a service up to the last `book`: requests, boots, application starts (core-s)."""
         s = self.a.s[service]
         return float(s["work_request"]), float(s["work_boot"]), float(s["work_start"])
 
+    def work_away(self, service: int) -> float:
+        """CPU for requests given to a service's guests on another host up to the last `book` (core-s)."""
+        return float(self.a.s[service]["work_away"])
+
     def work_by_service(self) -> npt.NDArray[np.float64]:
-        """CPU given to the guests of each service up to the last `book`, core-s, shape (services,)."""
+        """CPU of this host given to the guests of each service up to the last `book`, core-s, shape (services,)."""
         s = self.a.s[: self.services]
         total: npt.NDArray[np.float64] = s["work_request"] + s["work_boot"] + s["work_start"]
         return total

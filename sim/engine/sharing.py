@@ -114,7 +114,10 @@ def account(a: Arrays, guest: int, v: float) -> None:
     work = (v - g["work_mark"]) * g["weight"]
     g["work_mark"] = v
     s = a.s[g["service"]]
-    if g["task"] == WORK_REQUEST:
+    if g["away"]:
+        if g["task"] == WORK_REQUEST:
+            s["work_away"] += work
+    elif g["task"] == WORK_REQUEST:
         s["work_request"] += work
     elif g["task"] == WORK_BOOT:
         s["work_boot"] += work
@@ -323,7 +326,7 @@ def share_host(a: Arrays, t: float) -> None:
     left = a.p[0]["cap"]
     weight = 0.0
     for i in range(1, n):
-        a.p[i]["saturated_host"] = False
+        a.p[i]["saturated_host"] = a.p[i]["far"]  # it keeps its capacity, and its weight is 0
         weight += a.p[i]["weight"]
     level = np.inf
     moved = True
@@ -354,7 +357,7 @@ def changed(a: Arrays, guest: int, t: float) -> None:
     """After `guest_place`: let the level of its pool, and of the other pools, find its place."""
     pool = pool_of(a, guest)
     settle(a, pool, t)
-    if a.st[0]["pools"] > 1:
+    if a.st[0]["pools"] > 1 and pool > 0 and not a.p[pool]["far"]:
         want = wanted(a, pool)
         if want != a.p[pool]["wanted"]:
             a.p[pool]["wanted"] = want

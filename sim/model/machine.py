@@ -176,7 +176,3 @@ class Host(Machine):
     def place(self, share: Share, disk: float, parts: list[tuple[str, float]]) -> Machine | str:
         """The machine that takes a guest with this share, or why there is none."""
         return self.refusal(share, disk + self.images.missing(parts)) or self
-
-    def far_pool(self) -> int:
-        """The pool of the data plane for what runs on another host of this size."""
-        return 0

@@ -1,8 +1,8 @@
 """Guests that leave for another host: live migration by pre-copy, or a new guest created there.
 
-The other host is the far end of a link: it has a disk, images and locks of its own and no other load. Its cores are not
-modelled: a guest that has moved goes on with the share of CPU that it had here, and requests find it there. On this
-host it holds nothing any more, and no fault of this host reaches it. A VM's disk is on storage that both hosts reach.
+The other host is the far end of a link: it has a disk, images and locks of its own and no other load. A guest that has
+moved goes on there with all the CPU that its cap lets it use, and requests find it there. On this host it holds
+nothing any more, and no fault of this host reaches it. A VM's disk is on storage that both hosts reach.
 
 - pre-copy (Clark et al., Live Migration of Virtual Machines, NSDI 2005, section 3): guests go one after the other.
   Round 1 sends the memory in use (QEMU sends a page of zeros as a mark only); round i sends what was written during
@@ -46,7 +46,7 @@ class Destination(Machine):
         groups = {} if host.registry is None else {"registry": host.registry}
         read, write = SharedBandwidth(env, host.disk.read), SharedBandwidth(env, host.disk.write)
         links = Links(read, write, SharedBandwidth(env, link, groups))
-        size, pool = (host.cores, host.memory), simulation.machine.far_pool()
+        size, pool = (host.cores, host.memory), simulation.plane.far_pool()
         super().__init__(env, simulation.platform, links, size, (inf, inf), pool)
         self.link = link
         for service in simulation.services:

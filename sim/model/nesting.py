@@ -245,10 +245,6 @@ class NestedHost(Host):
         """The VM that is this pool of the data plane."""
         return next(vm for vm in self.vms if vm.pool == pool)
 
-    def far_pool(self) -> int:
-        """A pool of the data plane for what runs on another host of this size."""
-        return self.env.plane.add_pool(self.cores, self.cores)
-
     def stranded(self) -> float:
         """Bytes promised to VMs and not used in them now."""
         return sum(max(0.0, vm.share.memory - vm.used) for vm in self.vms)

@@ -49,11 +49,11 @@ def hpa(service: ServiceRun, rule: Hpa) -> Story:
     to the highest desire of the stabilization window.
     """
     desires: deque[tuple[float, int]] = deque()
-    before = service.env.plane.work(service.index)[0]
+    before = _work(service)
     while True:
         yield service.env.timeout(rule.sync)
         service.env.plane.book()
-        used = service.env.plane.work(service.index)[0]
+        used = _work(service)
         desire = _hpa_desire(service, rule, (used - before) / rule.sync)
         before = used
         desires.append((service.env.now, desire))
@@ -63,6 +63,12 @@ def hpa(service: ServiceRun, rule: Hpa) -> Story:
         most = max(now + rule.up_pods, ceil(now * (1 + rule.up_ratio)))
         target = desire if desire > now else min(now, max(d for _, d in desires))
         change(service, max(rule.min, min(rule.max, target, most)))
+
+
+def _work(service: ServiceRun) -> float:
+    """CPU of the service's requests so far, also of replicas that have moved to another host (core-s)."""
+    plane = service.env.plane
+    return plane.work(service.index)[0] + plane.work_away(service.index)
 
 
 def _hpa_desire(service: ServiceRun, rule: Hpa, cores: float) -> int:

@@ -157,6 +157,9 @@ def test_the_row_evacuate() -> None:
         assert tally.failed == tally.rejected == tally.timed_out == 0
         assert records.timeline["guests"][-1] == 0
         assert len(events(records, "move")) == 1
+        last = records.timeline["time"] > 180 + records.counters["move_time"] + 2
+        daemons = load_platform(records.platform).cpu.host
+        assert records.timeline["cpu_used"][last] == pytest.approx(daemons)  # 100/s of 50 ms are served, but not here
     move = {name: records.counters for name, records in runs.items()}
     assert move["vm"]["move_downtime"] > 0.1
     assert move["microvm"]["move_downtime"] == move["container"]["move_downtime"] == 0.0
@@ -168,6 +171,22 @@ def test_the_row_evacuate() -> None:
     volume = 220 * 2**20 + load_platform("vm").guest_os_bytes(2**30)
     series = volume * (1 + ratio + ratio**2)
     assert move["vm"]["move_bytes"] == pytest.approx(10 * series, rel=0.02)  # and 4 MiB a request in service
+
+
+@pytest.mark.parametrize(("platform", "alone"), [("vm", 1.0), ("container", 0.8)])
+def test_what_has_moved_computes_elsewhere(platform: str, alone: float) -> None:
+    """Two busy guests of at most 0.8 cores (a whole vCPU) share a core; the one that stays has all it may use of it."""
+    busy = "request_cpu: 100h, traffic: {constant-arrival-rate: {rate: 1/h, arrivals: even}}"
+    size = "size: {cpu: {request: 400m, limit: 800m}, memory: 2GB}"
+    guest = f"{{image: {{size: 1GB, cached: true}}, memory: {{base: 500MB}}, {size}, replicas: 1, {busy}}}"
+    services = [f"services.{name}={guest}" for name in ("app", "other")]
+    changes = {"cpu": {"overhead": 1.0, "idle_per_guest": 0, "host": 0}}
+    records = run(*services, "host.cores=1", "cpu_overcommit=2", platform=platform, changes=changes)
+    times, used = records.timeline["time"], records.timeline["cpu_used"]
+    gone = 120 + records.counters["move_time"]
+    assert used[(times > 60) & (times < 119)] == pytest.approx(1.0)
+    assert used[times > gone + 3] == pytest.approx(alone)  # a sample is the mean since the last one, 2.4 s ago
+    assert records.service_integrals["app"]["cpu_request"] < 0.5 * gone
 
 
 @pytest.mark.parametrize("platform", ["vm", "container"])

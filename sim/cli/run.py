@@ -71,7 +71,7 @@ def warm_up(quiet: bool) -> None:
     if runner.is_warm():
         return
     if not quiet:
-        print("compiling the kernel once (10 to 25 s) …", file=sys.stderr, flush=True)
+        print("compiling the kernel once (10 to 15 s) …", file=sys.stderr, flush=True)
     runner.warm_up()
 
 

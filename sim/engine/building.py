@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine import control
 from sim.engine import layout as lay
 from sim.engine.arrays import Arrays
 from sim.engine.closedloop import ClosedLoop, Stock
+from sim.engine.entry import enter
 from sim.engine.regions import ClassTable
 
 OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
@@ -80,14 +80,18 @@ class Building:
         st["free"] = st["held"] = -1
         st["measure_from"] = measure_from
         st["memory_limit"] = memory_limit
-        control.free_slots(self.a, 0, REQUESTS)
+        self._do(lay.FREE_SLOTS, i=0, j=REQUESTS)
         self.add_pool(cores)
-
-    # building
 
     @property
     def _st(self) -> Any:
         return self.a.st[0]
+
+    def _do(self, op: int, who: int = -1, *, i: int = 0, j: int = 0, x: float = 0.0, y: float = 0.0) -> int:
+        """An operation of the compiled code (`entry.enter`); int() as each type of number would be compiled anew."""
+        return enter(self.a, op, int(who), int(i), int(j), float(x), float(y))
+
+    # building
 
     def add_pool(self, cores: float, weight: float = 1.0, memory_limit: float = inf) -> int:
         """A pool of `cores` and bytes; pool 0 is the host, others are VMs whose vCPUs their containers share.
@@ -155,7 +159,7 @@ class Building:
         self._used["stock"] += stock.size
         self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
         self._refill(service)
-        control.start_clients(self.a, service, clients.vus)
+        self._do(lay.START_CLIENTS, service, i=clients.vus)
         self._touch()
 
     def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
@@ -217,7 +221,7 @@ class Building:
         s = self.a.s[service]
         s["tree"], s["leaves"] = base, leaves
         self.a.leaf[base : base + 2 * leaves] = -1
-        control.rebuild_tree(self.a, service)
+        self._do(lay.REBUILD_TREE, service)
 
     def _new_leaf(self, service: int, guest: int) -> None:
         """Give a guest the next leaf; when they are used up, close the gaps that dead guests left."""
@@ -235,7 +239,7 @@ class Building:
             for i, member in enumerate(live):
                 self.a.g[member]["leaf"] = i
             self._leaf_next[service] = len(live)
-            control.rebuild_tree(self.a, service)
+            self._do(lay.REBUILD_TREE, service)
         leaf = self._leaf_next[service]
         self._leaf_next[service] = leaf + 1
         self.a.leaf[int(s["tree"]) + leaf] = guest

@@ -1,4 +1,4 @@
-"""What the control plane may do to the data plane at clock time `st.now`: compiled, one function an operation."""
+"""What the control plane may do to the data plane at clock time `st.now`, a function each (called through `entry`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.engine.arrays import Arrays
 from sim.engine.heaps import job_push
-from sim.engine.jit import inline, njit
+from sim.engine.jit import inline
 from sim.engine.layout import (
     DRAINING,
     FAILED,
@@ -47,7 +47,7 @@ from sim.engine.sharing import (
 )
 
 
-@njit
+@inline
 def start_task(a: Arrays, guest: int, work: float, kind: int) -> None:
     """Give a guest without jobs one thread of CPU work (a start-up phase); its end stops `advance`."""
     t = a.st[0]["now"]
@@ -60,7 +60,7 @@ def start_task(a: Arrays, guest: int, work: float, kind: int) -> None:
     changed(a, guest, t)
 
 
-@njit
+@inline
 def open_guest(a: Arrays, guest: int) -> None:
     """The guest is ready: it serves what is bound to it, then its service's backlog is routed in order.
 
@@ -83,7 +83,7 @@ def open_guest(a: Arrays, guest: int) -> None:
     route_backlog(a, service, t)
 
 
-@njit
+@inline
 def close_guest(a: Arrays, guest: int) -> bool:
     """Route nothing more to a guest (the caller has taken it off `ready`); True if it is empty already."""
     g = a.g[guest]
@@ -93,7 +93,7 @@ def close_guest(a: Arrays, guest: int) -> bool:
     return bool(g["serving"] + g["waiting"] == 0)
 
 
-@njit
+@inline
 def kill_guest(a: Arrays, guest: int) -> None:
     """The guest's process dies now: all that it holds fails, its CPU work stops. State STARTING afterwards."""
     st = a.st[0]
@@ -140,14 +140,14 @@ def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
         finish(a, slot, start, np.nan if status == IN_FLIGHT else t, status)
 
 
-@njit
+@inline
 def release_guest(a: Arrays, guest: int) -> None:
     """The slot is free for another guest."""
     a.g[guest]["state"] = FREE
     outstanding_changed(a, guest)
 
 
-@njit
+@inline
 def bind(a: Arrays, guest: int) -> None:
     """The request that control was asked about goes to `guest`; with -1 to the backlog."""
     st = a.st[0]
@@ -159,7 +159,7 @@ def bind(a: Arrays, guest: int) -> None:
         to_backlog(a, word(a.r[slot]["service"]), slot, st["now"])
 
 
-@njit
+@inline
 def set_paused(a: Arrays, guest: int, paused: bool) -> None:
     """Stop or resume all CPU of a guest (a migration's downtime); it keeps what it holds."""
     t = a.st[0]["now"]
@@ -170,7 +170,7 @@ def set_paused(a: Arrays, guest: int, paused: bool) -> None:
     changed(a, guest, t)
 
 
-@njit
+@inline
 def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, levels: int) -> None:
     """Change a guest's weight and cap (vertical resize)."""
     t = a.st[0]["now"]
@@ -192,7 +192,7 @@ def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, le
     changed(a, guest, t)
 
 
-@njit
+@inline
 def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     """Charge the host `amount` bytes for a guest, and bound the requests in service that its own memory carries."""
     g = a.g[guest]
@@ -201,7 +201,7 @@ def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     g["max_serving"] = max_serving
 
 
-@njit
+@inline
 def send_away(a: Arrays, guest: int) -> None:
     """The guest goes on running elsewhere: nothing it uses from now on is this host's. The caller moves its pool."""
     t = a.st[0]["now"]
@@ -213,20 +213,20 @@ def send_away(a: Arrays, guest: int) -> None:
     g["away"] = 1
 
 
-@njit
+@inline
 def charge_host(a: Arrays, amount: float) -> None:
     """Charge the host `amount` bytes that belong to no guest."""
     charge(a, a.st[0]["now"], amount)
 
 
-@njit
+@inline
 def start_clients(a: Arrays, service: int, vus: int) -> None:
     """Closed-loop clients begin, thinking first."""
     for _ in range(vus):
         client_thinks(a, service, a.st[0]["now"])
 
 
-@njit
+@inline
 def set_capacity(a: Arrays, pool: int, cores: float) -> None:
     """Change what a pool may hand out (pool 0: the host)."""
     t = a.st[0]["now"]
@@ -240,7 +240,7 @@ def set_capacity(a: Arrays, pool: int, cores: float) -> None:
         share_host(a, t)
 
 
-@njit
+@inline
 def book_work(a: Arrays) -> None:
     """Book all CPU work up to now to the services, and memory to its integral."""
     t = a.st[0]["now"]
@@ -257,7 +257,7 @@ def book_work(a: Arrays) -> None:
                     account(a, word(a.heap[k["heap"] + j]["guest"]), v)
 
 
-@njit
+@inline
 def end_run(a: Arrays, guests: int, services: int) -> None:
     """Write a row for every request that is still in the house; `out` has room for them."""
     t = a.st[0]["now"]
@@ -274,7 +274,7 @@ def end_run(a: Arrays, guests: int, services: int) -> None:
             end_one(a, slot, np.nan, t, word(IN_FLIGHT))
 
 
-@njit
+@inline
 def free_slots(a: Arrays, first: int, last: int) -> None:
     """Put the request slots `first` … `last` - 1 on the free list, lowest first."""
     for slot in range(last - 1, first - 1, -1):
@@ -283,7 +283,7 @@ def free_slots(a: Arrays, first: int, last: int) -> None:
         a.st[0]["free"] = slot
 
 
-@njit
+@inline
 def rebuild_tree(a: Arrays, service: int) -> None:
     """Fill a service's tree of outstanding counts anew from its leaves."""
     s = a.s[service]

@@ -56,7 +56,11 @@ def njit(function: F) -> F:
     """``numba.njit`` with this project's settings (disk cache, numpy's division, no fastmath)."""
     import numba
 
-    compiled: F = numba.njit(cache=CACHED, error_model="numpy", fastmath=False, _nrt=False)(function)
+    from sim.engine.pipeline import EntryCompiler
+
+    compiled: F = numba.njit(
+        cache=CACHED, error_model="numpy", fastmath=False, _nrt=False, pipeline_class=EntryCompiler
+    )(function)
     return compiled
 
 
@@ -64,8 +68,15 @@ def inline(function: F) -> F:
     """A helper of the kernel: compiled into its callers, so it needs no cache entry of its own."""
     import numba
 
+    from sim.engine.pipeline import HelperCompiler
+
     compiled: F = numba.njit(
-        error_model="numpy", fastmath=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+        error_model="numpy",
+        fastmath=False,
+        _nrt=False,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        pipeline_class=HelperCompiler,
     )(function)
     return compiled
 

@@ -1,9 +1,9 @@
 """The compiled event loop of the data plane.
 
 Everything here is plain Python over the arrays of `layout`, compiled by numba; `plane.DataPlane` owns the arrays and
-is the only caller (what control may do to the arrays is in `control`). The loop knows three kinds of event: a job
-completes, a request arrives, a closed-loop client's timer goes off. It returns when the asked time is reached or
-when control must act (the reason codes).
+is the only caller, through `entry` (what control may do to the arrays is in `control`). The loop knows three kinds
+of event: a job completes, a request arrives, a closed-loop client's timer goes off. It returns when the asked time
+is reached or when control must act (the reason codes).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.engine.arrays import Arrays
 from sim.engine.heaps import job_pop, timer_pop, timer_push
-from sim.engine.jit import inline, njit
+from sim.engine.jit import inline
 from sim.engine.layout import (
     DRAINED,
     DRAINING,
@@ -35,7 +35,7 @@ from sim.engine.queueing import client_thinks, complete, give, route, route_back
 from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock
 
 
-@njit
+@inline
 def advance(a: Arrays, until: float) -> int:
     """Run the data plane up to and including clock `until`; return why it stopped (`st.subject`: of whom)."""
     st = a.st[0]

@@ -23,6 +23,10 @@ WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
 REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM = 0, 1, 2, 3, 4, 5, 6, 7
 NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 8, 9, 10, 11
+# operations of `entry`
+ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
+SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, BOOK_WORK, END_RUN = range(9, 16)
+FREE_SLOTS, REBUILD_TREE = 16, 17
 
 word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine import control, kernel
 from sim.engine import layout as lay
 from sim.engine.building import Building
 
@@ -32,7 +31,7 @@ class DataPlane(Building):
     def start_task(self, guest: int, work: float, kind: int) -> None:
         """CPU work of one thread (core-seconds) for a guest without requests; ends with a TASK_DONE stop."""
         self._touch()
-        control.start_task(self.a, guest, work, kind)
+        self._do(lay.START_TASK, guest, x=work, i=kind)
 
     def open(self, guest: int) -> None:
         """The guest is ready to serve."""
@@ -49,7 +48,7 @@ class DataPlane(Building):
         row[i + 1 :] = row[i:n].copy()
         row[i] = guest
         self.a.s[service]["n_ready"] = n + 1
-        control.open_guest(self.a, guest)
+        self._do(lay.OPEN_GUEST, guest)
 
     def _unlist(self, guest: int) -> None:
         if int(self.a.g[guest]["state"]) != lay.READY:
@@ -65,7 +64,7 @@ class DataPlane(Building):
         """Route nothing more to the guest. True if it is empty; else a DRAINED stop comes when it is."""
         self._touch()
         self._unlist(guest)
-        return bool(control.close_guest(self.a, guest))
+        return bool(self._do(lay.CLOSE_GUEST, guest))
 
     def kill(self, guest: int) -> None:
         """The guest's process dies: what it holds fails; it stays on the host in state STARTING."""
@@ -73,7 +72,7 @@ class DataPlane(Building):
         self._unlist(guest)
         g = self.a.g[guest]
         self._room(int(g["waiting"]) + int(g["busy"]) + 2, int(g["service"]))
-        control.kill_guest(self.a, guest)
+        self._do(lay.KILL_GUEST, guest)
 
     def remove(self, guest: int) -> None:
         """The guest leaves the host (whatever it still held fails)."""
@@ -84,18 +83,18 @@ class DataPlane(Building):
         if int(g["leaf"]) >= 0:
             self.a.leaf[int(self.a.s[int(g["service"])]["tree"]) + int(g["leaf"])] = -1
         self._classes.forget_member(self.a, int(g["profile"]), int(g["levels"]))
-        control.release_guest(self.a, guest)
+        self._do(lay.RELEASE_GUEST, guest)
         self._spare[int(g["service"])].append(guest)
 
     def bind(self, guest: int) -> None:
         """Answer a NEED_GUEST stop: the request goes to `guest`, with -1 to the backlog."""
         self._touch()
-        control.bind(self.a, guest)
+        self._do(lay.BIND, guest)
 
     def pause(self, guest: int, paused: bool) -> None:
         """Stop or resume a guest's CPU."""
         self._touch()
-        control.set_paused(self.a, guest, paused)
+        self._do(lay.SET_PAUSED, guest, i=paused)
 
     def resize(self, guest: int, weight: float, cap: float) -> None:
         """Change a guest's CPU weight and cap while it runs, within its pool."""
@@ -108,13 +107,13 @@ class DataPlane(Building):
         concurrency = int(self.a.s[int(g["service"])]["concurrency"])
         old_base, old_levels = int(g["profile"]), int(g["levels"])
         base, levels = self._profile(weight, cap, pool, concurrency)
-        control.set_share(self.a, guest, weight, cap, base, levels)
+        self._do(lay.SET_SHARE, guest, x=weight, y=cap, i=base, j=levels)
         self._classes.forget_member(self.a, old_base, old_levels)
 
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
         self._touch()
-        control.set_memory(self.a, guest, amount, max_serving)
+        self._do(lay.SET_MEMORY, guest, x=amount, i=max_serving)
 
     def promise(self, guest: int, amount: float) -> None:
         """Note that admission holds `amount` bytes for the guest (for `unused`)."""
@@ -129,19 +128,19 @@ class DataPlane(Building):
     def send_away(self, guest: int) -> None:
         """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
         self._touch()
-        control.send_away(self.a, guest)
+        self._do(lay.SEND_AWAY, guest)
         g = self.a.g[guest]
         self._share(guest, float(g["weight"]), float(g["cap"]), self.far_pool())
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
         self._touch()
-        control.charge_host(self.a, amount)
+        self._do(lay.CHARGE_HOST, x=amount)
 
     def set_capacity(self, cores: float, pool: int = 0) -> None:
         """Change the cores that a pool (0: the host) may hand out."""
         self._touch()
-        control.set_capacity(self.a, pool, max(cores, 0.0))
+        self._do(lay.SET_CAPACITY, pool, x=max(cores, 0.0))
 
     # running
 
@@ -154,7 +153,7 @@ class DataPlane(Building):
         """Run up to and including `until` (s). None when it got there, else the stop that control must see."""
         st = self._st
         while True:
-            reason = kernel.advance(self.a, until)
+            reason = self._do(lay.ADVANCE, x=until)
             if reason == lay.REACHED:
                 self.now = until
                 return None
@@ -180,7 +179,7 @@ class DataPlane(Building):
         elif reason == lay.NEED_SLOTS:
             n = len(self.a.r)
             self.a.grow(r=2 * n)
-            control.free_slots(self.a, n, 2 * n)
+            self._do(lay.FREE_SLOTS, i=n, j=2 * n)
         else:
             self._refill(int(st["subject"]))
 
@@ -259,7 +258,7 @@ class DataPlane(Building):
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""
         self._sync()
-        control.book_work(self.a)
+        self._do(lay.BOOK_WORK)
 
     def end(self) -> None:
         """End of the run: every request still in the house is written as in flight (or timed out)."""
@@ -271,12 +270,24 @@ class DataPlane(Building):
             self.a.grow(out=rows + 2)
         for service in self._stocks:
             self.a.s[service]["closed"] = 0
-        control.end_run(self.a, self.guests, self.services)
+        self._do(lay.END_RUN, i=self.guests, j=self.services)
         self.flush()
 
 
 def warm_up() -> None:
-    """Compile every entry point of the kernel, or load it from the cache, by a run of a few requests."""
+    """Compile the kernel and the tally, or load them from the cache, by a run of a few requests."""
+    import gc
+
+    collecting = gc.isenabled()
+    gc.disable()  # a tenth of the time of compiling, for nothing: numba keeps what it makes
+    try:
+        _first_run()
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _first_run() -> None:
     from types import SimpleNamespace
 
     from sim.engine.jit import mark_compiled
@@ -288,22 +299,7 @@ def warm_up() -> None:
     )
     chunks = iter([chunk])
     plane = DataPlane(2.0, source=lambda: next(chunks, None), sink=Tally(1, 0.0).add)
-    service = plane.add_service()
-    first, second = plane.add_guest(service, 1.0, 1.0), plane.add_guest(service, 1.0, 1.0)
-    plane.start_task(first, 0.01, lay.WORK_BOOT)
-    plane.advance(0.05)
-    plane.open(first)
-    plane.advance(0.25)
-    plane.pause(first, True)
-    plane.pause(first, False)
-    plane.resize(first, 2.0, 2.0)
-    plane.set_capacity(1.0)
-    plane.charge_host(0.0)
-    plane.send_away(first)
-    plane.drain(first)
-    plane.remove(second)
-    held = plane.add_service(routing=lay.IDLE_LIFO)
-    plane.add_guest(held, 1.0, 1.0)
+    plane.add_guest(plane.add_service(), 1.0, 1.0)
+    plane.advance(1.0)
     plane.end()
-    control.start_clients(plane.a, service, 0)
     mark_compiled()

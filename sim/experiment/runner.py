@@ -49,7 +49,7 @@ def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
 
 
 def warm_up() -> None:
-    """Load the compiled kernel, compiling it into the cache on disk if it is not there (10 to 25 s, once)."""
+    """Load the compiled kernel, compiling it into the cache on disk if it is not there (10 to 15 s, once)."""
     from sim.model import compiled
 
     compiled.warm_up()

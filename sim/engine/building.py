@@ -89,7 +89,7 @@ class Building:
 
     def _do(self, op: int, who: int = -1, *, i: int = 0, j: int = 0, x: float = 0.0, y: float = 0.0) -> int:
         """An operation of the compiled code (`entry.enter`); int() as each type of number would be compiled anew."""
-        return enter(self.a, op, int(who), int(i), int(j), float(x), float(y))
+        return enter(self.a.handle, op, int(who), int(i), int(j), float(x), float(y))
 
     # building
 

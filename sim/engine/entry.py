@@ -6,16 +6,19 @@ eighteen, the first start of a machine compiles in half the time.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sim.engine import control as c
 from sim.engine import layout as lay
-from sim.engine.arrays import Arrays
+from sim.engine.arrays import arrays_of
 from sim.engine.jit import njit
 from sim.engine.kernel import advance
 
 
 @njit
-def enter(a: Arrays, op: int, who: int, i: int, j: int, x: float, y: float) -> int:
+def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float) -> int:
     """Do `op` (`layout`) to guest, service or pool `who`; what i, j, x, y are is seen below. Most return 0."""
+    a = arrays_of(handle)
     if op == lay.ADVANCE:
         return advance(a, x)
     if op == lay.CLOSE_GUEST:

@@ -139,8 +139,10 @@ class DataPlane(Building):
 
     def set_capacity(self, cores: float, pool: int = 0) -> None:
         """Change the cores that a pool (0: the host) may hand out."""
-        self._touch()
-        self._do(lay.SET_CAPACITY, pool, x=max(cores, 0.0))
+        cores = max(cores, 0.0)
+        if cores != self.a.p[pool]["cap"]:
+            self._touch()
+            self._do(lay.SET_CAPACITY, pool, x=cores)
 
     # running
 
@@ -246,6 +248,10 @@ class DataPlane(Building):
         """Guests of a service that are ready."""
         return int(self.a.s[service]["n_ready"])
 
+    def all_ready(self) -> int:
+        """Guests of all services that are ready."""
+        return int(self.a.s["n_ready"][: self.services].sum())
+
     def in_flight(self, service: int) -> int:
         """Requests of a service that have arrived and not ended."""
         return int(self.a.s[service]["in_flight"])
@@ -298,8 +304,10 @@ def _first_run() -> None:
         time=times, service=np.zeros(3, np.int32), demand=np.full(3, 0.05), u1=np.zeros(3), u2=np.zeros(3)
     )
     chunks = iter([chunk])
-    plane = DataPlane(2.0, source=lambda: next(chunks, None), sink=Tally(1, 0.0).add)
+    tally = Tally(1, 0.0, kept=0)
+    plane = DataPlane(2.0, source=lambda: next(chunks, None), sink=tally.add)
     plane.add_guest(plane.add_service(), 1.0, 1.0)
     plane.advance(1.0)
     plane.end()
+    tally.fold()
     mark_compiled()

@@ -19,6 +19,9 @@ MANTISSA = 9  # bits of the mantissa that choose the bin: 512 bins an octave, er
 LOWEST = -24  # binary exponent of the smallest time told apart: 60 ns
 OCTAVES = 48  # up to 2^24 s, half a year
 BINS = OCTAVES << MANTISSA
+SHIFT = 52 - MANTISSA  # bits of a f8 below those that choose the bin
+FIRST = (1023 + LOWEST) << MANTISSA
+LOWEST_BITS = FIRST << SHIFT
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -48,17 +51,19 @@ def count_rows(rows: Any, since: float, counts: Ints, sums: Floats, values: Floa
     return n
 
 
-def bin_of(values: Floats) -> Ints:
-    """Bin of each value: exponent and leading bits of the mantissa, read from the float's own bits."""
-    bits = np.maximum(values, 2.0**LOWEST).view(np.int64)
-    bins = (bits >> (52 - MANTISSA)) - ((1023 + LOWEST) << MANTISSA)
-    return np.minimum(bins, BINS - 1)
+@njit
+def count_bins(bits: Ints, owners: Any, bins: Ints, lowest: int, first: int) -> None:
+    """Count values (bits of f8, `lowest` at least) in `bins[owner, bin]`, the bin by exponent and leading bits."""
+    last = bins.shape[1] - 1
+    for i in range(bits.shape[0]):
+        at = (max(bits[i], lowest) >> SHIFT) - first
+        bins[owners[i], min(at, last)] += 1
 
 
 def bin_edges() -> Floats:
     """Edges of all bins, shape (BINS + 1,), s."""
     step = np.arange(BINS + 1, dtype=np.int64)
-    return ((step + ((1023 + LOWEST) << MANTISSA)) << (52 - MANTISSA)).view(np.float64)
+    return ((step + FIRST) << SHIFT).view(np.float64)
 
 
 class Tally:
@@ -72,39 +77,41 @@ class Tally:
         self._values: Floats = np.zeros(1024)
         self._owners = np.zeros(1024, np.int32)
         self._n = 0
-        self._bins: dict[int, Ints] | None = None
+        self._bins: Ints | None = None  # shape (services, BINS)
 
     def add(self, rows: npt.NDArray[Any]) -> None:
         """Count rows of `layout.out_dtype`."""
         if self._n + len(rows) > len(self._values):
             if self._n > self._kept or (self._bins is not None and self._n):
-                self._to_bins()
+                self.fold()
             need = max(self._n + len(rows), min(2 * len(self._values), self._kept + len(rows)))
             if need > len(self._values):
                 self._values = np.concatenate([self._values[: self._n], np.zeros(need - self._n)])
                 self._owners = np.concatenate([self._owners[: self._n], np.zeros(need - self._n, np.int32)])
         self._n = count_rows(rows, self._since, self.counts, self.sums, self._values, self._owners, self._n)
 
-    def _to_bins(self) -> None:
+    def fold(self) -> None:
         """Move the kept responses into the histograms."""
         if self._bins is None:
-            self._bins = {}
-        values, owners = self._values[: self._n], self._owners[: self._n]
-        single = len(self.counts) == 1
-        for service in (0,) if single else np.unique(owners).tolist():
-            bins = bin_of(values if single else values[owners == service])
-            known = self._bins.setdefault(service, np.zeros(BINS, np.int64))
-            known += np.bincount(bins, minlength=BINS)
+            self._bins = np.zeros((len(self.counts), BINS), np.int64)  # pages that nobody counts in stay unused
+        bits = self._values[: self._n].view(np.int64)
+        count_bins(bits, self._owners[: self._n], self._bins, LOWEST_BITS, FIRST)
         self._n = 0
 
-    def sample(self, service: int) -> tuple[Floats | None, Floats | None, Ints | None]:
-        """Responses of a service: (values, None, None), or (None, edges, counts) of the bins in use."""
+    def samples(self) -> list[tuple[Floats | None, Floats | None, Ints | None]]:
+        """Responses of each service: (values, None, None), or (None, edges, counts) of the bins in use."""
         if self._bins is None:
-            return self._values[: self._n][self._owners[: self._n] == service].copy(), None, None
-        self._to_bins()
-        counts = self._bins.get(service, np.zeros(BINS, np.int64))
-        used = np.flatnonzero(counts)
-        if len(used) == 0:
-            return np.empty(0), None, None
-        first, last = int(used[0]), int(used[-1]) + 1
-        return None, bin_edges()[first : last + 1], counts[first:last]
+            order = np.argsort(self._owners[: self._n], kind="stable")
+            ends = np.cumsum(np.bincount(self._owners[: self._n], minlength=len(self.counts)))[:-1]
+            return [(values, None, None) for values in np.split(self._values[: self._n][order], ends)]
+        self.fold()
+        edges = bin_edges()
+        return [_in_use(edges, counts) for counts in self._bins]
+
+
+def _in_use(edges: Floats, counts: Ints) -> tuple[Floats | None, Floats | None, Ints | None]:
+    used = np.flatnonzero(counts)
+    if len(used) == 0:
+        return np.empty(0), None, None
+    first, last = int(used[0]), int(used[-1]) + 1
+    return None, edges[first : last + 1], counts[first:last].copy()

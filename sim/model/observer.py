@@ -115,13 +115,13 @@ class Observer:
 
     def requests(self, arrived: Sequence[int], asked: Sequence[bool]) -> dict[str, RequestTally]:
         """The tally of each service that was asked anything; `arrived` is counted by the kernel on its own."""
-        tallies = {}
+        tallies, samples = {}, self._tally.samples()
         for i, name in enumerate(self._services):
             if not asked[i]:
                 continue
             completed, rejected, timed_out, failed, in_flight = self._tally.counts[i].tolist()
             total, waiting, starts = self._tally.sums[i].tolist()
-            values, edges, counts = self._tally.sample(i)
+            values, edges, counts = samples[i]
             tallies[name] = RequestTally(
                 arrived=arrived[i],
                 completed=completed,
@@ -162,7 +162,7 @@ class Observer:
             (
                 simulation.env.now,
                 float(self.present),
-                float(sum(service.ready_here for service in simulation.services)),
+                float(simulation.ready_here()),
                 used,
                 machine.cpu_held,
                 machine.cores,

@@ -84,11 +84,11 @@ class ServiceRun:
         return self.env.plane.ready(self.index)
 
     @property
-    def ready_here(self) -> int:
-        """Replicas that serve on this host now."""
+    def ready_away(self) -> int:
+        """Replicas that serve on another host now."""
         if self.here == len(self._at):
-            return self.ready
-        return sum(guest.state == READY for guest in self.present())
+            return 0
+        return sum(guest.state == READY for guest in self._at.values() if not guest.here)
 
     def scale_to(self, n: int) -> None:
         """Have `n` replicas: new ones are admitted or wait for room; those waiting, starting, newest go first."""

@@ -201,6 +201,10 @@ class Simulation:
             return np.array([self.machine.cpu_held]), np.array([used.sum()])
         return np.array([s.here * s.share.cpu for s in self.services]), used
 
+    def ready_here(self) -> int:
+        """Replicas that serve on this host now."""
+        return self.plane.all_ready() - sum(service.ready_away for service in self.services)
+
     def stranded(self) -> float:
         """Bytes promised to guests (or to the VMs that hold them) and not used by them now."""
         if isinstance(self.machine, NestedHost):
@@ -261,12 +265,7 @@ class Simulation:
             timeline=self.observer.timeline(),
             events=self.observer.event_table(),
             integrals={name: value for name, value in integrals.items() if "/" not in name},
-            service_integrals={
-                s.name: {
-                    name.partition("/")[2]: value for name, value in integrals.items() if name.startswith(f"{s.name}/")
-                }
-                for s in self.services
-            },
+            service_integrals=_by_service(integrals),
             peaks={"guests": self.observer.peak},
             counters={
                 "refused": float(self.refusals),
@@ -286,3 +285,13 @@ class Simulation:
             },
             wall=time.perf_counter() - self._began,
         )
+
+
+def _by_service(integrals: dict[str, float]) -> dict[str, dict[str, float]]:
+    """The integrals named `service/name`."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in integrals.items():
+        service, slash, what = name.rpartition("/")
+        if slash:
+            found.setdefault(service, {})[what] = value
+    return found

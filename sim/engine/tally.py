@@ -99,11 +99,11 @@ class Tally:
         self._n = 0
 
     def samples(self) -> list[tuple[Floats | None, Floats | None, Ints | None]]:
-        """Responses of each service: (values, None, None), or (None, edges, counts) of the bins in use."""
+        """Responses of each service: (values ascending, None, None), or (None, edges, counts) of the bins in use."""
         if self._bins is None:
             order = np.argsort(self._owners[: self._n], kind="stable")
             ends = np.cumsum(np.bincount(self._owners[: self._n], minlength=len(self.counts)))[:-1]
-            return [(values, None, None) for values in np.split(self._values[: self._n][order], ends)]
+            return [(np.sort(values), None, None) for values in np.split(self._values[: self._n][order], ends)]
         self.fold()
         edges = bin_edges()
         return [_in_use(edges, counts) for counts in self._bins]

@@ -14,7 +14,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Sample:
-    """Response times (s): every value, or a histogram by `edges` (n + 1) and `counts` (n)."""
+    """Response times (s): every value, ascending, or a histogram by `edges` (n + 1) and `counts` (n)."""
 
     count: int
     total: float

@@ -177,7 +177,7 @@ def _floats(column: NDArray[Any]) -> Array:
 def _spread(prefix: str, seconds: Array) -> Iterator[tuple[str, float]]:
     if len(seconds) == 0:
         return
-    sample = samples.Merged(len(seconds), float(np.sum(seconds)), values=seconds)
+    sample = samples.Merged(len(seconds), float(np.sum(seconds)), values=np.sort(seconds))
     yield f"{prefix}.mean", samples.mean(sample)
     yield from _tails(prefix, sample, _STARTUP_TAILS)
     yield f"{prefix}.max", float(np.max(seconds))

@@ -34,7 +34,7 @@ class Sample(Protocol):
 
     @property
     def values(self) -> Array | None:
-        """Every value, unsorted, shape (count,), s; None when a histogram is kept instead."""
+        """Every value, ascending, shape (count,), s; None when a histogram is kept instead."""
 
     @property
     def edges(self) -> Array | None:

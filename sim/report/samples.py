@@ -39,7 +39,7 @@ def quantiles(sample: Sample, probabilities: ArrayLike) -> Array:
     if sample.count == 0:
         return np.full(asked.shape, np.nan)
     if sample.values is not None:
-        return np.asarray(np.quantile(sample.values, asked), dtype=np.float64)
+        return _of_ascending(sample.values, asked)
     edges, counts = _histogram(sample)
     filled = np.flatnonzero(counts)
     low, high = int(filled[0]), int(filled[-1]) + 1
@@ -47,6 +47,15 @@ def quantiles(sample: Sample, probabilities: ArrayLike) -> Array:
     # an empty bin makes the cumulated count stand still: a quantile there belongs to the bin before it
     positions, bounds = _rising(cumulated, edges[low : high + 1])
     return np.asarray(np.interp(asked * cumulated[-1], positions, bounds), dtype=np.float64)
+
+
+def _of_ascending(values: Array, probabilities: Array) -> Array:
+    """The linear method of `numpy.quantile`, to the last digit, of values in order: nothing is to be partitioned."""
+    position = probabilities * (len(values) - 1)
+    below = np.floor(position).astype(np.intp)
+    low, high = values[below], values[np.minimum(below + 1, len(values) - 1)]
+    part = position - below
+    return np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1.0 - part))
 
 
 def mean(sample: Sample) -> float:
@@ -66,7 +75,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
     count, total = sum(sample.count for sample in kept), float(sum(sample.total for sample in kept))
     exact = [sample.values for sample in kept if sample.values is not None]
     if len(exact) == len(kept):
-        return Merged(count, total, values=np.concatenate(exact) if exact else np.empty(0))
+        return Merged(count, total, values=np.sort(np.concatenate(exact)) if exact else np.empty(0))
     edges = np.unique(np.concatenate([sample.edges for sample in kept if sample.edges is not None]))
     if exact:
         joined = np.concatenate(exact)

@@ -116,7 +116,7 @@ KINDS = {
 
 def exact(values: Sequence[float] | NDArray[Any]) -> FakeSample:
     array = np.asarray(values, dtype=np.float64)
-    return FakeSample(len(array), float(array.sum()), values=array)
+    return FakeSample(len(array), float(array.sum()), values=np.sort(array))
 
 
 def histogram(values: NDArray[Any], bins_per_decade: int = 200) -> FakeSample:

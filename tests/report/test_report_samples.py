@@ -67,3 +67,11 @@ def test_response_curve_falls_from_the_fastest_to_the_slowest() -> None:
 def test_response_curve_of_a_run_without_requests_is_empty() -> None:
     records = with_services(burst("vm"), [])
     assert len(response_curve(records)["seconds"]) == 0
+
+
+def test_quantiles_of_values_in_order_are_those_of_numpy() -> None:
+    generator = np.random.default_rng(5)
+    asked = np.concatenate(([0.0, 0.5, 1.0], generator.random(200)))
+    for n in (1, 2, 3, 10, 1001):
+        values = generator.lognormal(size=n)
+        np.testing.assert_array_equal(quantiles(exact(values), asked), np.quantile(values, asked))

@@ -114,6 +114,9 @@ class DataPlane(Building):
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
         self._touch()
         self._do(lay.SET_MEMORY, guest, x=amount, i=max_serving)
+        g = self.a.g[guest]
+        if g["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
+            g["oom"] = 0
 
     def promise(self, guest: int, amount: float) -> None:
         """Note that admission holds `amount` bytes for the guest (for `unused`)."""
@@ -220,6 +223,12 @@ class DataPlane(Building):
     def memory_used(self) -> float:
         """Bytes in use on the host."""
         return float(self._st["memory"])
+
+    def memory_peak(self) -> float:
+        """Most bytes in use at once since this was last asked."""
+        peak = float(self._st["memory_peak"])
+        self._st["memory_peak"] = self._st["memory"]
+        return peak
 
     def pool_memory(self, pool: int) -> float:
         """Bytes in use of a pool (index 1 and up)."""

@@ -81,6 +81,8 @@ class Guest:
         self.story: Process | None = None
         self.disk = service.disk_of_guest
         self.fixed = 0.0  # bytes charged to the host but for requests in service
+        self.balloon = 0.0  # bytes of its RAM that the host has taken back
+        self.merged = False  # its OS pages are shared with other guests of its image
 
     @property
     def alive(self) -> bool:
@@ -181,7 +183,10 @@ def _clone(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
 
 def _read(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
     if phase.shared == "image":
-        yield from guest.machine.images.read_once(guest.parts[-1][0], lambda: _read_from_disk(guest, phase))
+        guest.machine.trim_cache()
+        images, key = guest.machine.images, guest.parts[-1][0]
+        yield from images.read_once(key, lambda: _read_from_disk(guest, phase))
+        images.note_pages(key, phase.amount(guest.image.bytes))
     else:
         yield from _read_from_disk(guest, phase)
 

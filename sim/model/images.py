@@ -24,6 +24,7 @@ class ImageStore:
         self._coming: dict[str, Event] = {}
         self._warm: set[str] = set()
         self._reading: dict[str, Event] = {}
+        self._pages: dict[str, float] = {}  # page cache of what starts read, the least recently read first
         self._promised: dict[str, float] = {}  # admitted, but not begun: their room on the disk is taken
         self.bytes = 0.0
         self.pulled = 0.0
@@ -111,9 +112,27 @@ class ImageStore:
                 del self._reading[key]
                 done.succeed()
 
+    @property
+    def pages(self) -> float:
+        """Bytes of images in the page cache."""
+        return sum(self._pages.values())
+
+    def note_pages(self, key: str, size: float) -> None:
+        """A start has read these bytes: they are in the page cache, once for all guests of the image."""
+        self._pages.pop(key, None)
+        self._pages[key] = size
+
+    def trim_pages(self, room: float) -> None:
+        """The page cache gives way to what is in use: the least recently read images are dropped, and read again."""
+        while self._pages and self.pages > room:
+            key = next(iter(self._pages))
+            del self._pages[key]
+            self._warm.discard(key)
+
     def forget_pages(self) -> None:
         """The machine's kernel has fallen, and the page cache with it."""
         self._warm.clear()
+        self._pages.clear()
 
     def built(self, parts: list[tuple[str, float]]) -> None:
         """An image was made on this machine."""

@@ -55,6 +55,7 @@ class Machine:
         self.images = ImageStore(env, self.nic, self.write, platform)
         self.locks: dict[str, simpy.Resource] = {}
         self.cpu_held = self.memory_held = self.disk_held = 0.0
+        self.ballooned = 0.0  # bytes of what is held that balloons have taken back
         self.disk_peak = 0.0  # most bytes on the disk at once: images and what guests write
         self.down = False  # its kernel is being started again
         self.running = 0  # guests that have a process: they burn the platform's idle CPU
@@ -71,6 +72,19 @@ class Machine:
     def disk_used(self) -> float:
         """Bytes on the disk: images and what guests write."""
         return self.images.bytes + self.disk_held
+
+    @property
+    def memory_allocated(self) -> float:
+        """Bytes promised to guests and not taken back by balloons."""
+        return self.memory_held - self.ballooned
+
+    @property
+    def page_cache(self) -> float:
+        """Bytes of images in the page cache."""
+        return self.images.pages
+
+    def trim_cache(self) -> None:
+        """What has been in use since the last time has driven out as much of the page cache."""
 
     def refusal(self, share: Share, disk: float) -> str | None:
         """Why a guest with this share cannot be admitted now; None if it can."""
@@ -126,7 +140,7 @@ class Machine:
         span = self._env.now - self._mark
         self._mark = self._env.now
         self.promised["cpu_allocated"] += span * self.cpu_held
-        self.promised["memory_allocated"] += span * self.memory_held
+        self.promised["memory_allocated"] += span * self.memory_allocated
         self.promised["cpu_idle"] += span * self.idle_cores
 
     def lock(self, name: str) -> simpy.Resource:
@@ -168,6 +182,10 @@ class Host(Machine):
     def pulled(self) -> float:
         """Bytes of images that came over the network so far."""
         return self.images.pulled
+
+    def trim_cache(self) -> None:
+        """What has been in use since the last time has driven out as much of the page cache."""
+        self.images.trim_pages(self.memory - self._env.plane.memory_peak())
 
     def cache(self, parts: list[tuple[str, float]]) -> None:
         """These parts of images are there before the run begins."""

@@ -82,6 +82,10 @@ class Vm(Machine):
         """Why a container cannot be admitted here; the disk is the host's."""
         return super().refusal(share, disk) or self.host.disk_refusal(disk)
 
+    def trim_cache(self) -> None:
+        """What is in use in the VM now drives out as much of its page cache."""
+        self.images.trim_pages(self.share.memory - self.used)
+
     def note_disk(self) -> None:
         """The host's disk may hold more than ever before."""
         self.host.note_disk()
@@ -192,6 +196,16 @@ class NestedHost(Host):
     def disk_used(self) -> float:
         """Bytes on the disk; the VMs' disks are on the host's."""
         return super().disk_used + sum(vm.disk_used for vm in self.vms)
+
+    @property
+    def page_cache(self) -> float:
+        """Bytes of images in the page caches of the VMs."""
+        return sum(vm.page_cache for vm in self.vms)
+
+    def trim_cache(self) -> None:
+        """The page caches are in the VMs."""
+        for vm in self.vms:
+            vm.trim_cache()
 
     @property
     def pulled(self) -> float:

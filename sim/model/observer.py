@@ -22,7 +22,7 @@ SAMPLES = 500  # of the timeline, over the whole run
 Sink = Callable[[dict[str, NDArray[Any]], Sequence[str], Sequence[str]], None]
 TIMELINE = (
     "time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity", "memory_used", "memory_allocated",
-    "memory_capacity", "in_flight", "arrivals", "completed",
+    "memory_capacity", "in_flight", "arrivals", "completed", "memory_cache",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class Observer:
         self._sink = sink
         self.watchers: list[Callable[[NDArray[Any]], None]] = []  # are shown the rows of requests too
         self._stranded: list[tuple[float, float]] = []
+        self._cached: list[tuple[float, float]] = []
         self.cpu_stranded = 0.0  # core-s promised to services and not used by them, over the measured span
         self._cpu = (np.empty(0), np.empty(0))  # promised cores and core-s used by each service, one sample ago
         self._warmup = warmup
@@ -155,8 +156,9 @@ class Observer:
         if used > machine.cores:  # the mean of a sum of shares: only rounding can pass the capacity
             assert used < machine.cores * (1 + 1e-6), f"{used} of {machine.cores} cores used"
             used = machine.cores
-        promised = simulation.stranded()
-        self._stranded.append((simulation.env.now, promised))
+        self._stranded.append((simulation.env.now, simulation.stranded()))
+        machine.trim_cache()
+        self._cached.append((simulation.env.now, machine.page_cache))
         self._strand_cpu(simulation.cpu_by_service(), simulation.env.now, span)
         self._samples.append(
             (
@@ -167,11 +169,12 @@ class Observer:
                 machine.cpu_held,
                 machine.cores,
                 now["memory"],
-                machine.memory_held,
+                machine.memory_allocated,
                 machine.memory,
                 now["in_flight"],
                 now["arrived"] - before["arrived"],
                 now["completed"] - before["completed"],
+                machine.page_cache,
             )
         )
 
@@ -186,12 +189,11 @@ class Observer:
 
     def stranded_integral(self, warmup: float) -> float:
         """Byte-seconds promised to guests and not used by them over the span, by trapezia over the samples."""
-        times, values = (np.array(column) for column in zip(*self._stranded, strict=True))
-        if len(times) < 2:
-            return 0.0
-        first = np.interp(warmup, times, values)
-        inside = times > warmup
-        return float(np.trapezoid(np.r_[first, values[inside]], np.r_[warmup, times[inside]]))
+        return _trapezia(self._stranded, warmup)
+
+    def cached_integral(self, warmup: float) -> float:
+        """Byte-seconds of images in the page cache over the span, by trapezia over the samples."""
+        return _trapezia(self._cached, warmup)
 
     # tables
 
@@ -224,3 +226,12 @@ class Observer:
         """A row a sample."""
         rows = np.array(self._samples)
         return {name: rows[:, i] for i, name in enumerate(TIMELINE)}
+
+
+def _trapezia(samples: Sequence[tuple[float, float]], begin: float) -> float:
+    """Integral from `begin` (s) on of a curve through samples (time, value)."""
+    times, values = (np.array(column) for column in zip(*samples, strict=True))
+    if len(times) < 2:
+        return 0.0
+    inside = times > begin
+    return float(np.trapezoid(np.r_[np.interp(begin, times, values), values[inside]], np.r_[begin, times[inside]]))

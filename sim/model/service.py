@@ -71,6 +71,11 @@ class ServiceRun:
             notify=getattr(spec.autoscale, "min", 1) == 0,
         )
 
+    @property
+    def cpu_held(self) -> float:
+        """Cores that admission holds for the replicas on this host."""
+        return self.here * self.share.cpu
+
     # wanting more or fewer
 
     @property
@@ -105,6 +110,8 @@ class ServiceRun:
         """Start a replica, or note that admission refuses it (once: not `again`) and return None."""
         simulation = self.simulation
         machine = self.machine.place(self.share, self.disk_of_guest, self.parts)
+        if not isinstance(machine, str):
+            machine = simulation.reclaim.refusal(self.share) or machine
         if isinstance(machine, str):
             if not again:
                 simulation.refused(self, machine)
@@ -124,6 +131,7 @@ class ServiceRun:
         if guest.here:
             self.here += 1
             self.env.plane.promise(slot, self.share.memory)
+            self.simulation.reclaim.settle()
         else:
             self.env.plane.send_away(slot)
         self.simulation.observer.appeared(guest)
@@ -181,13 +189,14 @@ class ServiceRun:
             guest.ready = self.last_ready = self.env.now
         self.env.plane.open(guest.slot)
         self.simulation.observer.event(guest, "ready")
+        self.simulation.reclaim.up(guest)
         if isinstance(self.spec.autoscale, PerRequest):
             self.env.process(self._expire(guest, self.spec.autoscale.keep_alive))
 
     def process_begins(self, guest: Guest) -> None:
         """The guest's process (VMM, shim) exists: it has memory, and burns what an idle guest burns."""
         guest.has_process = True
-        self._charge(guest, self.share.resident)
+        self._charge(guest, guest.share.resident)
         guest.machine.process_begins()
 
     def _charge(self, guest: Guest, amount: float, most: int = layout.UNBOUNDED) -> None:
@@ -197,15 +206,22 @@ class ServiceRun:
 
     def charge_application(self, guest: Guest) -> bool:
         """The application's own memory is in use from now on; False if it is more than it may have."""
-        memory = self.spec.memory
-        left = self.share.application - memory.base
-        if left < 0.0:
+        if guest.share.application < self.spec.memory.base:
             return False
-        most = layout.UNBOUNDED
-        if memory.per_request > 0.0 and not isinf(left):
-            most = min(floor(left / memory.per_request * (1 + 1e-12)), layout.UNBOUNDED)
-        self._charge(guest, self.share.resident + memory.base, most)
+        self._charge(guest, guest.share.resident + self.spec.memory.base, self.most(guest))
         return True
+
+    def most(self, guest: Guest) -> int:
+        """Requests in service that the guest's memory carries, less what its balloon holds."""
+        memory = self.spec.memory
+        left = guest.share.application - guest.balloon - memory.base
+        if memory.per_request == 0.0 or isinf(left):
+            return layout.UNBOUNDED
+        return min(floor(left / memory.per_request * (1 + 1e-12)), layout.UNBOUNDED)
+
+    def bound(self, guest: Guest) -> None:
+        """Its share or its balloon has changed, and with it the requests in service that it carries."""
+        self.env.plane.set_memory(guest.slot, guest.fixed, self.most(guest))
 
     def crash(self, guest: Guest, event: str, detail: str, *, whole: bool = False) -> None:
         """The application (`whole`: the VM's process) dies; what it held fails; it restarts after the back-off."""
@@ -233,7 +249,7 @@ class ServiceRun:
         self.env.forget(guest.slot)
         self.env.plane.kill(guest.slot)
         guest.state = RESTARTING
-        self._charge(guest, self.share.resident if guest.has_process else 0.0)
+        self._charge(guest, guest.share.resident if guest.has_process else 0.0)
 
     def _restart(self, guest: Guest, phases: tuple[str, ...], wait: float) -> Generator[Event, Any, None]:
         try:
@@ -253,17 +269,24 @@ class ServiceRun:
             guest.has_process = False
             guest.machine.process_ends()
         self._charge(guest, 0.0)
+        self._taken_back(guest)
+
+    def _taken_back(self, guest: Guest) -> None:
+        """The guest's memory is given back: what had been merged or ballooned with it is settled anew."""
+        self.simulation.reclaim.down(guest)
+        self.simulation.reclaim.settle()
 
     def leave(self, guest: Guest, destination: Machine) -> None:
         """The guest goes on running elsewhere: whatever it held on this host is given back."""
         if guest.has_process:
             guest.machine.process_ends()
-        guest.machine.give_back(self.share, guest.disk)
+        guest.machine.give_back(guest.share, guest.disk)
         self.env.plane.promise(guest.slot, 0.0)
         self.here -= guest.here
-        destination.hold(self.share, guest.disk)
+        destination.hold(guest.share, guest.disk)
         self.env.plane.send_away(guest.slot)
         guest.machine = destination
+        self._taken_back(guest)
         if guest.state == READY:
             self.charge_application(guest)
         else:
@@ -334,7 +357,8 @@ class ServiceRun:
         del self._at[guest.slot]
         if guest.has_process:
             guest.machine.process_ends()
-        guest.machine.give_back(self.share, guest.disk)
+        guest.machine.give_back(guest.share, guest.disk)
         self.here -= guest.here
+        self._taken_back(guest)
         self.simulation.observer.event(guest, "stopped", guest.stop_reason)
         self.simulation.room_is_free()

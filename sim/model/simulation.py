@@ -18,6 +18,7 @@ from sim.model.guest import Guest
 from sim.model.moves import Moves
 from sim.model.nesting import NestedHost, host_of
 from sim.model.observer import Observer, Sink
+from sim.model.reclaim import Reclaim
 from sim.model.records import RunRecords
 from sim.model.service import ServiceRun
 from sim.model.streams import generator
@@ -57,6 +58,7 @@ class Simulation:
         self.env = HybridEnvironment(self.plane)
         self.stop_stream = generator(scenario.seed, replication, "stop")
         self.machine = host_of(self)
+        self.reclaim = Reclaim(self)
         self.services = [ServiceRun(self, name, spec) for name, spec in expanded]
         for source in closed_sources(expanded, scenario.seed, replication):
             self.plane.add_closed_loop(source.service, source)
@@ -128,7 +130,9 @@ class Simulation:
         guest.service.crash(guest, "oom-kill", f"{self.platform.oom}: {detail}")
 
     def _guest_oom(self, stop: Stop) -> None:
-        self.out_of_memory(self.guest_at(stop.subject), "more requests in service than its memory carries")
+        guest = self.guest_at(stop.subject)
+        if not self.reclaim.deflated(guest):
+            self.out_of_memory(guest, "more requests in service than its memory carries")
 
     def _host_oom(self, stop: Stop) -> None:
         self.reached_density()
@@ -199,7 +203,7 @@ class Simulation:
         used = self.plane.work_by_service()
         if isinstance(self.machine, NestedHost):
             return np.array([self.machine.cpu_held]), np.array([used.sum()])
-        return np.array([s.here * s.share.cpu for s in self.services]), used
+        return np.array([s.cpu_held for s in self.services]), used
 
     def ready_here(self) -> int:
         """Replicas that serve on this host now."""
@@ -251,6 +255,8 @@ class Simulation:
         scenario = self.scenario
         integrals["cpu_stranded"] = self.observer.cpu_stranded
         integrals["memory_stranded"] = self.observer.stranded_integral(self.warmup)
+        if any(phase.shared == "image" for phase in self.platform.startup):
+            integrals["memory_cache"] = self.observer.cached_integral(self.warmup)
         measured = [self.plane.measured(s.index) for s in self.services]
         return RunRecords(
             platform=self.platform.name,

@@ -60,16 +60,23 @@ class GuestKernel(_Part):
 
 
 class Memory(_Part):
-    """Memory that the platform itself costs.
+    """Memory that the platform itself costs, and what of it the host takes back.
 
     `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `guest_os`: OS services
     inside each guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
+    `sharing: ksm` merges, among guests of one image, `ksm_share` of `guest_os` and of the kernel's fixed part.
+    `reclaim: balloon` takes back RAM that a VM does not use when more is promised than there is, at most
+    `balloon_limit` of its RAM.
     """
 
     host: Bytes
     per_guest: Bytes
     guest_os: Bytes
     guest_kernel: GuestKernel | None = None
+    sharing: Literal["none", "ksm"] = "none"
+    ksm_share: Ratio = 0.0
+    reclaim: Literal["none", "balloon"] = "none"
+    balloon_limit: Ratio = 0.0
 
 
 class Disk(_Part):

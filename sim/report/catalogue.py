@@ -59,6 +59,7 @@ METRICS: Final = (
     Metric("memory.used", "ratio", "memory used", HOST),
     Metric("memory.allocated", "ratio", "memory allocated", HOST, "lower"),
     Metric("memory.stranded", "ratio", "memory stranded", HOST, "lower"),
+    Metric("memory.cache", "ratio", "page cache of images", HOST),
     Metric("disk.used", "B", "disk used", WEIGHT, "lower"),
     Metric("network.pulled", "B", "images pulled", WEIGHT, "lower"),
     Metric("guests.mean", "1", "guests, mean", FITS),

@@ -38,6 +38,7 @@ _HOST_RATIOS = {
     "memory.used": ("memory", ("memory_used",)),
     "memory.allocated": ("memory", ("memory_allocated",)),
     "memory.stranded": ("memory", ("memory_stranded",)),
+    "memory.cache": ("memory", ("memory_cache",)),
 }
 
 

@@ -132,8 +132,8 @@ class RunRecords(Protocol):
         """A row a sample: state at `time` (s).
 
         `guests`, `ready`, `in_flight` (1); `cpu_used`, `cpu_allocated`, `cpu_capacity` (cores; used is the
-        mean since the previous sample); `memory_used`, `memory_allocated`, `memory_capacity` (B); `arrivals`,
-        `completed` (requests since the previous sample).
+        mean since the previous sample); `memory_used`, `memory_allocated`, `memory_capacity`, `memory_cache` (B);
+        `arrivals`, `completed` (requests since the previous sample).
         """
 
     @property

@@ -22,6 +22,7 @@ GUESTS |= {"stop_reason": TEXT}
 _STATE = (
     *("time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity"),
     *("memory_used", "memory_allocated", "memory_capacity", "in_flight", "arrivals", "completed"),
+    "memory_cache",
 )
 TIMELINE = _KEY | dict.fromkeys(_STATE, NUMBER)
 EVENTS = _KEY | {"time": NUMBER, "guest": TEXT, "event": TEXT, "detail": TEXT}

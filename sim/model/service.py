@@ -40,6 +40,8 @@ class ServiceRun:
         self.simulation, self.name, self.spec, self.image = simulation, name, spec, image
         self.env, self.machine, self.platform = simulation.env, simulation.machine, platform
         self.share = share_of(platform, size, self.machine.node_memory)
+        self.booted = self.share  # of its guests' beginning: what can be plugged depends on it
+        self.resized = False  # its guests may have different shares
         self.guests: list[Guest] = []  # alive, by number
         self._at: dict[int, Guest] = {}  # on the host (also those that drain), by slot
         self.here = 0  # replicas on this host, also those that drain
@@ -74,6 +76,8 @@ class ServiceRun:
     @property
     def cpu_held(self) -> float:
         """Cores that admission holds for the replicas on this host."""
+        if self.resized:
+            return sum(guest.share.cpu for guest in self.present())
         return self.here * self.share.cpu
 
     # wanting more or fewer
@@ -146,6 +150,10 @@ class ServiceRun:
     def present(self) -> list[Guest]:
         """All replicas on the host, also those that drain."""
         return [guest for guest in self._at.values() if guest.here]
+
+    def everywhere(self) -> list[Guest]:
+        """All replicas, also those that have moved to another host."""
+        return list(self._at.values())
 
     def guests_of_slot(self, slot: int) -> list[Guest]:
         """The replica at a slot of the data plane, if it is one of this service's."""

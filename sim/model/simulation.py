@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.engine import layout
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane, Stop
-from sim.model import memory, scaling
+from sim.model import memory, resizing, scaling
 from sim.model.arrivals import ArrivalStream, closed_sources
 from sim.model.faults import Faults
 from sim.model.guest import Guest
@@ -80,6 +80,7 @@ class Simulation:
         for service in self.services:
             scaling.begin(service)
         self.moves.begin()
+        resizing.begin(self)
         self.faults.begin()
         self.env.process(self.observer.watch(self))
         if self.warmup > 0.0:

@@ -166,6 +166,17 @@ class Move(_Part):
     drain: Annotated[float | None, "duration"] = None
 
 
+class Resize(_Part):
+    """How a guest is given another size while it runs.
+
+    in-place: to any that fits, at once. hotplug: from the size it was started with up to `maximum` x that, at once.
+    none: never.
+    """
+
+    policy: Literal["in-place", "hotplug", "none"]
+    maximum: Annotated[float | None, "factor"] = None
+
+
 class Isolation(_Part):
     """Who falls together.
 
@@ -230,6 +241,7 @@ class Platform(_Part):
     stop: Stop
     move: Move
     isolation: Isolation
+    resize: Resize = Resize(policy="none")
     nested: Nested | None = None
 
     def guest_os_bytes(self, ram: float) -> float:

@@ -5,7 +5,7 @@ from sim.scenario.design import Sweep, load_sweep, numeric, points
 from sim.scenario.distribution import Distribution, parse_distribution
 from sim.scenario.document import Document, apply_overrides
 from sim.scenario.errors import Finding, Problem, ScenarioError
-from sim.scenario.incidents import Fault, Move
+from sim.scenario.incidents import Fault, Move, Resize
 from sim.scenario.loader import load_document, load_scenario, scenario_from_text
 from sim.scenario.placement import Image, Layer, Size
 from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
@@ -44,6 +44,7 @@ __all__ = [
     "Problem",
     "Ramp",
     "RampingRate",
+    "Resize",
     "Scenario",
     "ScenarioError",
     "Service",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sim.scenario.errors import Finding, nearest
+from sim.scenario.errors import Finding, Loc, nearest
 from sim.scenario.placement import ANY
 from sim.scenario.schema import Scenario
 
@@ -17,13 +17,19 @@ def coverage(
     image_lineages: Mapping[str, Sequence[str]],
     known: Collection[str],
 ) -> list[Finding]:
-    """Mistakes in `size` and `image` that only the catalogue can tell.
+    """Mistakes in `size` (of services and resizes) and `image` that only the catalogue can tell.
 
     The lineages are those of the scenario's platforms, by name; `known` are all platforms' names, so that a
     misspelt one is told from one that is merely not compared here.
     """
     findings: list[Finding] = []
     names = sorted({*known, *scenario.platforms, *(step for each in size_lineages.values() for step in each)})
+    for index, resize in enumerate(scenario.resizes):
+        for platform in resize.size:
+            if platform != ANY and platform not in names:
+                loc: Loc = ("resizes", index, "size", platform)
+                allowed, near = f"one of {', '.join(names)}", nearest(platform, names)
+                findings.append(Finding(loc, "an unknown platform", allowed, near, on_key=True))
     for name, service in scenario.services.items():
         for key, given, lineages in (
             ("size", service.size, size_lineages),

@@ -1,16 +1,17 @@
-"""Things that happen to guests by plan: faults and moves."""
+"""Things that happen to guests by plan: faults, moves and resizes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from sim.scenario.errors import Finding
 from sim.scenario.fields import Strict, choice, count, flag, quantity, text
+from sim.scenario.placement import ANY, Size, Sizes
 
-__all__ = ["Fault", "Move"]
+__all__ = ["Fault", "Move", "Resize"]
 
 _FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch")
 Time = Annotated[float, quantity("duration", least=0)]
@@ -81,3 +82,21 @@ class Move(Strict):
     on_no_convergence: Annotated[Literal["force", "abort"], choice("force", "abort")] = Field(
         "abort", description="what to do when copying does not catch up with the writes"
     )
+
+
+class Resize(Strict):
+    """Replicas that are given another size at a time (seconds), as far as the platform allows it and the host has room.
+
+    A platform that the size names in no way is left alone.
+    """
+
+    at: Time = Field(description="when it happens, such as 8h")
+    service: Annotated[str, text()] = Field(description="the service to resize")
+    replica: Index = Field(
+        None, description="the number of the replica to resize; all, and those to come, when left out"
+    )
+    size: Sizes = Field(description="the new size: {cpu: 2, memory: 2GiB}, or such a mapping for each platform")
+
+    def size_on(self, lineage: Sequence[str]) -> Size | None:
+        """The size for the first platform of `lineage` that has one; what holds for every platform comes last."""
+        return next((self.size[name] for name in (*lineage, ANY) if name in self.size), None)

@@ -15,7 +15,7 @@ from sim.scenario import units
 from sim.scenario.errors import Finding, Refused, nearest, show
 from sim.scenario.fields import Context, Human, Info, Strict, bounded, count, quantity, quantity_schema, text, whole
 from sim.scenario.focus import Focus, unknown_services
-from sim.scenario.incidents import Fault, Move
+from sim.scenario.incidents import Fault, Move, Resize
 from sim.scenario.placement import platform_name
 from sim.scenario.services import Service, Services, tenant_names
 
@@ -199,6 +199,9 @@ class Scenario(Strict):
     moves: Annotated[list[Move], _NULL_IS_EMPTY] = Field(
         default_factory=list, description="replicas that move away: [{at, service, …}]"
     )
+    resizes: Annotated[list[Resize], _NULL_IS_EMPTY] = Field(
+        default_factory=list, description="replicas that are given another size: [{at, service, size}]"
+    )
     focus: Focus = Field(
         default_factory=list,
         description="what it is about: metrics (or service/metric) that lead the table and have a plot of their own",
@@ -206,7 +209,7 @@ class Scenario(Strict):
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """Times within the duration; faults and moves of services that exist."""
+        """Times within the duration; faults, moves and resizes of services that exist."""
         duration, warmup = values.get("duration"), values.get("warmup")
         findings: list[Finding] = []
         if duration is not None and isinstance(warmup, float) and warmup >= duration:
@@ -214,7 +217,7 @@ class Scenario(Strict):
             findings.append(Finding(("warmup",), found, "less than the duration"))
         names = _known_services(raw.get("services"))
         findings += [finding.under("focus") for finding in unknown_services(raw.get("focus"), names)]
-        for key in ("faults", "moves"):
+        for key in ("faults", "moves", "resizes"):
             for index, item in enumerate(raw.get(key) or () if isinstance(raw.get(key), list) else ()):
                 if isinstance(item, Mapping):
                     findings += [finding.under(key, index) for finding in _check_incident(item, names, duration)]

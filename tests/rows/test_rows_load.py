@@ -59,6 +59,20 @@ def test_reserved_cores_lie_idle_while_shared_ones_do_not() -> None:
     assert metrics_of("elastic", "container")["memory.stranded"] < found["memory.stranded"] / 5
 
 
+def test_vms_that_are_resized_hold_less_but_not_as_little_as_containers() -> None:
+    """By hand: 4 vCPUs each, 8 for 11 hours of the day: over [10min, 24h] 8 + 2 x 4 x 11 / 23.83 are held."""
+    cores = scenario_of("elastic").host.cores
+    held = 8 + 2 * 4 * 11 / (24 - 1 / 6)
+    found = metrics_of("elastic", "plugged")
+    assert found["cpu.allocated"] * cores == pytest.approx(held, rel=1e-9)
+    assert found["cpu.stranded"] * cores == pytest.approx(held - 20 * 0.3 * 1.0233, rel=0.02)
+    assert metrics_of("elastic", "container")["cpu.stranded"] < found["cpu.stranded"] / 2
+    assert found["memory.stranded"] < 0.8 * metrics_of("elastic", "vm")["memory.stranded"]
+    for service in ("day", "night"):  # up to 3.4 cores of load on 4 are slower than on 8, but not overloaded
+        fixed = metrics_of("elastic", "vm")[f"{service}/response.p99"]
+        assert 1.0 < found[f"{service}/response.p99"] / fixed < 1.3
+
+
 def test_what_containers_do_not_use_off_their_peak() -> None:
     """Load 3 + 2.7 sin: of 3 cores asked for, 2.7 / π are idle on average in each service, within 10 % (noise)."""
     cores = scenario_of("elastic").host.cores

@@ -244,6 +244,10 @@ class DataPlane(Building):
         column: npt.NDArray[np.int32] = self.a.g["serving"]
         return column
 
+    def arrived(self, service: int) -> int:
+        """Requests of a service that have arrived so far."""
+        return int(self.a.s[service]["arrived"])
+
     def measured(self, service: int) -> int:
         """Requests of a service that arrived in the measured span, as the kernel counted them."""
         return int(self.a.s[service]["measured"])

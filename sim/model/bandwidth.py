@@ -53,6 +53,7 @@ class SharedBandwidth:
         self._mark = 0.0
         self._order = count()
         self._alarm = 0
+        self._loaded = 0.0  # bytes/s that something else takes
         self.moved = 0.0  # bytes, over the whole run
 
     def transfer(self, size: float, rate: float = inf, group: str = "") -> Generator[Event, Any, None]:
@@ -78,6 +79,14 @@ class SharedBandwidth:
                 known.n -= 1
                 self._settle()
 
+    def load(self, rate: float) -> None:
+        """Something else takes `rate` bytes/s from now on; a hundredth is left to transfers, so that they end."""
+        rate = min(rate, 0.99 * self.capacity)
+        if rate != self._loaded:
+            self._advance()
+            self._loaded = rate
+            self._settle()
+
     def _advance(self) -> None:
         now = self._env.now
         for known in self._classes.values():
@@ -92,7 +101,7 @@ class SharedBandwidth:
             for group, bound in self._groups.items()
         }
         caps = {key: min(key[1], level_of.get(key[0], inf)) for key in busy}
-        level = _level([(caps[key], known.n) for key, known in busy.items()], self.capacity)
+        level = _level([(caps[key], known.n) for key, known in busy.items()], self.capacity - self._loaded)
         soonest = inf
         for key, known in busy.items():
             known.speed = min(caps[key], level)

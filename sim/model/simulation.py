@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.engine import layout
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane, Stop
-from sim.model import memory, resizing, scaling
+from sim.model import memory, network, resizing, scaling
 from sim.model.arrivals import ArrivalStream, closed_sources
 from sim.model.faults import Faults
 from sim.model.guest import Guest
@@ -81,6 +81,7 @@ class Simulation:
             scaling.begin(service)
         self.moves.begin()
         resizing.begin(self)
+        network.begin(self)
         self.faults.begin()
         self.env.process(self.observer.watch(self))
         if self.warmup > 0.0:

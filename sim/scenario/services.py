@@ -169,6 +169,12 @@ class Service(Strict):
         0.0, description="core-seconds the application needs before it can serve, such as 1.5s"
     )
     request_cpu: Work = Field(description="core-seconds of one request: 25ms, or {lognormal: {mean: 25ms, cv: 1.2}}")
+    request_bytes: Annotated[float, quantity("size", least=0)] = Field(
+        0.0, description="bytes of one request on the host's network, such as 2KB"
+    )
+    response_bytes: Annotated[float, quantity("size", least=0)] = Field(
+        0.0, description="bytes of its answer, such as 100KB"
+    )
     concurrency: Annotated[int, count(1)] = Field(1, description="requests in service at once in one replica")
     queue: Annotated[int | None, count(0, optional=True)] = Field(None, description="longest waiting line of a replica")
     backlog: Annotated[int | None, count(0, optional=True)] = Field(

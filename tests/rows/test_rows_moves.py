@@ -82,6 +82,30 @@ def test_a_pull_takes_its_half_of_the_network() -> None:
     assert run(*alone, other).counters["move_time"] == pytest.approx(in_use() / (50 * MB), rel=0.01)
 
 
+def test_requests_take_their_part_of_the_network() -> None:
+    """50/s of 200 KB and 600 KB are 40 of 100 MB/s: copy and pull take 1 / 0.6 times as long; on a full link, 100."""
+    bare = ["host.network=800Mbit/s", "moves.0.dirty_rate=0MB/s", EVEN, "duration=1h"]
+    sized = ["services.app.request_bytes=200KB", "services.app.response_bytes=600KB"]
+    assert run(*bare).counters["move_time"] == pytest.approx(in_use() / (100 * MB), rel=0.01)
+    assert run(*bare, *sized).counters["move_time"] == pytest.approx(in_use() / (60 * MB), rel=0.01)
+    assert run(*bare, sized[0]).counters["move_time"] == pytest.approx(in_use() / (90 * MB), rel=0.01)
+    full = run(*bare, "services.app.request_bytes=3MB")
+    assert full.counters["move_time"] == pytest.approx(in_use() / MB, rel=0.01)
+    other = (
+        "services.big={image: 20GB, memory: {base: 1MB}, request_cpu: 1ms, size: {cpu: 1, memory: 1GB}, replicas: 1}"
+    )
+    pulls = [run(*bare, *more, other, "moves=[]").guests["startup_pull"][1] for more in ([], sized)]
+    # the pull begins before the app serves and answers, but requests arrive all the time; writing takes 20 s
+    assert pulls == pytest.approx([20_000 / 100 + 20, 20_000 / 60 + 20], rel=0.01)
+
+
+def test_the_requests_of_who_has_moved_pass_it_by() -> None:
+    """Two moves over a link of 100 MB/s that 40 MB/s of requests share: when one of two is gone, 20 are left."""
+    sized = ["services.app.request_bytes=800KB", "services.app.replicas=2", "host.network=800Mbit/s", EVEN]
+    records = run(*sized, "moves.0.dirty_rate=0MB/s", "moves.0.downtime=0.1ms")
+    assert records.counters["move_time"] == pytest.approx(in_use() / (60 * MB) + in_use() / (80 * MB), rel=0.02)
+
+
 @pytest.mark.parametrize("dirty", ["134.3MB/s", "1GB/s"])
 def test_what_does_not_converge_ends_as_asked(dirty: str) -> None:
     volume, bandwidth = in_use(), 128 * 2**20

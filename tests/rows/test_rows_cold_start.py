@@ -1,4 +1,4 @@
-"""The serverless rule against ten experiments on AWS Lambda (tests/rows/data/README.md)."""
+"""The serverless rule against twenty experiments on AWS Lambda (tests/rows/data/README.md)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,26 @@ from sim.scenario import scenario_from_text
 
 from .rows import metrics_of
 
-DATA = Path(__file__).parent / "data" / "lambda_cold_starts.csv"
-ROWS = list(csv.DictReader(DATA.read_text("utf-8").splitlines()))
+DATA = Path(__file__).parent / "data"
+ROWS = [
+    row
+    for file in ("lambda_cold_starts.csv", "lambda_cold_starts_others.csv")
+    for row in csv.DictReader((DATA / file).read_text("utf-8").splitlines())
+]
 NUMBERS = range(len(ROWS))
-COLD_STARTS, MOST = 2500, 600_000  # cold starts to see, and the most requests that it may take
-BATCHES = 20
-# Row 5 (0.1/s) was measured at 0.566 % ± 0.042 %; this model, and the few lines of `rule` below, give 0.71 %: 3.3
-# standard errors. The others hold 3. The stated errors look small: a plain binomial error over 28 hours, which is what
-# such an experiment lasted (from memory), would be 0.074 %.
-SIGMAS = {5: 4.0}
+COLD_STARTS, MOST = 1500, 400_000  # cold starts to see, and the most requests that it may take
+BATCHES = 40
+MEASURED = 0.75 * 28 * 3600  # s that an experiment's probability is of: three quarters of 28 hours
+
+# The worst row, index 5 (0.1004/s): 0.566 % ± 0.042 % was measured, the rule gives 0.71 %: 3.3 of the stated errors.
+# That is the rule: `rule` below, which shares no code with the simulator, says 0.71 % too, and SimFaaS' own run of this
+# row 0.730 % (`examples/04-Experiment-Comparison.ipynb`). What is off is the stated error. Of 2000 such experiments made
+# with the rule (28 hours, cut up and averaged as in data/README.md) the probability scatters by 0.061 %, so this one
+# lies 2.4 of them off (1.7 % lie as far), and its own stated error came out smaller than in 88 % of them. One
+# experiment in 46 lies beyond three of its own stated errors: of twenty, one does so every third time.
+# No mechanism brings this row nearer and leaves the others: with instances kept for 11 minutes instead of 10, for
+# instance, the sum of squares over all twenty rows rises from 55 to 99.
+WORST = 5
 
 SCENARIO = """
 duration: {duration}s
@@ -49,6 +60,7 @@ services:
 class Found(NamedTuple):
     cold: float
     error: float
+    requests: int
     guests: float
     running: float
 
@@ -72,16 +84,46 @@ def run(number: int) -> Found:
     batches = np.histogram(records.guests["requested"], edges)[0] / (rate * span / BATCHES)
     cold = records.cold["function"] / records.requests["function"].arrived
     busy = records.integrals["cpu_request"] + records.integrals["cpu_start"]
-    return Found(cold, batches.std(ddof=1) / sqrt(BATCHES), records.integrals["guests"] / span, busy / span)
+    error = batches.std(ddof=1) / sqrt(BATCHES)
+    requests = records.requests["function"].arrived
+    return Found(cold, error, requests, records.integrals["guests"] / span, busy / span)
+
+
+def apart(number: int) -> tuple[float, float]:
+    """Found − measured probability: in stated standard errors, and in those that such an experiment has by the model.
+
+    Both with the error of the run here. A share's error goes with 1 / √span.
+    """
+    found, row = run(number), ROWS[number]
+    difference = found.cold - float(row["cold_start_probability"])
+    span = found.requests / float(row["arrival_rate_per_s"])
+    stated = sqrt(float(row["cold_start_probability_se"]) ** 2 + found.error**2)
+    expected = found.error * sqrt(span / MEASURED + 1.0)
+    return difference / stated, difference / expected
+
+
+@pytest.mark.parametrize("number", [number for number in NUMBERS if number != WORST])
+def test_cold_start_probability(number: int) -> None:
+    """Within 3 standard errors of the difference, as stated."""
+    assert abs(apart(number)[0]) <= 3.0
+
+
+def test_the_worst_row() -> None:
+    """Beyond 3 of the stated errors, within 3 of those that such an experiment has; and no other row is as far."""
+    stated, expected = apart(WORST)
+    assert 3.0 < stated < 4.0
+    assert 1.5 < expected < 3.0
+    assert stated == max(abs(apart(number)[0]) for number in NUMBERS)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_cold_start_probability(number: int) -> None:
-    """Within 3 standard errors of the difference (row 5: 4)."""
-    found = run(number)
-    measured = float(ROWS[number]["cold_start_probability"])
-    error = sqrt(float(ROWS[number]["cold_start_probability_se"]) ** 2 + found.error**2)
-    assert abs(found.cold - measured) <= SIGMAS.get(number, 3.0) * error
+def test_no_row_is_beyond_the_scatter_of_such_an_experiment(number: int) -> None:
+    assert abs(apart(number)[1]) <= 3.0
+
+
+def test_all_rows_together() -> None:
+    """Twenty squares of errors: 37.6 is passed by chance once in a hundred times (chi-squared, 20 degrees)."""
+    assert sum(apart(number)[1] ** 2 for number in NUMBERS) < 37.6
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -99,16 +141,15 @@ def test_mean_idle_guests(number: int) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_mean_running_guests(number: int) -> None:
-    """Little's law, rate × service time, within 3 %; and from 0.05/s on also what was measured, within 5 %.
+    """Little's law, rate × service time, within 3 %; and what was measured, within 3 standard errors of that.
 
-    At lower rates the measured figure is a handful of samples: 0.0016 is one of 620.
+    It was counted once a minute for three quarters of 28 hours: a mean of so many Poisson numbers.
     """
     row = {name: float(value) for name, value in ROWS[number].items()}
     found = run(number)
     extra = found.cold * (row["service_cold_ms"] - row["service_warm_ms"])
     assert found.running == pytest.approx(row["arrival_rate_per_s"] * (row["service_warm_ms"] + extra) / 1e3, rel=0.03)
-    if row["arrival_rate_per_s"] > 0.05:
-        assert found.running == pytest.approx(row["mean_running"], rel=0.05)
+    assert abs(found.running - row["mean_running"]) <= 3 * sqrt(found.running / (MEASURED / 60))
 
 
 def rule(rate: float, warm: float, extra: float, keep: float, requests: int) -> float:

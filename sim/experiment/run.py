@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.report import Results, ResultsError, RunWriter
+from sim.report import Results, ResultsError, RunWriter, prepare
 from sim.scenario import Scenario, Until
 
 from . import precision, runner
@@ -99,6 +99,8 @@ def run_scenario(
     before any run, when `folder` cannot be written to. A KeyboardInterrupt is caught, and told in the report.
     """
     check_folder(scenario, folder, overwrite)
+    if plots and executor.slots > 1:  # the runs are made elsewhere: this process has nothing else to do
+        prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
         session = _Session(scenario, writer, executor, keep_requests, progress, simulate)
         try:

@@ -20,7 +20,7 @@ _HOMES = {
     "table": ("comparison_table", "make_console", "render"),
     "verdict": ("conclude",),
     "when_to_use": ("Answer", "answers"),
-    "figures": ("save_plots",),
+    "figures": ("prepare", "save_plots"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison as Comparison
     from .comparison import compare as compare
     from .comparison import comparison_dict as comparison_dict
+    from .figures import prepare as prepare
     from .figures import save_plots as save_plots
     from .measures import Row as Row
     from .measures import metrics as metrics

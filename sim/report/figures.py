@@ -28,6 +28,23 @@ STYLE: dict[str, Any] = {
 }
 
 
+def prepare() -> None:
+    """Import in the background what figures and tables need: a second or two that a run can take along."""
+    import threading
+
+    threading.Thread(target=_imports, daemon=True).start()
+
+
+def _imports() -> None:
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure
+    import matplotlib.style
+    import pandas as pd
+    import scipy.special
+
+    del matplotlib, pd, scipy
+
+
 def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
     """Draw every figure that the result has data for, and save it in `folder` (default: the result's `plots/`).
 
@@ -43,7 +60,7 @@ def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
             figure = draw(results)
             if figure is not None:
                 path = target / f"{name}.png"
-                figure.savefig(path, dpi=DPI)
+                _write(figure, path)
                 made.append(path)
     return made
 
@@ -129,6 +146,14 @@ FIGURES: dict[str, Callable[[Results], Figure | None]] = {
     "response-tail": response,
     "allocated-vs-used": allocation,
 }
+
+
+def _write(figure: Figure, path: Path) -> None:
+    """Save a figure. `Figure.savefig` draws everything twice, once to see what there is: half the time of a result."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(DPI)
+    FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]  # matplotlib has no types for it
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -140,16 +140,17 @@ def over_guests(results: Results, column: str, ax: Axes, *, colours: Mapping[str
 
 def _by_time(timeline: Any, colours: Mapping[str, str]) -> dict[str, Any]:
     columns = [name for name in timeline.columns if name not in ("platform", "replication", "time")]
+    present = set(timeline["platform"].unique())
     return {
         name: timeline[timeline["platform"] == name].groupby("time", as_index=False)[columns].mean()
         for name in colours
-        if name in set(timeline["platform"])
+        if name in present
     }
 
 
 def _quantities(ax: Axes, unit: str) -> None:
     """Label the value axis as the table writes the metric."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     from .units import text
 
@@ -160,4 +161,4 @@ def _quantities(ax: Axes, unit: str) -> None:
         ticks = np.asarray(MaxNLocator(6).tick_values(0.0, ax.get_ylim()[1] / power)) * power
         ax.set_yticks(ticks[ticks <= ax.get_ylim()[1]])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit) if value else "0"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_minor_locator(NullLocator())

@@ -174,6 +174,7 @@ def response_tail(
     _plain_seconds(ax)
     ax.set_ylim(top=1.0)
     ax.yaxis.set_major_formatter(_percent_format(digits=6))
+    ax.yaxis.minorticks_off()
     for quantile, tail in (("p50", 0.5), ("p99", 0.01), ("p99.9", 0.001)):
         ax.axhline(tail, color=FAINT, lw=0.8, ls=":")
         ax.annotate(
@@ -230,7 +231,7 @@ def allocated_and_used(
 
 
 def _platforms(frame: pd.DataFrame, colours: Mapping[str, str]) -> list[str]:
-    present = set(frame["platform"])
+    present = set(frame["platform"].unique())
     return [name for name in colours if name in present]
 
 
@@ -295,13 +296,13 @@ def _ink(shade: Any) -> str:
 
 def _plain_seconds(ax: Axes) -> None:
     """Label a log axis of seconds with 1 ms, 10 ms, 1 s …; also 2 and 5 of each decade when there are few."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = ax.get_xlim()
     few = high / low < 10**2.5
     ax.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20))
     ax.xaxis.set_major_formatter(FuncFormatter(_round_seconds))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _round_seconds(value: float, _: int | None = None) -> str:

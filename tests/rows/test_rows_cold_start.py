@@ -31,9 +31,9 @@ MEASURED = 0.75 * 28 * 3600  # s that an experiment's probability is of: three q
 
 # The worst row, index 5 (0.1004/s): 0.566 % ± 0.042 % was measured, the rule gives 0.71 %: 3.3 of the stated errors.
 # That is the rule: `rule` below, which shares no code with the simulator, says 0.71 % too, and SimFaaS' own run of this
-# row 0.730 % (`examples/04-Experiment-Comparison.ipynb`). What is off is the stated error. Of 2000 such experiments made
-# with the rule (28 hours, cut up and averaged as in data/README.md) the probability scatters by 0.061 %, so this one
-# lies 2.4 of them off (1.7 % lie as far), and its own stated error came out smaller than in 88 % of them. One
+# row 0.730 % (`examples/04-Experiment-Comparison.ipynb`). What is off is the stated error. Of 2000 such experiments
+# made with the rule (28 hours, cut up and averaged as in data/README.md) the probability scatters by 0.061 %, so this
+# one lies 2.4 of them off (1.7 % lie as far), and its own stated error came out smaller than in 88 % of them. One
 # experiment in 46 lies beyond three of its own stated errors: of twenty, one does so every third time.
 # No mechanism brings this row nearer and leaves the others: with instances kept for 11 minutes instead of 10, for
 # instance, the sum of squares over all twenty rows rises from 55 to 99.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,15 @@ def load_checked(
     Beyond the file's own mistakes, platforms that the catalogue does not know or whose overrides are wrong are
     refused, and services without a size or an image for a platform. Raises ScenarioError with every mistake.
     """
-    return checked(with_options(load_document(path, overrides), platforms, replications, seed))
+    document = load_document(path, overrides)
+    return checked(with_options(document, platforms, replications, seed), _raw_platforms(document))
 
 
-def checked(document: Document) -> Scenario:
-    """The scenario of a raw tree, checked against the catalogue too. Raises ScenarioError with every mistake."""
+def checked(document: Document, also: Iterable[str] = ()) -> Scenario:
+    """The scenario of a raw tree, checked against the catalogue too. Raises ScenarioError with every mistake.
+
+    `also`: further names that sizes and images may be given for: the file's own platforms where others are run.
+    """
     problems: list[Problem] = []
     scenario: Scenario | None = None
     try:
@@ -55,7 +59,7 @@ def checked(document: Document) -> Scenario:
             scenario,
             {name: each.size_lineage for name, each in platforms.items()},
             {name: each.image_lineage for name, each in platforms.items()},
-            names(),
+            {*names(), *also},
         )
         findings += _metric_findings(scenario)
     problems += [document.problem(_as_in_tree(finding, document.tree)) for finding in findings]

@@ -36,6 +36,16 @@ class Line:
     """How far the best is ahead of the next best, at least 0 on the mean, in the metric's unit."""
     same: bool = False
     """Whether one way is better and all platforms are equal."""
+    found: Mapping[str, Mapping[int, float]] = field(default_factory=dict, repr=False)
+    """Platform → replication → value."""
+    paired: bool = True
+
+    def ahead(self, name: str, other: str) -> Interval | None:
+        """How much better `name` is than `other`, in the metric's unit; None without a replication to compare."""
+        difference = _difference(self.found[other], self.found[name], self.paired)
+        if difference is None or self.metric.better != "lower":
+            return difference
+        return Interval(0.0 - difference.mean, difference.half, difference.count)
 
 
 @dataclass(frozen=True)
@@ -190,7 +200,8 @@ def _line(
     best, rival, lead = _best(metric, values, found, paired)
     clear = lead is not None and lead.excludes_zero
     same = lead is None and len(best) > 1
-    return Line(metric, service, values, differences, ratios, [] if same else best, clear, rival, lead, same)
+    best = [] if same else best
+    return Line(metric, service, values, differences, ratios, best, clear, rival, lead, same, found, paired)
 
 
 def _difference(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:

@@ -86,6 +86,7 @@ def _metrics_of(
     yield from _longest("deploy.time", getattr(records, "deploy", {}), service)
     yield from _shares(records, service)
     if service == ALL:
+        yield from _lost(records)
         yield from _host(records)
 
 
@@ -109,6 +110,37 @@ def _requests(records: RunRecords, service: str) -> Iterator[tuple[str, float]]:
     waited = sum(tally.waiting_count for tally in tallies)
     if waited:
         yield "waiting.mean", sum(tally.waiting_sum for tally in tallies) / waited
+
+
+def _lost(records: RunRecords) -> Iterator[tuple[str, float]]:
+    """Of the requests that were rejected, failed or timed out: what the host was doing in that sample of the timeline.
+
+    `lost.starting`: some replica was starting. `lost.full`: none was, and there were as many guests as when the host
+    refused one for the first time. A request is lost in the sample in which it leaves without an answer.
+    """
+    line = records.timeline
+    if any(name not in line for name in ("time", "arrivals", "completed", "in_flight", "guests")):
+        return
+    time = _floats(line["time"])
+    gone = _floats(line["arrivals"])[1:] - _floats(line["completed"])[1:] - np.diff(_floats(line["in_flight"]))
+    gone = np.where(time[1:] > records.warmup, np.maximum(gone, 0.0), 0.0)
+    if gone.sum() == 0.0:
+        return
+    starting = _starting(records.guests, time)
+    full = np.zeros(len(gone), dtype=bool)
+    if records.density_max is not None:
+        full = ~starting & (_floats(line["guests"])[1:] >= records.density_max)
+    yield "lost.starting", float(gone[starting].sum() / gone.sum())
+    yield "lost.full", float(gone[full].sum() / gone.sum())
+
+
+def _starting(guests: Mapping[str, NDArray[Any]], time: Array) -> NDArray[np.bool_]:
+    """Whether a guest was starting at any moment of each sample, shape (samples - 1,)."""
+    begun, ready, stopped = (_floats(guests[name]) for name in ("requested", "ready", "stopped"))
+    ended = np.where(np.isnan(ready), np.where(np.isnan(stopped), np.inf, stopped), ready)
+    before = np.searchsorted(np.sort(begun), time[1:], side="right")
+    after = np.searchsorted(np.sort(ended), time[:-1], side="right")
+    return before > after
 
 
 def _tallies(records: RunRecords, service: str) -> list[RequestTally]:

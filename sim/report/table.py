@@ -12,7 +12,8 @@ from .measures import ALL
 from .statistics import FEWEST, Interval
 from .units import spread, text, times
 from .verdict import conclude
-from .when_to_use import TITLE, answers
+from .when_to_use import TITLE
+from .when_to_use import sentences as when_to_use
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -88,7 +89,7 @@ class ComparisonView:
         yield Text("\n".join(_legend(comparison, detail)), style="dim")
         for title, told in (
             ("In short", conclude(comparison)),
-            (TITLE, [answer.sentence() for answer in answers(comparison)]),
+            (TITLE, when_to_use(comparison)),
         ):
             if told:
                 yield Text(f"\n{title}", style="bold")

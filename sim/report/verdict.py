@@ -4,8 +4,9 @@ them.
 Rules, in the order of the lines:
 1. who completed the greater share of the requests, and what became of the others;
 2. response p99 and the SLO;
-3. start-up, scale-out and refused starts; introduced by "Likely why" only if the platform that served the
-   smallest share is also the one that started and scaled out slowest;
+3. start-up, scale-out and refused starts, and what the host was doing while the platform that served the fewest lost
+   requests; introduced by "Likely why" only if most of them were lost while replicas were starting, and it is also the
+   platform that started and scaled out slowest;
 4. how many guests fit;
 5. memory and CPU: used, allocated, overhead;
 6. how sure all this is.
@@ -80,7 +81,9 @@ def _fate(comparison: Comparison, platform: str) -> str:
 def _response(comparison: Comparison) -> Iterator[str]:
     line = comparison.line("response.p99")
     if line is not None:
-        yield f"Response p99: {_ranked(line)}."
+        shares = _shares(comparison).values()
+        equal = not shares or max(shares) - min(shares) < SAME_SHARE
+        yield f"Response p99{'' if equal else ' of completed requests'}: {_ranked(line)}."
     held = _means(comparison, "slo.met")
     if held:
         words = {name: _held(part, comparison.replications[name]) for name, part in held.items()}
@@ -110,17 +113,32 @@ def _starts(comparison: Comparison) -> Iterator[str]:
     if refused:
         told = ", ".join(f"{name} {text(round(count), '1')}" for name, count in refused.items())
         yield f"Starts that the host refused: {told}."
+    yield from _when_lost(comparison)
+
+
+def _when_lost(comparison: Comparison) -> Iterator[str]:
+    """What the host was doing while the platform that served the smallest share lost its requests."""
+    shares = _shares(comparison)
+    worst = list(shares)[-1] if shares else ""
+    parts = [_means(comparison, metric).get(worst) for metric in ("lost.starting", "lost.full")]
+    if parts[0] is None or parts[1] is None or (len(shares) > 1 and max(shares.values()) - shares[worst] < SAME_SHARE):
+        return
+    rest = max(0.0, 1.0 - parts[0] - parts[1])
+    starting, full, neither = (text(part, "ratio") for part in (parts[0], parts[1], rest))
+    told = f"{starting} while replicas were starting, {full} while the host was full, {neither} while neither"
+    yield f"Of what {worst} lost, {told}."
 
 
 def _explains(comparison: Comparison) -> bool:
-    """Whether the platform that served the fewest is by far the slowest to start and to scale out."""
+    """Whether the platform that served the fewest lost most while starting, and is by far the slowest at that."""
     shares = _shares(comparison)
     start, scale = _means(comparison, "startup.p50"), _means(comparison, "scale_out.time")
     if len(shares) < 2 or set(start) != set(shares) or set(scale) != set(shares):
         return False
     best, worst = next(iter(shares)), list(shares)[-1]
     return (
-        shares[best] - shares[worst] >= SAME_SHARE
+        _means(comparison, "lost.starting").get(worst, 0.0) > 0.5
+        and shares[best] - shares[worst] >= SAME_SHARE
         and max(start, key=lambda name: start[name]) == worst
         and max(scale, key=lambda name: scale[name]) == worst
         and start[worst] > 2 * start[best]

@@ -1,9 +1,13 @@
 """When to use which platform, by a scenario's numbers and nothing beyond them.
 
-A question is answered by metrics of the whole scenario ("all"), one answer a metric that at least two platforms have.
-The winner has the better mean; it is *clear* if the 95 % interval of the difference to the next best excludes 0
-(paired over replications where they met the same traffic; `Line.lead`). Below three replications there is no interval,
-and the answer says so.
+A question is answered by metrics of the whole scenario ("all"), one answer a metric that at least two platforms have;
+questions without one are named. Platforms within `ALIKE` of the best mean win together. A winner is *clear* if the 95 %
+interval of its difference to the best of the others excludes 0 (paired over replications where they met the same
+traffic). Below three replications there is no interval, and the answer says so.
+
+Some answers need more than the metric. A percentile is of completed requests: it has no winner where another platform
+completed more of them. A host that never refused a guest has no density, only at least as many guests as it had. And
+the memory that guests were promised tells how many would fit only where all platforms had as many of them.
 """
 
 from __future__ import annotations
@@ -14,24 +18,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .comparison import Comparison, Line
-from .statistics import Interval
+from .statistics import Interval, paired_difference, unpaired_difference
 from .units import share, spread, text, times
 
 TITLE: Final = "When to use which, by these numbers"
 QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "density": ("density.max",),
+    "density": ("density.max", "memory.allocated"),
     "start-up": ("startup.p50",),
     "tail": ("response.p99",),
     "isolation": ("blast.guests", "blast.requests"),
     "moving": ("move.time", "move.downtime"),
     "elasticity": ("scale_out.time", "memory.stranded"),
 }
+ALIKE: Final = 0.01  # relative difference of means below which nobody would choose by them
 SERVED_ALIKE: Final = 0.0005  # shares of completed requests closer than this compare the same requests
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One metric's answer to a question. `values`: means by platform, better first, in the metric's unit."""
+    """One metric's answer to a question. `values`: means by platform, better first, in `unit`."""
 
     question: str
     metric: str
@@ -40,12 +45,14 @@ class Answer:
     better: str
     values: Mapping[str, float]
     best: Sequence[str]
-    """Platforms with the best mean; empty where all are the same."""
+    """Platforms with the best mean, and those within `ALIKE` of it; empty where that is all, or nothing can be told."""
     rival: str | None
     """The next best."""
     lead: Interval | None
     """How much better the best is than the next best (>= 0 in the better direction)."""
     note: str = ""
+    untold: str = ""
+    """Why there is no winner, where the numbers cannot name one."""
 
     @property
     def clear(self) -> bool:
@@ -54,34 +61,33 @@ class Answer:
 
     def sentence(self) -> str:
         """The answer in words."""
-        told = ", ".join(f"{name} {text(value, self.unit)}" for name, value in self.values.items())
+        told = f"{self.label.strip()}: " + ", ".join(f"{name} {text(x, self.unit)}" for name, x in self.values.items())
         note = f" ({self.note})" if self.note else ""
+        if self.untold:
+            return f"{self.question}: cannot be told, {self.untold}. {told}{note}"
         if not self.best or self.rival is None or self.lead is None:
-            return f"{self.question}: the same on all. {self._label}: {told}{note}"
+            alike = len(set(self.values.values())) == 1
+            return f"{self.question}: {'the same on all' if alike else 'alike within 1 %'}. {told}{note}"
         if self.lead.half is None:
-            who = f"{' and '.join(self.best)}, on the mean alone"
-            sure = f", no interval from {self.lead.count} replication{'' if self.lead.count == 1 else 's'}"
+            who = f"{_and(self.best)}, on the mean alone"
         else:
-            who, sure = (" and ".join(self.best), "") if self.clear else ("no clear winner", ", 0 is in the interval")
+            who = _and(self.best) if self.clear else "no clear winner"
+        unsure = "" if self.clear or self.lead.half is None else ", 0 is in the interval"
         more = "more" if self.better == "higher" else "less"
-        apart = f"{self.best[0]} {self._lead()}{self._times()} {more} than {self.rival}{sure}"
-        return f"{self.question}: {who}. {self._label}: {told}; {apart}{note}"
-
-    @property
-    def _label(self) -> str:
-        return self.label.strip()
+        return f"{self.question}: {who}. {told}; {self.best[0]} {self._lead()} {more} than {self.rival}{unsure}{note}"
 
     def _lead(self) -> str:
         assert self.lead is not None
-        return spread(self.lead, self.unit, sign=True).lstrip("+")  # a difference: of percentages, points
-
-    def _times(self) -> str:
         assert self.rival is not None
-        values = sorted((self.values[self.best[0]], self.values[self.rival]))
-        return f" ({times(values[1] / values[0])})" if values[0] > 0.0 else ""
+        words = spread(self.lead, self.unit, sign=True).lstrip("+")  # a difference: of percentages, points
+        low, high = sorted((self.values[self.best[0]], self.values[self.rival]))
+        if low <= 0.0:
+            return words
+        part = high / low
+        return f"{words} ({times(part) if part >= 1.1 else f'{100 * (part - 1):.1f} %'})"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data in SI units."""
+        """Plain data; values and lead in `unit`."""
         lead = self.lead and {"mean": self.lead.mean, "half_width_95": self.lead.half, "replications": self.lead.count}
         return {
             "question": self.question,
@@ -108,37 +114,128 @@ def answers(comparison: Comparison) -> list[Answer]:
     return found
 
 
+def sentences(comparison: Comparison) -> list[str]:
+    """The answers in words, a line each; then what cannot be answered. Nothing where nothing can."""
+    found = answers(comparison)
+    if not found:
+        return []
+    lines = [answer.sentence() for answer in found]
+    means_only = [answer.lead.count for answer in found if answer.lead is not None and answer.lead.half is None]
+    if means_only:
+        count = min(means_only)
+        lines.append(f"On the mean alone: {count} replication{'' if count == 1 else 's'}, so no interval.")
+    missing = [question for question in QUESTIONS if question not in {answer.question for answer in found}]
+    if missing:
+        lines.append(f"This scenario has no numbers on {', '.join(missing)}.")
+    return lines
+
+
 def _answer(comparison: Comparison, question: str, line: Line) -> Answer | None:
     """None where fewer than two platforms can be compared."""
-    better = line.metric.better
-    numbers = {name: value.mean for name, value in line.values.items()}
-    if better is None or len(numbers) < 2 or not all(map(math.isfinite, numbers.values())):
-        return None
-    ranked = dict(sorted(numbers.items(), key=lambda item: item[1], reverse=better == "higher"))
-    if not line.best and not line.same:
-        return None  # no replication that both have
-    if line.lead is not None and line.lead.mean < 0.0:
-        return None  # the replications that both have say otherwise than the means of all
-    note = _served(comparison, ranked) if line.metric.name.startswith("response.") else ""
-    missing = [name for name in comparison.platforms if name not in numbers]
-    if missing:
-        note = "; ".join(part for part in (note, f"no such number for {', '.join(missing)}") if part)
     metric = line.metric
+    numbers = {name: value.mean for name, value in line.values.items()}
+    missing = [name for name in comparison.platforms if name not in numbers]
+    bounded = _never_refused(comparison, missing) if metric.name == "density.max" else {}
+    if bounded:
+        return _at_least(comparison, question, line, bounded)
+    if metric.name == "memory.allocated" and not _as_many_guests(comparison):
+        return None
+    if metric.better is None or len(numbers) < 2 or not all(map(math.isfinite, numbers.values())):
+        return None
+    ranked = sorted(numbers, key=lambda name: numbers[name], reverse=metric.better == "higher")
+    best = [name for name in ranked if _alike(numbers[name], numbers[ranked[0]])]
+    rival = next((name for name in ranked if name not in best), None)
+    lead = line.ahead(best[0], rival) if rival is not None else None
+    if any(line.ahead(ranked[0], name) is None for name in ranked):
+        return None  # no replication that both have
+    if lead is not None and lead.mean < 0.0:
+        return None  # the replications that both have say otherwise than the means of all
+    served = _served(comparison, ranked) if metric.name.startswith("response.") else {}
+    notes = (
+        [f"of completed requests: {', '.join(f'{name} {share(x)}' for name, x in served.items())}"] if served else []
+    )
+    untold = ""
+    if served and served[best[0]] < max(served.values()) - SERVED_ALIKE:
+        untold, rival, lead, best = f"{best[0]} completed fewer requests", None, None, []
+    if missing:
+        notes.append(f"no such number for {', '.join(missing)}")
+    scale = _bytes(comparison, metric.name)
     return Answer(
-        question, metric.name, metric.label, metric.unit, better, ranked, line.best, line.rival, line.lead, note
-    )  # fmt: skip
+        question,
+        metric.name,
+        metric.label,
+        "B" if scale != 1.0 else metric.unit,
+        metric.better,
+        {name: numbers[name] * scale for name in ranked},
+        best if rival is not None else (),
+        rival,
+        lead and Interval(lead.mean * scale, None if lead.half is None else lead.half * scale, lead.count),
+        "; ".join(notes),
+        untold,
+    )
 
 
-def _served(comparison: Comparison, ranked: Mapping[str, float]) -> str:
-    """A percentile is of completed requests: say so where the platforms completed different shares."""
+def _at_least(comparison: Comparison, question: str, line: Line, bounded: Mapping[str, Interval]) -> Answer:
+    """Density where some hosts refused a guest and others never did: those have at least as many as they had."""
+    peak = comparison.line("guests.peak")
+    assert peak is not None
+    means = {name: value.mean for name, value in (*line.values.items(), *bounded.items())}
+    ranked = sorted(means, key=lambda name: means[name], reverse=True)
+    known = next(name for name in ranked if name in line.values)
+    best = [name for name in ranked if name in bounded and means[name] > means[known]]
+    note = f"{_and([name for name in ranked if name in bounded])} never refused one: at least so many"
+    metric = line.metric
+    told = question, metric.name, metric.label, metric.unit, "higher", {name: means[name] for name in ranked}
+    if not best:
+        return Answer(*told, (), None, None, note, f"no other had more guests than fit on {known}")
+    difference = paired_difference if comparison.paired else _unpaired
+    lead = difference(line.found[known], peak.found[best[0]])
+    return Answer(*told, best, known, lead, note)
+
+
+def _unpaired(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
+    return unpaired_difference(a.values(), b.values())
+
+
+def _never_refused(comparison: Comparison, names: Sequence[str]) -> dict[str, Interval]:
+    """Most guests that these had at once, of those that were never refused one."""
+    peak, refused = comparison.line("guests.peak"), comparison.line("guests.refused")
+    if peak is None or refused is None:
+        return {}
+    there = [name for name in names if name in peak.values and name in refused.values]
+    return {name: peak.values[name] for name in there if refused.values[name].mean == 0.0}
+
+
+def _as_many_guests(comparison: Comparison) -> bool:
+    line = comparison.line("guests.mean")
+    means = [] if line is None else [value.mean for value in line.values.values()]
+    return bool(means) and _alike(min(means), max(means))
+
+
+def _alike(a: float, b: float) -> bool:
+    return abs(a - b) <= ALIKE * max(abs(a), abs(b))
+
+
+def _bytes(comparison: Comparison, metric: str) -> float:
+    """Bytes in one, for a share of the host's memory where its size is known."""
+    return comparison.host.get("memory", 1.0) if metric.startswith("memory.") else 1.0
+
+
+def _served(comparison: Comparison, names: Sequence[str]) -> dict[str, float]:
+    """Share of requests that each completed, where that differs."""
     arrived, completed = comparison.line("requests.arrived"), comparison.line("requests.completed")
     if arrived is None or completed is None:
-        return ""
+        return {}
     shares = {
         name: completed.values[name].mean / arrived.values[name].mean
-        for name in ranked
+        for name in names
         if name in completed.values and name in arrived.values and arrived.values[name].mean > 0
     }
-    if len(shares) < 2 or max(shares.values()) - min(shares.values()) < SERVED_ALIKE:
-        return ""
-    return f"of completed requests: {', '.join(f'{name} {share(part)}' for name, part in shares.items())}"
+    if len(shares) < len(names) or max(shares.values()) - min(shares.values()) < SERVED_ALIKE:
+        return {}
+    return shares
+
+
+def _and(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

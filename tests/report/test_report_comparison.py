@@ -181,9 +181,26 @@ def test_the_verdict_names_the_better_platform_with_numbers() -> None:
     assert 3 <= len(lines) <= 6
     assert lines[0].startswith("burst: container served 99.1 % of 106,316 requests in time, vm 57.3 %.")
     assert "timed out" in lines[0]
-    assert any(line.startswith("Likely why: start-up p50 container 2.03 s, vm 33.6 s (×17).") for line in lines)
+    starts = next(line for line in lines if line.startswith("Start-up p50 container 2.03 s, vm 33.6 s (×17)."))
+    assert "Of what vm lost, 27.1 % while replicas were starting, 0 % while the host was full" in starts
     assert any("vm 12.3 GiB" in line or "12.3 GiB allocated" in line for line in lines)
     assert "95 % intervals" in lines[-1]
+
+
+def lost(starting: float, full: float) -> list[str]:
+    slow = {"vm": [30.0] * 3, "container": [1.0] * 3}
+    rows = rows_of("requests.arrived", {"vm": [100.0] * 3, "container": [100.0] * 3})
+    rows += rows_of("requests.completed", {"vm": [80.0] * 3, "container": [99.0] * 3})
+    rows += rows_of("lost.starting", {"vm": [starting] * 3}) + rows_of("lost.full", {"vm": [full] * 3})
+    return conclude(compare("x", rows + rows_of("startup.p50", slow) + rows_of("scale_out.time", slow)))
+
+
+def test_start_up_is_a_reason_only_where_requests_were_lost_meanwhile() -> None:
+    told = [line for line in lost(0.75, 0.0) if line.startswith("Likely why")]
+    assert len(told) == 1
+    assert "what vm lost" in told[0]
+    assert not any("why" in line for line in lost(0.25, 0.75))
+    assert any("what vm lost" in line for line in lost(0.25, 0.75))
 
 
 def test_start_up_is_no_reason_when_the_slow_starter_serves_best() -> None:

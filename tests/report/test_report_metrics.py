@@ -49,6 +49,22 @@ def by_name(records: FakeRecords, service: str = "all", scenario: FakeScenario |
     return {row.metric: row.value for row in rows if row.service == service}
 
 
+def test_what_the_host_was_doing_while_requests_were_lost() -> None:
+    # starts: 0-9 and 8-10 s, 12-16 s, from 19 s on; a sample's lost = arrived - completed - more in flight
+    time = np.arange(0.0, 21.0)
+    lost = np.zeros(21)
+    lost[[5, 11, 12, 13, 18, 20]] = [99, 1, 2, 4, 8, 16]  # 99 of them in the transient; 11 to 12 s: before a start
+    in_flight = np.where(time < 15, 3.0, 5.0)
+    completed = np.full(21, 7.0) - np.diff(in_flight, prepend=in_flight[0])
+    line = {"time": time, "arrivals": 7.0 + lost, "completed": completed, "in_flight": in_flight,
+            "guests": np.where(time < 18, 3.0, 4.0)}  # fmt: skip
+    found = by_name(tiny(timeline=line, density_max=4))
+    assert found["lost.starting"] == pytest.approx((2 + 4 + 16) / 31)  # the sample to 12 s holds the start at 12 s
+    assert found["lost.full"] == pytest.approx(8 / 31)
+    assert by_name(tiny(timeline=line, density_max=None))["lost.full"] == 0.0
+    assert "lost.full" not in by_name(tiny(timeline=line | {"arrivals": np.full(21, 7.0)}))
+
+
 def test_request_counts_add_up_over_services() -> None:
     found = by_name(tiny())
     assert (found["requests.arrived"], found["requests.completed"]) == (8, 4)

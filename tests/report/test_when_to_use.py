@@ -10,7 +10,7 @@ import pytest
 from sim.report import Answer, Row, answers, compare, comparison_dict, render
 
 UNITS = {"response.p99": "s", "startup.p50": "s", "move.time": "s", "move.downtime": "s", "scale_out.time": "s",
-         "blast.requests": "ratio", "memory.stranded": "ratio"}  # fmt: skip
+         "blast.requests": "ratio", "memory.stranded": "ratio", "memory.allocated": "ratio"}  # fmt: skip
 
 
 def rows_of(metric: str, values: Mapping[str, Sequence[float]]) -> list[Row]:
@@ -67,14 +67,15 @@ def test_below_three_replications_the_value_only(count: int) -> None:
     assert one.lead is not None
     assert (one.lead.half, one.clear) == (None, False)
     assert one.sentence().startswith("moving: container, on the mean alone.")
-    assert f"no interval from {count} replication" in one.sentence()
     assert "±" not in one.sentence()
+    rows = rows_of("move.downtime", {"vm": [0.3] * count, "container": [0.1] * count})
+    assert f"On the mean alone: {count} replication" in render(compare("x", rows))
 
 
 def test_equal_numbers_are_told_as_equal() -> None:
     one = answer(rows_of("blast.guests", {"vm": [1.0] * 3, "microvm": [1.0] * 3}))
     assert (list(one.best), one.rival, one.lead) == ([], None, None)
-    assert one.sentence() == "isolation: the same on all. guests lost per event: vm 1, microvm 1"
+    assert one.sentence() == "isolation: the same on all. guests hit per event: vm 1, microvm 1"
 
 
 def test_a_question_without_numbers_has_no_answer() -> None:
@@ -101,9 +102,58 @@ def test_platforms_without_the_number_are_named() -> None:
 def test_a_tail_of_fewer_requests_is_told_with_the_shares() -> None:
     rows = rows_of("response.p99", {"vm": [0.1] * 3, "container": [0.2] * 3})
     rows += rows_of("requests.arrived", {"vm": [100.0] * 3, "container": [100.0] * 3})
-    one = answer(rows + rows_of("requests.completed", {"vm": [90.0] * 3, "container": [99.5] * 3}))
-    assert one.note == "of completed requests: vm 90.0 %, container 99.5 %"
+    one = answer(rows + rows_of("requests.completed", {"vm": [99.5] * 3, "container": [90.0] * 3}))
+    assert one.note == "of completed requests: vm 99.5 %, container 90.0 %"
+    assert (one.best, one.clear) == (["vm"], True)
     assert answer(rows + rows_of("requests.completed", {"vm": [99.5] * 3, "container": [99.5] * 3})).note == ""
+
+
+def test_a_tail_is_not_won_by_answering_fewer_requests() -> None:
+    rows = rows_of("response.p99", {"vm": [0.1] * 3, "container": [0.2] * 3})
+    rows += rows_of("requests.arrived", {"vm": [100.0] * 3, "container": [100.0] * 3})
+    one = answer(rows + rows_of("requests.completed", {"vm": [90.0] * 3, "container": [99.5] * 3}))
+    assert (list(one.best), one.lead, one.clear) == ([], None, False)
+    assert one.sentence().startswith("tail: cannot be told, vm completed fewer requests. response p99: vm 100 ms")
+
+
+def test_platforms_within_a_hundredth_win_together() -> None:
+    rows = rows_of("startup.p50", {"vm": [30.0] * 3, "gvisor": [1.009, 1.008, 1.007], "container": [1.0] * 3})
+    one = answer(rows, platforms=["vm", "gvisor", "container"])
+    assert (one.best, one.rival, one.clear) == (["container", "gvisor"], "vm", True)
+    assert "container 29.0 s (×30) less than vm" in one.sentence()
+    near = answer(rows_of("startup.p50", {"vm": [1.009] * 3, "container": [1.0] * 3}))
+    assert (list(near.best), near.clear) == ([], False)
+    assert near.sentence().startswith("start-up: alike within 1 %.")
+    apart = answer(rows_of("startup.p50", {"vm": [1.05] * 3, "container": [1.0] * 3}))
+    assert "(5.0 %) less than vm" in apart.sentence()
+
+
+def refusing(most: float, peak: float) -> list[Row]:
+    rows = rows_of("density.max", {"vm": [8.0] * 3}) if most else []
+    rows += rows_of("guests.refused", {"vm": [4.0] * 3, "container": [0.0] * 3})
+    return rows + rows_of("guests.peak", {"vm": [8.0] * 3, "container": [peak] * 3})
+
+
+def test_a_host_that_never_refused_has_at_least_as_many() -> None:
+    one = answer(refusing(8, 30), platforms=["vm", "container"])
+    assert (one.best, one.rival, one.clear) == (["container"], "vm", True)
+    assert "container 22 (×3.8) more than vm (container never refused one: at least so many)" in one.sentence()
+    one = answer(refusing(8, 8), platforms=["vm", "container"])
+    assert (list(one.best), one.clear) == ([], False)
+    assert one.sentence().startswith("density: cannot be told, no other had more guests than fit on vm.")
+    assert answers(compare("x", refusing(0, 30))) == [], "none refused"
+
+
+@pytest.mark.parametrize(("guests", "told"), [([10.0] * 3, True), ([9.0] * 3, False)])
+def test_memory_promised_tells_density_for_as_many_guests_only(guests: list[float], told: bool) -> None:
+    rows = rows_of("memory.allocated", {"vm": [0.5] * 3, "container": [0.1] * 3})
+    found = answers(compare("x", rows + rows_of("guests.mean", {"vm": [10.0] * 3, "container": guests})))
+    assert [one.question for one in found] == (["density"] if told else [])
+
+
+def test_what_cannot_be_answered_is_named() -> None:
+    shown = render(compare("x", rows_of("startup.p50", {"vm": [2.0] * 3, "container": [1.0] * 3})), width=200)
+    assert "This scenario has no numbers on density, tail, isolation, moving, elasticity." in shown
 
 
 def test_all_six_questions_in_order_in_the_table_and_in_json() -> None:

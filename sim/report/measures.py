@@ -115,11 +115,11 @@ def _requests(records: RunRecords, service: str) -> Iterator[tuple[str, float]]:
 def _lost(records: RunRecords) -> Iterator[tuple[str, float]]:
     """Of the requests that were rejected, failed or timed out: what the host was doing in that sample of the timeline.
 
-    `lost.starting`: some replica was starting. `lost.full`: none was, and there were as many guests as when the host
-    refused one for the first time. A request is lost in the sample in which it leaves without an answer.
+    `lost.starting`: some replica was starting. `lost.full`: none was, and as many guests were ready as there were when
+    the host refused one for the first time. A request is lost in the sample in which it leaves without an answer.
     """
     line = records.timeline
-    if any(name not in line for name in ("time", "arrivals", "completed", "in_flight", "guests")):
+    if any(name not in line for name in ("time", "arrivals", "completed", "in_flight", "ready")):
         return
     time = _floats(line["time"])
     gone = _floats(line["arrivals"])[1:] - _floats(line["completed"])[1:] - np.diff(_floats(line["in_flight"]))
@@ -129,7 +129,8 @@ def _lost(records: RunRecords) -> Iterator[tuple[str, float]]:
     starting = _starting(records.guests, time)
     full = np.zeros(len(gone), dtype=bool)
     if records.density_max is not None:
-        full = ~starting & (_floats(line["guests"])[1:] >= records.density_max)
+        ready = _floats(line["ready"])
+        full = ~starting & (np.minimum(ready[1:], ready[:-1]) >= records.density_max)
     yield "lost.starting", float(gone[starting].sum() / gone.sum())
     yield "lost.full", float(gone[full].sum() / gone.sum())
 

@@ -7,13 +7,14 @@ traffic). Below three replications there is no interval, and the answer says so.
 
 Some answers need more than the metric. A percentile is of completed requests: it has no winner where another platform
 completed more of them. A host that never refused a guest has no density, only at least as many guests as it had. And
-the memory that guests were promised tells how many would fit only where all platforms had as many of them.
+the memory that guests were promised tells how many would fit only where all platforms had as many of them; what they
+left unused, not where each host was filled to its own limit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -138,7 +139,7 @@ def _answer(comparison: Comparison, question: str, line: Line) -> Answer | None:
     bounded = _never_refused(comparison, missing) if metric.name == "density.max" else {}
     if bounded:
         return _at_least(comparison, question, line, bounded)
-    if metric.name == "memory.allocated" and not _as_many_guests(comparison):
+    if metric.name in _OF_GUESTS and not _OF_GUESTS[metric.name](comparison):
         return None
     if metric.better is None or len(numbers) < 2 or not all(map(math.isfinite, numbers.values())):
         return None
@@ -206,10 +207,24 @@ def _never_refused(comparison: Comparison, names: Sequence[str]) -> dict[str, In
     return {name: peak.values[name] for name in there if refused.values[name].mean == 0.0}
 
 
+def _same_task(comparison: Comparison) -> bool:
+    """Not each host filled to its own limit."""
+    density = comparison.line("density.max")
+    filled = density is not None and all(name in density.values for name in comparison.platforms)
+    return not filled or _as_many_guests(comparison)
+
+
 def _as_many_guests(comparison: Comparison) -> bool:
     line = comparison.line("guests.mean")
     means = [] if line is None else [value.mean for value in line.values.values()]
     return bool(means) and _alike(min(means), max(means))
+
+
+_OF_GUESTS: Final[Mapping[str, Callable[[Comparison], bool]]] = {
+    "memory.allocated": _as_many_guests,
+    "memory.stranded": _same_task,
+}
+"""Metrics that more guests make greater, and where they can be compared."""
 
 
 def _alike(a: float, b: float) -> bool:

@@ -57,7 +57,7 @@ def test_what_the_host_was_doing_while_requests_were_lost() -> None:
     in_flight = np.where(time < 15, 3.0, 5.0)
     completed = np.full(21, 7.0) - np.diff(in_flight, prepend=in_flight[0])
     line = {"time": time, "arrivals": 7.0 + lost, "completed": completed, "in_flight": in_flight,
-            "guests": np.where(time < 18, 3.0, 4.0)}  # fmt: skip
+            "ready": np.where(time < 17, 3.0, 4.0)}  # fmt: skip
     found = by_name(tiny(timeline=line, density_max=4))
     assert found["lost.starting"] == pytest.approx((2 + 4 + 16) / 31)  # the sample to 12 s holds the start at 12 s
     assert found["lost.full"] == pytest.approx(8 / 31)

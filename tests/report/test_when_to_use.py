@@ -151,6 +151,14 @@ def test_memory_promised_tells_density_for_as_many_guests_only(guests: list[floa
     assert [one.question for one in found] == (["density"] if told else [])
 
 
+def test_what_fuller_hosts_leave_unused_is_no_elasticity() -> None:
+    rows = rows_of("memory.stranded", {"vm": [0.1] * 3, "container": [0.5] * 3})
+    rows += rows_of("guests.mean", {"vm": [15.0] * 3, "container": [60.0] * 3})
+    assert [one.question for one in answers(compare("x", rows))] == ["elasticity"]
+    rows += rows_of("density.max", {"vm": [16.0] * 3, "container": [64.0] * 3})
+    assert [one.question for one in answers(compare("x", rows))] == ["density"]
+
+
 def test_what_cannot_be_answered_is_named() -> None:
     shown = render(compare("x", rows_of("startup.p50", {"vm": [2.0] * 3, "container": [1.0] * 3})), width=200)
     assert "This scenario has no numbers on density, tail, isolation, moving, elasticity." in shown
@@ -160,6 +168,7 @@ def test_all_six_questions_in_order_in_the_table_and_in_json() -> None:
     metrics = ("density.max", "startup.p50", "response.p99", "blast.guests", "blast.requests", "move.time",
                "move.downtime", "scale_out.time", "memory.stranded")  # fmt: skip
     rows = [row for metric in metrics for row in rows_of(metric, {"vm": [2.0, 2.1, 2.2], "container": [0.4] * 3})]
+    rows += rows_of("guests.mean", {"vm": [5.0] * 3, "container": [5.0] * 3})
     comparison = compare("x", rows)
     found = answers(comparison)
     assert [one.metric for one in found] == list(metrics)

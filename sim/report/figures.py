@@ -82,7 +82,7 @@ def timeline(results: Results) -> Figure | None:
         plots.transient(panel, warmup)
         panel.margins(x=0)
     note = "; shaded: transient, not measured" if warmup > 0 else ""
-    panels[3].set_xlabel(f"simulated time (s){note}")
+    plots.simulated_time(panels[3], note)
     figure.suptitle(f"{results.name}: the run over time{_mean_of(frame)}")
     return figure
 

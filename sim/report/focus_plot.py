@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import plots
-from .catalogue import describe
+from .catalogue import Metric, describe
 from .comparison import Line, focus_lines
 from .tables import TIMELINE
 from .units import spread
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _APART = 30.0  # greatest / least mean from which bars on one linear scale hide the small ones
 _CURVES = {"memory.used": "memory_used", "memory.allocated": "memory_allocated", "cpu.allocated": "cpu_allocated"}
+_WIDE = 14  # letters over a bar from which it would touch the next one's
 _ACROSS = 3  # panels side by side
 
 
@@ -91,9 +92,11 @@ def bars(line: Line, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
         ax.errorbar(places, means, yerr=(low, high), fmt="none", capsize=4, ecolor=plots.INK)
     for place, name, top in zip(places, names, means + high, strict=True):
         words = spread(line.values[name], line.metric.unit)
+        if len(words) > _WIDE and len(colours) > 2:
+            words = words.replace(" ±", "\n±")
         at = (place, top)
         ax.annotate(words, at, xytext=(0, 8 if apart else 3), textcoords="offset points", ha="center", fontsize=9)
-    ax.set_title(line.metric.label + (" (log scale)" if apart else ""))
+    ax.set_title(_title(line.metric) + (" (log scale)" if apart else ""))
     ax.set_xticks(range(len(colours)), [name if name in names else f"{name}\n(none)" for name in colours])
     ax.set_xlim(-0.6, len(colours) - 0.4)
     _quantities(ax, line.metric.unit)
@@ -106,15 +109,14 @@ def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, 
     frame = results.timeline
     kind = column.partition("_")[0]
     if column in ("cpu_used", "memory_used"):
-        ax.set_xlabel("simulated time (s)")
-        return plots.resource(frame, ax, colours=colours, kind=kind)
+        return plots.simulated_time(plots.resource(frame, ax, colours=colours, kind=kind))
     for name, own in _by_time(frame, colours).items():
         scale = plots.GIB if kind == "memory" else 1.0
         ax.plot(own["time"], own[column] / scale, color=colours[name], lw=1.6, label=name)
     ax.set_ylabel({"memory": "GiB", "cpu": "cores"}.get(kind, column.replace("_", " ")))
-    ax.set_xlabel("simulated time (s)")
     ax.set_title(column.replace("_", " "))
     ax.set_ylim(bottom=0)
+    plots.simulated_time(ax)
     ax.legend(loc="best", frameon=False, fontsize=9)
     return ax
 
@@ -148,17 +150,37 @@ def _by_time(timeline: Any, colours: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _title(metric: Metric) -> str:
+    """A metric's label, with the noun that it has from its block in a table."""
+    label, parts = metric.label.strip(), metric.name.split(".")
+    if parts[0] == "requests" and label == parts[1].replace("_", " "):
+        return f"requests {label}"
+    return f"start-up phase {label}" if parts[0] == "startup" and len(parts) == 3 else label
+
+
 def _quantities(ax: Axes, unit: str) -> None:
-    """Label the value axis as the table writes the metric."""
+    """Label the value axis: one unit for all of a linear axis, so that its labels can be compared."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     from .units import text
 
+    top = ax.get_ylim()[1]
     if unit == "B" and ax.get_yscale() == "log":
         ax.yaxis.set_major_locator(LogLocator(base=2, numticks=7))
     elif unit == "B":
-        power = 2.0 ** (10 * int(np.log2(max(ax.get_ylim()[1], 1.0)) // 10))
-        ticks = np.asarray(MaxNLocator(6).tick_values(0.0, ax.get_ylim()[1] / power)) * power
-        ax.set_yticks(ticks[ticks <= ax.get_ylim()[1]])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit) if value else "0"))
+        power = 2.0 ** (10 * int(np.log2(max(top, 1.0)) // 10))
+        ticks = np.asarray(MaxNLocator(6).tick_values(0.0, top / power)) * power
+        ax.set_yticks(ticks[ticks <= top])
+
+    def label(value: float, _: object) -> str:
+        if value == 0.0:
+            return "0"
+        if unit == "s":
+            scale, name = (1e-3, "ms") if (value if ax.get_yscale() == "log" else top) < 0.9999 else (1.0, "s")
+            return f"{value / scale:,.6g} {name}"
+        if unit == "ratio":
+            return f"{100.0 * value:.6g} %"
+        return f"{value:,.6g}{' /s' if unit == '1/s' else ''}" if unit in ("1", "1/s") else text(value, unit)
+
+    ax.yaxis.set_major_formatter(FuncFormatter(label))
     ax.yaxis.set_minor_locator(NullLocator())

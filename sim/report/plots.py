@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 
 # Okabe and Ito 2008, "Color universal design": told apart with every common form of colour blindness
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+USUAL = ("vm", "microvm", "container", "container-in-vm", "kata", "gvisor", "native")  # in the order of the colours
 INK, FAINT = "#333333", "#999999"
 GIB = 2.0**30
+_TAIL_FROM = 0.9  # share of slower requests from which on the tail is drawn: the quickest tenth is not what is asked
+_IN_HOURS = 7200.0  # s that an axis of time is long, from which it is labelled in hours
 _FAR_BELOW = 0.4  # peak / capacity below which the scale ends at the peak
 _LABELLED_FROM = 0.09  # share of a bar below which a phase has no room for its name
 
 
 def palette(platforms: Sequence[str]) -> dict[str, str]:
-    """Give each platform a colour, the same in every figure."""
-    return {name: OKABE_ITO[number % len(OKABE_ITO)] for number, name in enumerate(platforms)}
+    """Give each platform a colour: those of the catalogue the same in every result, the others what is left."""
+    own = {name: number for number, name in enumerate(USUAL) if name in platforms}
+    spare = [number for number in range(len(OKABE_ITO)) if number not in own.values()] or [*range(len(OKABE_ITO))]
+    others = [name for name in platforms if name not in own]
+    own |= {name: spare[number % len(spare)] for number, name in enumerate(others)}
+    return {name: OKABE_ITO[own[name]] for name in platforms}
 
 
 # ---------------------------------------------------------------- over time
@@ -62,10 +69,12 @@ def resource(timeline: pd.DataFrame, ax: Axes, *, colours: Mapping[str, str], ki
         "cpu": (1.0, "cores", "How much CPU is allocated, how much is used?"),
         "memory": (GIB, "GiB", "How much memory is allocated, how much is used?"),
     }[kind]
-    for name, frame in _over_time(timeline, colours):
+    series = _over_time(timeline, colours)
+    for number, (name, frame) in enumerate(series, 1):
         allocated, used = frame[f"{kind}_allocated"] / scale, frame[f"{kind}_used"] / scale
-        ax.plot(frame["time"], allocated, color=colours[name], lw=1.4, ls="--", label=f"{name} allocated")
-        ax.plot(frame["time"], used, color=colours[name], lw=1.4, label=f"{name} used")
+        width = 1.4 + 1.2 * (len(series) - number)  # equal curves lie on one another: the first is the widest
+        ax.plot(frame["time"], allocated, color=colours[name], lw=width, ls="--", label=f"{name} allocated")
+        ax.plot(frame["time"], used, color=colours[name], lw=width, label=f"{name} used")
     peak = float(timeline[[f"{kind}_allocated", f"{kind}_used"]].max().max()) / scale
     _mark_capacity(ax, float(timeline[f"{kind}_capacity"].max()) / scale, peak, unit)
     ax.set_ylabel(unit)
@@ -77,6 +86,22 @@ def transient(ax: Axes, warmup: float) -> Axes:
     """Shade the part from 0 to `warmup` (s) that is not measured."""
     if warmup > 0:
         ax.axvspan(0, warmup, color=FAINT, alpha=0.18, lw=0)
+    return ax
+
+
+def simulated_time(ax: Axes, note: str = "") -> Axes:
+    """Label the axis of simulated time: seconds, or hours from two hours on."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    low, high = ax.get_xlim()
+    if high - low < _IN_HOURS:
+        ax.set_xlabel(f"simulated time (s){note}")
+        return ax
+    steps = (1.0, 2.0, 3.0, 4.0, 6.0, 12.0, 24.0, 48.0, 96.0, 168.0)
+    step = next((step for step in steps if (high - low) / 3600.0 / step <= 8), steps[-1])
+    ax.xaxis.set_major_locator(MultipleLocator(3600.0 * step))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 3600.0:g}"))
+    ax.set_xlabel(f"simulated time (h){note}")
     return ax
 
 
@@ -171,6 +196,9 @@ def response_tail(
             ax.fill_betweenx(wide.index, seconds.min(axis=1), seconds.max(axis=1), color=colours[name], alpha=0.2, lw=0)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    slow = own[own["probability"] <= _TAIL_FROM]["seconds"]
+    if len(slow) and slow.min() > 0.0:
+        ax.set_xlim(left=slow.min() / 1.5)
     _plain_seconds(ax)
     ax.set_ylim(top=1.0)
     ax.yaxis.set_major_formatter(_percent_format(digits=6))

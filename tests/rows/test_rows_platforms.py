@@ -87,7 +87,7 @@ def test_nested_blast_radius() -> None:
 
 
 def test_nested_start_up() -> None:
-    """A container takes 1.57 s (create, netns, network, run, application) in a VM that is up, 29.2 s more in a new one."""
+    """A container's 1.57 s (create, netns, network, run, application) where the VM is up; 29.2 s more where not."""
     starts = records_of("nested", "container-in-vm").guests
     latency = starts["ready"] - starts["requested"]
     new = ~np.isnan(starts["startup_vm"])

@@ -36,6 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-plot", action="store_true")
     parser.add_argument("--theory", action="store_true", help="compute the true answers again and stop")
     parser.add_argument("--growth", action="store_true", help="how this simulator's own cost grows, and stop")
+    parser.add_argument("--sweep", action="store_true", help="a sweep by one worker and by two, and stop")
+    parser.add_argument("--pairing", action="store_true", help="what common random numbers are worth, and stop")
     return parser.parse_args()
 
 
@@ -64,6 +66,14 @@ def main() -> int:
     if options.theory:
         print_theory(console)
         return 0
+    if options.pairing:
+        from benchmarks.pairing import print_pairing
+
+        return print_pairing(console, quick=options.quick)
+    if options.sweep:
+        from benchmarks.sweep_speed import print_sweep_speed
+
+        return print_sweep_speed(console, quick=options.quick)
     harness.pin(options.core)
     if options.growth:
         from benchmarks.growth import print_growth_of_cost

@@ -127,6 +127,8 @@ def _print(made: SweepResult, folder: Path, plots: Sequence[Path], lines: Sequen
             "reused": made.reused,
             "failed": made.failed,
             "wall_s": round(made.seconds, 3),
+            "run_s": round(made.run_seconds, 3),
+            "run_cpu_s": round(made.run_cpu, 3),
             "plots": [str(path) for path in plots],
             "crossings": list(lines),
         }

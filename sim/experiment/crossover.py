@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.report.statistics import FEWEST, LEVEL, t_quantile
+
 from .executor import Executor, SerialExecutor
-from .statistics import CONFIDENCE, t_quantile
 from .sweep import Evaluate, evaluate_run
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Crossing:
     """One crossing: below `at` the platform `below` is better, above it `above` is.
 
     `low` and `high` bound it with the asked confidence; -inf or inf where the interval leaves the values that were run.
-    Both are None when there are fewer than two replications.
+    Both are None when there are fewer than three replications.
     """
 
     at: float
@@ -72,7 +73,7 @@ def crossover(
     b: str,
     metric: str,
     better: Literal["lower", "higher"],
-    confidence: float = CONFIDENCE,
+    confidence: float = LEVEL,
     runs: int = 0,
 ) -> Crossover:
     """Find every crossing of the mean of `differences` (n, replications), a - b, along ascending `values` (n,).
@@ -97,7 +98,7 @@ def crossover(
 
 
 def crossover_of(
-    table: pd.DataFrame, axis: str, a: str, b: str, metric: str, service: str = "all", confidence: float = CONFIDENCE
+    table: pd.DataFrame, axis: str, a: str, b: str, metric: str, service: str = "all", confidence: float = LEVEL
 ) -> Crossover:
     """Crossover from the table of a sweep along one of its axes (a column of numbers).
 
@@ -143,7 +144,7 @@ def find_crossover(
     whole: bool = False,
     executor: Executor | None = None,
     evaluate: Evaluate = evaluate_run,
-    confidence: float = CONFIDENCE,
+    confidence: float = LEVEL,
 ) -> Crossover:
     """Search between `low` and `high`: `points` values first, then halving around the first crossing.
 
@@ -267,7 +268,7 @@ def _sign_changes(mean: Array, signs: Sequence[int]) -> list[tuple[float, int]]:
 
 def _crossing(where: Array, delta: Array, place: float, below: str, above: str, confidence: float) -> Crossing:
     at = _value(where, place)
-    if delta.shape[1] < 2:
+    if delta.shape[1] < FEWEST:
         return Crossing(at, None, None, below, above)
     t = t_quantile((1 + confidence) / 2, delta.shape[1] - 1)
     low = _edge(where, delta, place, t, -1)

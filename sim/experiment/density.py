@@ -12,9 +12,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from sim.report.statistics import FEWEST
+
 from . import runner
 from .executor import Executor, SerialExecutor
-from .objectives import FEWEST, Broke, Observation, Verdict, full_share, judge
+from .objectives import Broke, Observation, Verdict, full_share, judge
 
 Observe: TypeAlias = Callable[[Any, str, int], Observation]
 """(scenario, platform, replication) -> observation; picklable."""

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from .statistics import CONFIDENCE, lower_bound, upper_bound
+from sim.report.statistics import FEWEST, LEVEL, lower_bound, upper_bound
 
-FEWEST = 3
-"""Replications before an objective is judged early: with two, t is too wide to say anything."""
 CLEAR = 0.999
 """Confidence (one-sided) at which an early answer is taken: that all replications would say otherwise is unlikely."""
 FULL = 0.99
@@ -85,14 +83,14 @@ class Verdict:
 
 
 def judge(
-    scenario: Any, observations: Sequence[Observation], maximum: int, confidence: float = CONFIDENCE
+    scenario: Any, observations: Sequence[Observation], maximum: int, confidence: float = LEVEL
 ) -> Verdict | None:
     """Judge a load from its replications so far; None: more are needed. At `maximum` there is always an answer.
 
-    Services with an `slo` are those of `scenario.expanded()`. Raises ValueError for fewer than 2 as `maximum`.
+    Services with an `slo` are those of `scenario.expanded()`. Raises ValueError for fewer than 3 as `maximum`.
     """
-    if maximum < 2:
-        raise ValueError(f"a confidence bound needs at least 2 replications, not {maximum}")
+    if maximum < FEWEST:
+        raise ValueError(f"a confidence bound needs at least {FEWEST} replications, not {maximum}")
     found = _objectives(scenario, observations)
     count = len(observations)
     if _exact(observations) or any(not all(map(math.isfinite, each.values)) for each in found):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .statistics import CONFIDENCE, mean_interval, t_quantile
+from sim.report.statistics import LEVEL, mean_interval, t_quantile
 
 FEWEST = 5
 """Replications before a first decision: fewer make the variance too uncertain, and stopping too early likely
@@ -25,7 +25,7 @@ class Rule:
     within: float
     maximum: int
     minimum: int = FEWEST
-    confidence: float = CONFIDENCE
+    confidence: float = LEVEL
 
     def __post_init__(self) -> None:
         """Refuse a rule that cannot be followed (ValueError)."""
@@ -53,7 +53,7 @@ def decide(rule: Rule, series: Mapping[Hashable, Sequence[float]], replications:
     """Decide after `replications`; `series` holds the metric of each (platform, service), a value a replication.
 
     Every series must be precise. Replications that lack the metric are missing from its series; a series of fewer
-    than two values is not precise.
+    than three values is not precise.
     """
     first = min(max(rule.minimum, 2), rule.maximum)
     if replications < first:
@@ -73,8 +73,7 @@ def decide(rule: Rule, series: Mapping[Hashable, Sequence[float]], replications:
 
 
 def _relative_width(values: Sequence[float], confidence: float) -> float:
-    interval = mean_interval(values, confidence)
-    return math.inf if interval is None else interval.relative_half_width
+    return mean_interval(values, confidence).relative if values else math.inf
 
 
 def _needed(values: Sequence[float], rule: Rule) -> int:
@@ -82,11 +81,10 @@ def _needed(values: Sequence[float], rule: Rule) -> int:
 
     Rounded down to three quarters, because an overshoot costs whole runs and one more decision costs nothing.
     """
-    interval = mean_interval(values, rule.confidence)
-    if interval is None or not math.isfinite(interval.relative_half_width):
-        return len(values) + 1
-    count = interval.count
-    error = interval.relative_half_width / t_quantile((1 + rule.confidence) / 2, count - 1) * math.sqrt(count)
+    count, width = len(values), _relative_width(values, rule.confidence)
+    if not math.isfinite(width):
+        return count + 1
+    error = width / t_quantile((1 + rule.confidence) / 2, count - 1) * math.sqrt(count)
     normal = t_quantile((1 + rule.confidence) / 2, 1e6)
     return int(min(0.75 * (normal * error / rule.within) ** 2, rule.maximum))
 

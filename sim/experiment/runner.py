@@ -80,7 +80,7 @@ def transient(scenario: Scenario, platform: str) -> float | None:
     """
     from sim.model.simulation import simulate
 
-    from .statistics import transient_end
+    from .transient import transient_end
 
     pilot = simulate(scenario.model_copy(update={"warmup": 0.0}), platform_of(scenario, platform), 0)
     return transient_end(pilot.timeline["time"], pilot.timeline["in_flight"])

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import CONFIDENCE
+from sim.report.statistics import LEVEL
+
 from .sweep import Plan
 from .sweep_store import SweepError
 
@@ -146,7 +147,7 @@ def response(table: pd.DataFrame, metric: str, platform: str, minus: str | None 
     return means.to_numpy(dtype=np.float64)
 
 
-def analyse(drawn: Design, values: Array, confidence: float = CONFIDENCE) -> Sensitivity:
+def analyse(drawn: Design, values: Array, confidence: float = LEVEL) -> Sensitivity:
     """Effects of a design's parameters on `values` (points,).
 
     sobol: total indices (Jansen's estimator) with bootstrap intervals; morris: mu* (Campolongo et al. 2007); samples:

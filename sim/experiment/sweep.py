@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sim.scenario import Sweep, points
 
@@ -83,11 +83,8 @@ class SweepResult:
     failed: int
     seconds: float
     run_seconds: float
-
-    @property
-    def overhead(self) -> float:
-        """Real time beyond the runs, s a run made now (of one worker's time: give it one worker to measure)."""
-        return (self.seconds - self.run_seconds) / self.made if self.made else 0.0
+    run_cpu: float
+    """CPU time inside the runs, s: what other processes on the machine take does not count."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,15 @@ class _Batch:
     runs: tuple[Planned, ...]
     scenarios: Mapping[int, Any]
     alone: bool = False
+
+
+class _Done(NamedTuple):
+    """What a worker gives back: all rows of a batch (encoded), real and CPU time inside its runs (s), and failures."""
+
+    encoded: bytes
+    seconds: float
+    cpu: float
+    failed: int
 
 
 class VersionMismatch(Exception):
@@ -113,13 +119,15 @@ def warm_up() -> None:
     runner.warm_up()
 
 
-def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> tuple[bytes, float, int]:
-    """On the worker: rows of all runs of a batch (encoded), the seconds they took, and how many failed."""
+def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> _Done:
+    """On the worker: make all runs of a batch."""
     if fingerprint() != expected:
         raise VersionMismatch("a worker has another version of hostsim installed than this process")
+    started = time.thread_time()
     finished = [_run(run, batch.scenarios[run.point], evaluate) for run in batch.runs]
+    cpu = time.thread_time() - started
     failed = sum(run.error is not None for run in finished)
-    return encode(finished), sum(run.seconds for run in finished), failed
+    return _Done(encode(finished), sum(run.seconds for run in finished), cpu, failed)
 
 
 def _run(run: Planned, scenario: Any, evaluate: Evaluate) -> Finished:
@@ -262,6 +270,7 @@ class _Session:
         self._failed = sum(state.failed for run, state in kept.items() if run in wanted)
         self._made = 0
         self._run_seconds = 0.0
+        self._run_cpu = 0.0
         self._suspects: list[Planned] = []
         self._waiting: list[bytes] = []
         self._flushed = time.perf_counter()
@@ -286,7 +295,14 @@ class _Session:
         """The numbers of this session."""
         seconds = time.perf_counter() - self._clock
         return SweepResult(
-            self._store.table, self._total, self._made, self._reused, self._failed, seconds, self._run_seconds
+            self._store.table,
+            self._total,
+            self._made,
+            self._reused,
+            self._failed,
+            seconds,
+            self._run_seconds,
+            self._run_cpu,
         )
 
     def _consume(self, batches: Iterable[_Batch]) -> None:
@@ -298,22 +314,23 @@ class _Session:
                     self._flush()
                 self._report()
 
-    def _take(self, outcome: Outcome[_Batch, tuple[bytes, float, int]]) -> None:
+    def _take(self, outcome: Outcome[_Batch, _Done]) -> None:
         batch = outcome.task
         if outcome.result is not None:
-            encoded, seconds, failed = outcome.result
+            done = outcome.result
         elif outcome.lost and not batch.alone:
             self._suspects.extend(batch.runs)
             return
         elif outcome.lost:
             runs = [Finished(run.id, (), 0.0, f"WorkerDied: {outcome.error}", lost=True) for run in batch.runs]
-            encoded, seconds, failed = encode(runs), 0.0, len(runs)
+            done = _Done(encode(runs), 0.0, 0.0, len(runs))
         else:  # not a run's own error (that is data): the code, the wiring, the message
             raise SweepError(f"the workers cannot make the runs: {outcome.error}") from outcome.error
-        self._waiting.append(encoded)
+        self._waiting.append(done.encoded)
         self._made += len(batch.runs)
-        self._failed += failed
-        self._run_seconds += seconds
+        self._failed += done.failed
+        self._run_seconds += done.seconds
+        self._run_cpu += done.cpu
 
     def _flush(self) -> None:
         if self._waiting:

@@ -1,7 +1,9 @@
 """How sure a mean over replications, or a difference between two platforms, is.
 
-Student's t (Law, "Simulation Modeling and Analysis", 5th ed., eq. 4.12; paired differences: section 10.2.1;
-Welch's form where the replications cannot be paired: section 10.2.2). No interval below three replications.
+A replication gives one value of a metric (a percentile of its own requests is one value too), and values of different
+replications are independent, so everything here is over replications. Student's t: Law, "Simulation Modeling and
+Analysis", 5th ed., eq. 4.12; paired differences: section 10.2.1; Welch's form where the replications cannot be paired:
+Welch, Biometrika 34 (1947), Law section 10.2.2. Nothing is said from fewer than three replications.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LEVEL = 0.95
-FEWEST = 3  # replications below which no interval is given: with two, t is 12.7 and says nothing
-SAME = 1e-9  # relative difference below which two values are the same number
+"""Confidence of an interval unless the caller says otherwise (ratio)."""
+FEWEST = 3
+"""Replications below which nothing is said: with two, t is 12.7 and the interval useless."""
+SAME = 1e-9
+"""Relative difference below which two values are the same number."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,35 @@ class Interval:
     """Replications behind it."""
 
     @property
+    def low(self) -> float:
+        """Lower end; −inf without an interval."""
+        return -math.inf if self.half is None else self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end; inf without an interval."""
+        return math.inf if self.half is None else self.mean + self.half
+
+    @property
+    def relative(self) -> float:
+        """Half width / |mean|: 0 when both are 0, infinite when only the mean is or there is no interval."""
+        if self.half is None:
+            return math.inf
+        if self.half == 0.0:
+            return 0.0
+        return self.half / abs(self.mean) if self.mean else math.inf
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether the interval is there and does not hold zero."""
         return self.half is not None and abs(self.mean) > self.half
 
 
-def student_t(level: float, freedom: float) -> float:
-    """Two-sided quantile of Student's t: P(|T| <= t) = `level` with `freedom` degrees of freedom."""
-    from scipy.special import stdtrit
+def t_quantile(probability: float, freedom: float) -> float:
+    """Quantile of Student's t with `freedom` (> 0) degrees of freedom at `probability` (0..1)."""
+    from scipy.special import stdtrit  # a tenth of the import time of scipy.stats
 
-    return float(stdtrit(freedom, 0.5 + level / 2))
+    return float(stdtrit(freedom, probability))
 
 
 def mean_interval(values: Iterable[float], level: float = LEVEL) -> Interval:
@@ -43,10 +67,25 @@ def mean_interval(values: Iterable[float], level: float = LEVEL) -> Interval:
     count = len(sample)
     if count == 0:
         raise ValueError("a mean of nothing")
-    mean = math.fsum(sample) / count
     if count < FEWEST:
-        return Interval(mean, None, count)
-    return Interval(mean, student_t(level, count - 1) * math.sqrt(_variance(sample, mean) / count), count)
+        return Interval(math.fsum(sample) / count, None, count)
+    mean, error = _mean_and_error(sample)
+    return Interval(mean, t_quantile((1 + level) / 2, count - 1) * error, count)
+
+
+def upper_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
+    """One-sided upper confidence bound for the mean of replications; None for fewer than three."""
+    sample = list(values)
+    if len(sample) < FEWEST:
+        return None
+    mean, error = _mean_and_error(sample)
+    return mean + t_quantile(level, len(sample) - 1) * error
+
+
+def lower_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
+    """One-sided lower confidence bound for the mean of replications; None for fewer than three."""
+    bound = upper_bound((-value for value in values), level)
+    return None if bound is None else -bound
 
 
 def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Interval | None:
@@ -58,24 +97,32 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: flo
 
 def unpaired_difference(a: Iterable[float], b: Iterable[float], level: float = LEVEL) -> Interval | None:
     """Interval of mean(b) − mean(a) for independent replications (Welch); None when one side is empty."""
-    first, second = list(a), list(b)
-    if not first or not second:
+    samples = list(a), list(b)
+    if not all(samples):
         return None
-    means = [math.fsum(sample) / len(sample) for sample in (first, second)]
-    difference = 0.0 if _same(*means) else means[1] - means[0]
-    count = min(len(first), len(second))
+    first, second = (math.fsum(sample) / len(sample) for sample in samples)
+    difference = 0.0 if _same(first, second) else second - first
+    count = min(map(len, samples))
     if count < FEWEST:
         return Interval(difference, None, count)
-    parts = [_variance(sample, mean) / len(sample) for sample, mean in zip((first, second), means, strict=True)]
-    if sum(parts) == 0.0:
+    variances = [_mean_and_error(sample)[1] ** 2 for sample in samples]
+    if sum(variances) == 0.0:
         return Interval(difference, 0.0, count)
-    weights = sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, (first, second), strict=True))
-    freedom = sum(parts) ** 2 / weights
-    return Interval(difference, student_t(level, freedom) * math.sqrt(sum(parts)), count)
+    weights = sum(each**2 / (len(sample) - 1) for each, sample in zip(variances, samples, strict=True))
+    freedom = sum(variances) ** 2 / weights
+    return Interval(difference, t_quantile((1 + level) / 2, freedom) * math.sqrt(sum(variances)), count)
 
 
-def _variance(sample: list[float], mean: float) -> float:
-    return math.fsum((value - mean) ** 2 for value in sample) / (len(sample) - 1)
+def _mean_and_error(sample: list[float]) -> tuple[float, float]:
+    """Mean and its standard error; exactly 0 error when all values are equal. Raises ValueError on NaN or infinity."""
+    if not all(map(math.isfinite, sample)):
+        raise ValueError("an interval needs finite values; drop the replications that lack the metric first")
+    if min(sample) == max(sample):
+        return sample[0], 0.0
+    count = len(sample)
+    mean = math.fsum(sample) / count
+    variance = math.fsum((value - mean) ** 2 for value in sample) / (count - 1)
+    return mean, math.sqrt(variance / count)
 
 
 def _same(a: float, b: float) -> bool:

@@ -2,7 +2,7 @@ import pytest
 from experiment_fakes import queue_responses, stream
 
 from sim.experiment.precision import FEWEST, Rule, decide, until_precise
-from sim.experiment.statistics import mean_interval
+from sim.report import mean_interval
 
 
 def follow(rule, value_of):
@@ -22,7 +22,7 @@ def test_stops_when_precise_and_says_so():
     values, decision, batches = follow(Rule("response.mean", 0.05, 500), lambda r: stream(r).normal(10, 2))
     assert decision.precise
     assert decision.replications == len(values) == sum(map(len, batches))
-    assert mean_interval(values).relative_half_width == decision.achieved <= 0.05
+    assert mean_interval(values).relative == decision.achieved <= 0.05
     # (1.96 * 0.2 / 0.05)^2 = 61 replications, by the true variance
     assert 30 <= len(values) <= 100
     assert [r for batch in batches for r in batch] == list(range(len(values)))

@@ -1,7 +1,10 @@
+import math
+
 import pytest
 from scipy import stats
 
 from sim.report import mean_interval, paired_difference, unpaired_difference
+from sim.report.statistics import lower_bound, upper_bound
 
 
 def test_interval_is_students_t() -> None:
@@ -12,10 +15,40 @@ def test_interval_is_students_t() -> None:
     assert interval.half == pytest.approx((high - low) / 2)
 
 
+def test_one_sided_bounds_leave_all_of_the_risk_on_one_side() -> None:
+    values = [10.0, 12.0, 11.0, 15.0, 9.5]
+    low, high = stats.t.interval(0.9, 4, loc=11.5, scale=stats.sem(values))  # 5 % on either side
+    assert upper_bound(values, 0.95) == pytest.approx(high)
+    assert lower_bound(values, 0.95) == pytest.approx(low)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_interval_below_three_replications(count: int) -> None:
-    assert mean_interval([1.0, 2.0][:count]).half is None
-    assert not mean_interval([1.0, 2.0][:count]).excludes_zero
+    few = [1.0, 2.0][:count]
+    assert mean_interval(few).half is None
+    assert not mean_interval(few).excludes_zero
+    assert math.isinf(mean_interval(few).relative)
+    assert (mean_interval(few).low, mean_interval(few).high) == (-math.inf, math.inf)
+    assert upper_bound(few) is None
+    assert lower_bound(few) is None
+    pairs = paired_difference(dict(enumerate(few)), dict(enumerate(few)))
+    assert pairs is not None
+    assert pairs.half is None
+    welch = unpaired_difference(few, [1.0, 2.0, 3.0])
+    assert welch is not None
+    assert welch.half is None
+
+
+def test_equal_values_give_an_interval_without_width() -> None:
+    interval = mean_interval([0.1] * 3)
+    assert (interval.mean, interval.half, interval.relative) == (0.1, 0.0, 0.0)
+    assert mean_interval([-1.0, 0.0, 1.0]).relative == math.inf
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_none_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        mean_interval([1.0, 2.0, value])
 
 
 def test_a_mean_of_nothing_is_refused() -> None:

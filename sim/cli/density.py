@@ -102,10 +102,11 @@ def _write(found: Sequence[Density], folder: Path, vary: str, options: Namespace
         writer.writeheader()
         writer.writerows(rows)
     if not options.no_plots:
-        from sim.report.sweep_plots import save_density
+        from sim.report.density_plot import save_density
 
         most = {each.platform: each.most for each in found}
-        save_density(rows, most, folder / "density.png", vary, options.unit)
+        broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found if each.broke}
+        save_density(rows, most, broke, folder / "density.png", vary, options.unit, Path(options.file).stem)
 
 
 def _print(found: Sequence[Density], folder: Path, vary: str, options: Namespace, seconds: float) -> None:

@@ -154,12 +154,12 @@ def _exact(observations: Sequence[Observation]) -> list[Broke]:
     for metric, cause in _EXACT.items():
         counts = [_host(each, metric) for each in observations]
         if any(counts):
-            what = "starts were refused" if metric == "guests.refused" else "OOM kills"
+            what = "starts refused" if metric == "guests.refused" else "OOM kills"
             shares = ", ".join(
                 f"{title} {_average([_host(each, name) for each in observations]):.0%}"
                 for title, name in (("CPU", "cpu.allocated"), ("memory", "memory.allocated"))
             )
-            text = f"{_average(counts):.3g} {what} (allocated: {shares} of the host)"
+            text = f"{what}: {_average(counts):.3g} (allocated: {shares} of the host)"
             broke.append(Broke(cause, "all", text))
     return broke
 

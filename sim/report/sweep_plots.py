@@ -1,4 +1,4 @@
-"""Figures of a sweep and of a density search: each answers one question about the scenario's knobs."""
+"""Figures of a sweep: each answers one question about the scenario's knobs."""
 
 from __future__ import annotations
 
@@ -191,62 +191,6 @@ def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str) -> None:
     ax.set_yticks(range(len(rows)), [_short(name) for name in rows["parameter"]])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlabel("○ low end of the range; line: mean of all points")
-
-
-def save_density(
-    rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None], path: Path, vary: str, unit: str
-) -> Path:
-    """Save the curve of a density search: each objective's bound / limit over what was varied (below 1: it holds)."""
-    from matplotlib import rc_context, style
-
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
-        figure = _figure(8.5, 4.8)
-        ax = figure.subplots()
-        _density(ax, rows, most)
-        ax.set_xlabel(f"{vary}{f' ({unit})' if unit else ''}")
-        figure.suptitle(f"How much does the host carry? most: {_answers(most, unit)}")
-        figure.savefig(path, dpi=DPI)
-    return path
-
-
-def _answers(most: Mapping[str, float | None], unit: str) -> str:
-    return ", ".join(f"{name} {'none' if each is None else f'{each:g}{unit}'}" for name, each in most.items())
-
-
-def _density(ax: Axes, rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None]) -> None:
-    colours = palette(list(most))
-    has_numbers = any(row["objective"] for row in rows)
-    for level, name in enumerate(most):
-        own = sorted((row for row in rows if row["platform"] == name), key=lambda row: row["value"])
-        series: dict[tuple[str, str], list[tuple[float, float, bool]]] = {}
-        for row in own:
-            height = _used_up(row) if has_numbers else float(level)
-            series.setdefault((row["service"], row["objective"]), []).append((row["value"], height, row["holds"]))
-        for number, (key, points) in enumerate(series.items()):
-            x, y, held = zip(*points, strict=True)
-            label = f"{name} {key[0]} {key[1]}" if has_numbers and key[1] else name
-            style = ("-", "--", ":", "-.")[number % 4]
-            ax.plot(x, y, style, color=colours[name], lw=1.3, label=label)
-            for at, height, fine in zip(x, y, held, strict=True):
-                ax.plot([at], [height], "o", color=colours[name], mfc=colours[name] if fine else "white", ms=6)
-        if most[name] is not None:
-            ax.axvline(float(most[name] or 0.0), color=colours[name], lw=1, ls=":")
-    if has_numbers:
-        ax.axhline(1.0, color=INK, lw=1)
-        ax.set_ylabel("share of the objective used up (1 = its limit)")
-        ax.set_ylim(0, 3)
-    else:
-        ax.set_yticks(range(len(most)), list(most))
-        ax.set_ylim(-0.6, len(most) - 0.4)
-    ax.set_title("filled: holds · hollow: does not · dotted: the answer")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
-
-
-def _used_up(row: Mapping[str, Any]) -> float:
-    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability; at most 3."""
-    bound, limit = float(row["bound"]), float(row["limit"])
-    used = (1 - bound) / (1 - limit) if row["objective"] == "availability" and limit < 1 else bound / limit
-    return float(min(max(used, 0.0), 3.0)) if np.isfinite(used) else 3.0
 
 
 def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str) -> None:

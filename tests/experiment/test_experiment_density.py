@@ -1,15 +1,19 @@
 import math
 
+import brute_force
 import pytest
 from experiment_fakes import Loaded, Slo, observation, observe_admission, observe_memory, observe_queue
 
+from sim.experiment import runner
 from sim.experiment.density import DensityError, Grid, curve_rows, density, search
+from sim.experiment.executor import SerialExecutor
 from sim.experiment.objectives import judge
+from sim.model import observer
 
 PLATFORMS = ("vm", "container")
 
 
-def brute_force(scenario_at, platform, grid, observe, replications):
+def every_value(scenario_at, platform, grid, observe, replications):
     """Every value of the grid with every replication: the last value before the first that does not hold."""
     most, runs = None, 0
     for index in range(grid.last + 1):
@@ -35,10 +39,33 @@ CASES = {
 def test_agrees_with_brute_force_in_a_quarter_of_the_runs(name):
     scenario_at, grid, observe = CASES[name]
     found = density(scenario_at, PLATFORMS, grid, observe=observe)
-    most, runs = zip(*(brute_force(scenario_at, platform, grid, observe, 10) for platform in PLATFORMS), strict=True)
+    most, runs = zip(*(every_value(scenario_at, platform, grid, observe, 10) for platform in PLATFORMS), strict=True)
     assert tuple(each.most for each in found) == most
     assert all(each.monotone for each in found)
     assert sum(each.runs for each in found) <= sum(runs) / 4
+
+
+BROKE = {
+    "tail, by load": {"vm": "tail", "container": "tail"},
+    "admission, by tenants": {"vm": "admission"},
+    "memory, by replicas": {"container": "memory"},
+}
+
+
+@pytest.mark.parametrize("name", brute_force.CASES)
+def test_the_simulator_gives_the_same_number_as_brute_force(name, monkeypatch):
+    monkeypatch.setattr(observer, "SAMPLES", 20)  # the timeline costs more than these short runs
+    runner.warm_up()
+    case = brute_force.CASES[name].shortened()
+    found = brute_force.searched(case, SerialExecutor())
+    every = brute_force.brute_force(case, SerialExecutor())
+    grid = case.values()
+    for each in found:
+        most, runs = every[each.platform]
+        assert each.most == most
+        assert grid[0] < most < grid[-1]  # a number that could have been another
+        assert each.runs <= runs / 4
+        assert each.broke.cause == BROKE[name][each.platform]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -57,7 +84,7 @@ def test_says_what_broke_just_above():
         above = next(load for load in vm.curve if load.value == vm.most + grid.step)
         assert not above.verdict.holds
     assert [each.cause for each in broke.values()] == ["tail", "admission", "memory"]
-    assert broke["admission"].text == "1 starts were refused (allocated: CPU 98%, memory 0% of the host)"
+    assert broke["admission"].text == "starts refused: 1 (allocated: CPU 98%, memory 0% of the host)"
     assert "p99 of shop" in broke["tail of a queue"].text
 
 

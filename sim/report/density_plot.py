@@ -1,0 +1,114 @@
+"""One question: how much does the host carry on each platform, and what breaks first above that?"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .figures import DPI, STYLE
+from .plots import INK, palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_SHARE = 2.0
+"""Share of an objective at which the scale of the curve ends; what lies beyond is drawn at the edge."""
+
+
+def save_density(
+    rows: Sequence[Mapping[str, Any]],
+    most: Mapping[str, float | None],
+    broke: Mapping[str, str],
+    path: Path,
+    vary: str,
+    unit: str,
+    title: str = "",
+) -> Path:
+    """Save the answer of a density search, with the values tried, and below it the curve that was walked.
+
+    `rows`: see `sim.experiment.density.curve_rows`; `most`: platform → the answer (None: no value holds); `broke`:
+    platform → what broke first above it, in words. The curve is there when the scenario has objectives.
+    """
+    from matplotlib import rc_context, style
+    from matplotlib.figure import Figure
+
+    curve = any(row["objective"] for row in rows)
+    height = 1.1 + 0.85 * len(most)
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        figure = Figure(figsize=(9.0, height + (3.4 if curve else 0.3)), layout="constrained")
+        ratios = [height, 3.4] if curve else [height]
+        panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+        answers(rows, most, broke, panels[0], unit)
+        if curve:
+            used_up(rows, most, panels[1])
+        panels[-1].set_xlabel(f"{vary}{f' ({unit})' if unit else ''}")
+        figure.suptitle(f"{f'{title}: how' if title else 'How'} much does the host carry?")
+        figure.savefig(path, dpi=DPI)
+    return path
+
+
+def answers(
+    rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None], broke: Mapping[str, str], ax: Axes, unit: str
+) -> Axes:
+    """A bar a platform up to its answer, the values tried as dots, and what broke above in words."""
+    colours = palette(list(most))
+    for level, (name, answer) in enumerate(most.items()):
+        ax.barh(level, answer or 0.0, height=0.32, color=colours[name], alpha=0.35, lw=0)
+        for value, holds in {row["value"]: row["holds"] for row in rows if row["platform"] == name}.items():
+            ax.plot([value], [level], "o", color=colours[name], mfc=colours[name] if holds else "white", ms=6)
+        words = broke.get(name, "")
+        told = textwrap.fill(f"above it: {words}" if words else "nothing broke, up to the greatest value tried", 115)
+        ax.annotate(
+            told, (0.008, level + 0.22), xycoords=("axes fraction", "data"), va="top", fontsize=8, color=INK,
+        )  # fmt: skip
+    shown = ("none" if answer is None else f"{answer:,g}{unit}" for answer in most.values())
+    ax.set_yticks(range(len(most)), [f"{name}: {text}" for name, text in zip(most, shown, strict=True)])
+    ax.tick_params(axis="y", labelsize=11)
+    ax.set_ylim(len(most) - 0.2, -0.4)
+    ax.set_xlim(left=0)
+    ax.grid(visible=False, axis="y")
+    ax.set_title("The most at which all is well (dots: tried; filled: it holds)")
+    return ax
+
+
+def used_up(rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None], ax: Axes) -> Axes:
+    """The most strained objective of each platform over what was varied: how much of its limit is used up."""
+    colours = palette(list(most))
+    for name in most:
+        tried: dict[float, tuple[float, Mapping[str, Any]]] = {}
+        for row in rows:
+            if row["platform"] == name and row["objective"]:
+                share = _share(row)
+                if row["value"] not in tried or share > tried[row["value"]][0]:
+                    tried[row["value"]] = share, row
+        if not tried:
+            continue
+        where = sorted(tried)
+        heights = [min(tried[value][0], MOST_SHARE) for value in where]
+        worst = {f"{tried[value][1]['objective']} of {tried[value][1]['service']}" for value in where}
+        label = f"{name}: {worst.pop()}" if len(worst) == 1 else name
+        ax.plot(where, heights, "-", color=colours[name], lw=1.4, label=label)
+        for value, height in zip(where, heights, strict=True):
+            holds, beyond = tried[value][1]["holds"], tried[value][0] > MOST_SHARE
+            ax.plot(
+                [value], [height], "^" if beyond else "o", color=colours[name],
+                mfc=colours[name] if holds else "white", ms=7 if beyond else 6, clip_on=False,
+            )  # fmt: skip
+    ax.axhline(1.0, color=INK, lw=1)
+    ax.annotate("limit", (0.008, 1.02), xycoords=("axes fraction", "data"), fontsize=8, color=INK)
+    ax.set_ylim(0, MOST_SHARE)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    ax.set_ylabel("95 % bound / limit")
+    ax.set_title("How close is the most strained objective to its limit?")
+    ax.legend(loc="upper left", bbox_to_anchor=(0.08, 1.0), frameon=False, fontsize=9)
+    return ax
+
+
+def _share(row: Mapping[str, Any]) -> float:
+    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability."""
+    bound, limit = float(row["bound"]), float(row["limit"])
+    used = (1 - bound) / (1 - limit) if row["objective"] == "availability" and limit < 1 else bound / limit
+    return max(used, 0.0) if math.isfinite(used) else math.inf

@@ -56,6 +56,7 @@ COMMANDS = {
     "compare": "compare:command",
     "sweep": "sweep:command",
     "density": "density:command",
+    "crossover": "crossover:command",
     "validate": "files:validate",
     "platforms": "files:platforms",
     "schema": "files:schema",

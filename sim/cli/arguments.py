@@ -19,6 +19,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim compare DIR DIR           tables and plots across finished results
   python -m sim sweep FILE                a batch of scenario points, in parallel, resumable
   python -m sim density FILE              the most guests, or the most load, while every SLO holds
+  python -m sim crossover FILE            where along one axis the better of two platforms changes
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _compare(commands)
     _sweep(commands)
     _density(commands)
+    _crossover(commands)
     _files(commands)
     return parser
 
@@ -148,6 +150,26 @@ def _density(commands: _Commands) -> None:
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 
+def _crossover(commands: _Commands) -> None:
+    parser = _add(
+        commands, "crossover", "Find where along one axis the better of two platforms changes, with an interval.",
+        "  --vary services.shop.traffic.constant-arrival-rate.rate --unit /s --from 50 --to 400\n",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the scenario")
+    parser.add_argument("--vary", metavar="PATH", required=True, help="dotted path of the axis")
+    parser.add_argument("--unit", default="", help="unit behind the number, such as /s")
+    parser.add_argument("--from", dest="first", type=_number, required=True, metavar="N", help="least value")
+    parser.add_argument("--to", dest="last", type=_number, required=True, metavar="N", help="greatest value")
+    parser.add_argument("--whole", action="store_true", help="whole numbers only, as for replicas")
+    parser.add_argument("--points", type=_several, default=5, metavar="N", help="values to begin with (5)")
+    parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to compare (response.p99)")
+    parser.add_argument("--service", metavar="NAME", default="all", help="whose metric (all: the host)")
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
 def _files(commands: _Commands) -> None:
     validate = _add(commands, "validate", "Check scenario and sweep files; run nothing.")
     validate.add_argument("files", nargs="+", metavar="FILE", help="scenario or sweep files")
@@ -191,6 +213,12 @@ def _names(text: str) -> list[str]:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _several(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 2")
     return int(text)
 
 

@@ -126,7 +126,7 @@ def _print(found: Sequence[Density], folder: Path, vary: str, options: Namespace
     table.add_column("most", justify="right", no_wrap=True)
     table.add_column("what broke first above it")
     for each in found:
-        most = f"{each.most:g}{unit}" if each.most is not None else "none"
+        most = f"{'' if each.broke else '≥ '}{each.most:g}{unit}" if each.most is not None else "none"
         broke = f"{each.broke.cause}: {each.broke.text}" if each.broke else "nothing, up to the greatest value tried"
         table.add_row(each.platform, most, broke)
     console.print(table)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import DONE, FAILED, INTERRUPTED, progress
+from .crossover import sentences
 from .run import RESULTS, check_is_file, shown, warm_up
 
 if TYPE_CHECKING:
@@ -104,13 +105,7 @@ def _crossings(table: Any, axes: Sequence[str], metric: str) -> list[str]:
         except (CrossoverError, ValueError) as error:
             lines.append(f"{metric}, {first} against {other}: {error}")
             continue
-        lines += [
-            f"{metric}: below {axis} = {each.at:.4g} {each.below} is better, above it {each.above}"
-            + (f" (95 %: {each.low:.4g} to {each.high:.4g})" if each.low is not None and each.high is not None else "")
-            for each in found.crossings
-        ]
-        if found.better is not None:
-            lines.append(f"{metric}: {found.better} is better at every value of {axis}")
+        lines += sentences(found, axis)
     return lines
 
 

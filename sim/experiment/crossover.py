@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -63,6 +63,8 @@ class Crossover:
     crossings: tuple[Crossing, ...]
     better: str | None
     runs: int = 0
+    series: Mapping[str, Array] = field(default_factory=dict)
+    """Platform → the metric itself (n, replications), where it is known."""
 
 
 def crossover(
@@ -118,7 +120,7 @@ def crossover_of(
     differences = wide[a] - wide[b]
     if differences.isna().to_numpy().any():
         raise CrossoverError(f"{metric} of {service} is missing in some runs of {a} or {b}")
-    return crossover(
+    found = crossover(
         wide.index.to_numpy(dtype=np.float64),
         differences.to_numpy(dtype=np.float64),
         a=a,
@@ -127,6 +129,7 @@ def crossover_of(
         better=side,
         confidence=confidence,
     )
+    return replace(found, series={name: wide[name].to_numpy(dtype=np.float64) for name in (a, b)})
 
 
 def find_crossover(
@@ -145,12 +148,13 @@ def find_crossover(
     executor: Executor | None = None,
     evaluate: Evaluate = evaluate_run,
     confidence: float = LEVEL,
+    progress: Callable[[int, str], None] | None = None,
 ) -> Crossover:
     """Search between `low` and `high`: `points` values first, then halving around the first crossing.
 
     It stops when the gap around the crossing is a small part of the interval (more values would only measure noise),
-    after `refinements` halvings, or between neighbours when values are `whole`. Raises CrossoverError when a run fails
-    or the metric has no better side.
+    after `refinements` halvings, or between neighbours when values are `whole`. `progress(runs, text)` is called after
+    each round. Raises CrossoverError when a run fails or the metric has no better side.
     """
     side = _better(metric)
     run = functools.partial(_pairs, scenario_at, (a, b), metric, service, replications)
@@ -159,9 +163,10 @@ def find_crossover(
     seen: dict[float, Array] = run({_rounded(value, whole) for value in raw}, executor, evaluate)
     for halving in range(refinements + 1):
         values = sorted(seen)
+        both = np.array([seen[value] for value in values])
         found = crossover(
             values,
-            [seen[value] for value in values],
+            both[:, 0] - both[:, 1],
             a=a,
             b=b,
             metric=metric,
@@ -170,8 +175,10 @@ def find_crossover(
             runs=2 * replications * len(seen),
         )
         middle = _middle(found, whole)
+        if progress is not None:
+            progress(found.runs, "" if middle is None else f"trying {middle:g}")
         if middle is None or halving == refinements:
-            return found
+            return replace(found, series={a: both[:, 0], b: both[:, 1]})
         seen.update(run({middle}, executor, evaluate))
     raise AssertionError("not reached")
 
@@ -216,7 +223,7 @@ def _pairs(
     executor: Executor,
     evaluate: Evaluate,
 ) -> dict[float, Array]:
-    """Differences (replications,) between the platforms at each value."""
+    """The metric (2, replications) on both platforms at each value."""
     tasks = [
         ((value, platform, replication), scenario)
         for value in sorted(values)
@@ -235,9 +242,8 @@ def _pairs(
         if outcome.result is None:
             raise CrossoverError(f"{metric} of {service} is missing ({key[1]}, value {key[0]}, replication {key[2]})")
         seen[key] = outcome.result
-    a, b = platforms
     return {
-        value: np.array([seen[value, a, each] - seen[value, b, each] for each in range(replications)])
+        value: np.array([[seen[value, name, each] for each in range(replications)] for name in platforms])
         for value in values
     }
 

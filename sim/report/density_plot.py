@@ -64,7 +64,10 @@ def answers(
         ax.annotate(
             told, (0.008, level + 0.22), xycoords=("axes fraction", "data"), va="top", fontsize=8, color=INK,
         )  # fmt: skip
-    shown = ("none" if answer is None else f"{answer:,g}{unit}" for answer in most.values())
+    shown = (
+        "none" if answer is None else f"{'' if name in broke else '≥ '}{answer:,g}{unit}"
+        for name, answer in most.items()
+    )
     ax.set_yticks(range(len(most)), [f"{name}: {text}" for name, text in zip(most, shown, strict=True)])
     ax.tick_params(axis="y", labelsize=11)
     ax.set_ylim(len(most) - 0.2, -0.4)

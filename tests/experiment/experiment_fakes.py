@@ -57,11 +57,6 @@ def quick(scenario: Fake, platform: str, replication: int) -> list[Row]:
     return [Row("all", "response.mean", "s", value), Row("shop", "goodput", "1/s", 1 / (1 + x))]
 
 
-def slow(scenario: Fake, platform: str, replication: int) -> list[Row]:
-    time.sleep(0.02)
-    return quick(scenario, platform, replication)
-
-
 def busy(scenario: Fake, platform: str, replication: int) -> list[Row]:
     """A run that burns 25 ms of CPU: what a second worker must speed up."""
     end = time.process_time() + 0.025

@@ -1,15 +1,18 @@
 """Kill a sweep again and again (SIGKILL to the parent, a worker, the scheduler), go on, and compare the bytes.
 
-    python tests/experiment/kill_trials.py [TRIALS] [SEED]
+    python tests/experiment/kill_trials.py [--trials 20] [--seed 1]
 
-Each trial: a sweep is started in a process of its own, something is killed at a random moment, the sweep is started
-again until it is complete, and its table must equal that of a sweep that nothing disturbed. Prints a line a trial;
-exit code 1 if any table differs or anything that a killed sweep had started is left behind.
+Each trial: a sweep of a small scenario is started from the command line in a process of its own, something is killed
+at a random moment, the same command is given again, and its table must equal that of a sweep that nothing disturbed.
+Every file that the killed one left under its own name must be whole. Prints a line a trial; exit code 1 if a table
+differs, a file is torn, or anything that a killed sweep had started is left behind.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -20,41 +23,64 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-from experiment_fakes import Fake, fixed_code, quick, slow  # noqa: E402 (the path must be set first)
-
-from sim.experiment import sweep as settings  # noqa: E402
-from sim.experiment.executor import DaskExecutor, ExecutorError, SerialExecutor  # noqa: E402
-from sim.experiment.sweep import Plan, run_plan  # noqa: E402
-
-POINTS = 30
 EARLIEST = 0.5  # s after the start: before the first worker is there
-GIVE_UP = 60.0  # s, for one process to end by itself
+GIVE_UP = 120.0  # s, for one process to end by itself
+BASE = """\
+name: small
+seed: 1
+duration: 60s
+warmup: 10s
+host: {cores: 4, memory: 8GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 10Gbit/s}
+platforms: [vm, container]
+services:
+  api:
+    image: {vm: 1GB, container: 100MB, cached: true}
+    memory: {base: 100MiB}
+    request_cpu: {exponential: {mean: 10ms}}
+    slo: {p99: 1s}
+    size: {cpu: 1, memory: 512MiB}
+    replicas: 2
+    traffic: {constant-arrival-rate: {rate: 20/s}}
+"""
+SWEEP = """\
+base: small.yaml
+name: kill
+axes:
+  services.api.traffic.constant-arrival-rate.rate: [20/s, 30/s, 40/s, 50/s, 60/s, 70/s]
+  services.api.request_cpu.exponential.mean: [5ms, 7ms, 9ms, 11ms]
+replications: 2
+"""
 
 
-def plan() -> Plan:
-    return Plan("kill", [{"x": x} for x in range(POINTS)], lambda i: Fake({"x": i}), ("vm", "container"), 2)
+def sweep(arguments: list[str]) -> int:
+    """What the process that gets killed does: the command line, only that it writes more often."""
+    from sim.cli import main as command_line
+    from sim.experiment import sweep as settings
 
-
-def sweep(out: Path, scheduler: str | None) -> int:
-    """What the process that gets killed does."""
     settings.FLUSH_SECONDS = 0.2  # many parts, many renames to be killed in
-    try:
-        with DaskExecutor(workers=2, scheduler=scheduler) as executor:
-            run_plan(plan(), out, executor=executor, evaluate=slow, fingerprint=fixed_code)
-    except ExecutorError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return command_line(arguments)
+
+
+def files(folder: Path) -> Path:
+    """The sweep file, with its base beside it."""
+    (folder / "small.yaml").write_text(BASE, "utf-8")
+    (folder / "kill.yaml").write_text(SWEEP, "utf-8")
+    return folder / "kill.yaml"
+
+
+def command(out: Path, scheduler: str | None = None, workers: int = 2) -> list[str]:
+    """The command line of the sweep whose file lies beside `out`."""
+    where = ["--scheduler", scheduler] if scheduler else ["--workers", str(workers)]
+    file = str(out.parent / "kill.yaml")
+    return [sys.executable, __file__, "--sweep", "sweep", file, "--out", str(out), "--no-plots", "--quiet", *where]
 
 
 def start(out: Path, scheduler: str | None = None) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, __file__, "--sweep", str(out), *([scheduler] if scheduler else [])]
-    return subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command(out, scheduler), **quiet)
 
 
 def descendants(root: int) -> list[int]:
@@ -89,8 +115,7 @@ def cluster(folder: Path):
     """A separately started scheduler and two workers on loopback: (its file, the scheduler's process)."""
     file = folder / "scheduler.json"
     file.unlink(missing_ok=True)
-    path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
-    options = {"env": {**os.environ, "PYTHONPATH": path}, "stderr": subprocess.DEVNULL, "cwd": folder}
+    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL, "cwd": folder}
     dask = [sys.executable, "-m", "dask"]
     scheduler = [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = [*dask, "worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--death-timeout", "30"]
@@ -121,10 +146,24 @@ def gone(pids: list[int], within: float = 10.0) -> bool:
     return False
 
 
-def disturb(target: str, out: Path, folder: Path, moment: float, rng: random.Random) -> str:
-    """Start the sweep, kill the target `moment` s later; returns what happened."""
+def torn(out: Path) -> list[str]:
+    """Files under their own names that cannot be read."""
+    import pyarrow.parquet as pq
+
+    bad = []
+    for path in [*out.glob("parts/*.parquet"), *out.glob("*.parquet"), *out.glob("manifest.json")]:
+        try:
+            json.loads(path.read_text("utf-8")) if path.suffix == ".json" else pq.read_table(path)
+        except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
+            bad.append(f"{path.name}: {error}")
+    return bad + [path.name for path in out.glob("parts/*.unreadable")]
+
+
+def disturb(target: str, out: Path, moment: float, rng: random.Random) -> tuple[bool, str]:
+    """Start the sweep, kill the target `moment` s later; returns whether what is left is in order, and a word."""
+    left: list[int] = []
     if target == "scheduler":
-        with cluster(folder) as (file, scheduler):
+        with cluster(out.parent) as (file, scheduler):
             parent = start(out, file)
             time.sleep(moment)
             kill(scheduler.pid)
@@ -137,30 +176,29 @@ def disturb(target: str, out: Path, folder: Path, moment: float, rng: random.Ran
         victim = parent.pid if target == "parent" or not workers else rng.choice(workers)
         kill(victim)
         code = parent.wait(GIVE_UP)
-        if victim == parent.pid and not gone(started):
-            return f"at {moment:.1f} s, LEFT BEHIND {started}"
-    parts = len(list((out / "parts").glob("*.parquet"))) if out.exists() else 0
-    return f"at {moment:.1f} s, exit {code}, {parts} parts"
+        left = started if victim == parent.pid and not gone(started) else []
+    parts, bad = len(list(out.glob("parts/*.parquet"))), torn(out)
+    told = f"at {moment:4.1f} s, exit {code:3}, {parts:2} parts"
+    return not left and not bad, told + (f", LEFT BEHIND {left}" if left else "") + (f", TORN {bad}" if bad else "")
 
 
-def trial(target: str, folder: Path, latest: float, rng: random.Random, wanted: bytes) -> tuple[bool, str]:
-    out = folder / "sweep"
+def trial(target: str, out: Path, latest: float, rng: random.Random, wanted: bytes) -> tuple[bool, str]:
     shutil.rmtree(out, ignore_errors=True)
-    happened = disturb(target, out, folder, rng.uniform(EARLIEST, latest), rng)
+    fine, happened = disturb(target, out, rng.uniform(EARLIEST, latest), rng)
     if target == "scheduler":
-        with cluster(folder) as (file, _):
+        with cluster(out.parent) as (file, _):
             code = start(out, file).wait(GIVE_UP)
     else:
         code = start(out).wait(GIVE_UP)
     table = out / "table.parquet"
-    same = code == 0 and table.read_bytes() == wanted and "LEFT" not in happened
-    return same, happened
+    return fine and code == 0 and table.read_bytes() == wanted and not torn(out), happened
 
 
-def table_of_one_process(folder: Path) -> bytes:
-    with SerialExecutor() as executor:
-        result = run_plan(plan(), folder / "whole", executor=executor, evaluate=quick, fingerprint=fixed_code)
-    return result.table.read_bytes()
+def undisturbed(folder: Path) -> bytes:
+    """The table of one process that nobody kills."""
+    files(folder)
+    subprocess.run(command(folder / "whole", workers=1), check=True, capture_output=True)
+    return (folder / "whole" / "table.parquet").read_bytes()
 
 
 def time_undisturbed(folder: Path) -> float:
@@ -176,17 +214,21 @@ def main(trials: int, seed: int) -> int:
     good = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wanted, latest = table_of_one_process(folder), time_undisturbed(folder)
+        wanted, latest = undisturbed(folder), time_undisturbed(folder)
         for number in range(trials):
             target = targets[number % len(targets)]
-            same, happened = trial(target, folder, latest, rng, wanted)
+            same, happened = trial(target, folder / "sweep", latest, rng, wanted)
             good += same
-            print(f"{number + 1:3} {target:9} {happened}: {'identical' if same else 'DIFFERENT'}", flush=True)
+            print(f"{number + 1:3} {target:9} {happened}: {'identical' if same else 'NOT AS ASKED'}", flush=True)
     print(f"{good} of {trials} identical")
     return 0 if good == trials else 1
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sweep"]:
-        sys.exit(sweep(Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20, int(sys.argv[2]) if len(sys.argv) > 2 else 1))
+        sys.exit(sweep(sys.argv[2:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    sys.exit(main(options.trials, options.seed))

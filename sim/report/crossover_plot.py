@@ -1,0 +1,113 @@
+"""One question: where along an axis does the better of two platforms change, and how sure is that?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from .catalogue import describe
+from .figures import DPI, STYLE
+from .plots import FAINT, INK, OKABE_ITO
+from .statistics import mean_interval
+from .units import text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Crossing(Protocol):
+    """A place where the better side changes, with the ends of its interval (±inf: it leaves the axis; None: none)."""
+
+    @property
+    def at(self) -> float: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+
+
+class Crossover(Protocol):
+    """What `sim.experiment.crossover` finds."""
+
+    @property
+    def a(self) -> str: ...  # noqa: D102
+    @property
+    def b(self) -> str: ...  # noqa: D102
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def values(self) -> Sequence[float]: ...  # noqa: D102
+    @property
+    def differences(self) -> Any: ...  # noqa: D102
+    @property
+    def crossings(self) -> Sequence[Crossing]: ...  # noqa: D102
+    @property
+    def series(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: str) -> Path:
+    """Save the metric on both platforms over the axis, and below it their difference with its crossings.
+
+    `title`: the answer in a sentence; bands are 95 % intervals, paired for the difference.
+    """
+    from matplotlib import rc_context, style
+    from matplotlib.figure import Figure
+
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        figure = Figure(figsize=(9.0, 7.0), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        both(found, above)
+        difference(found, below)
+        below.set_xlabel(f"{axis}{f' ({unit})' if unit else ''}")
+        figure.suptitle(title)
+        figure.savefig(path, dpi=DPI)
+    return path
+
+
+def both(found: Crossover, ax: Axes) -> Axes:
+    """The metric on each platform over the axis: means and 95 % bands."""
+    metric = describe(found.metric)
+    for name, colour in zip((found.a, found.b), OKABE_ITO, strict=False):
+        if name in found.series:
+            _band(ax, found.values, found.series[name], colour, name)
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))  # never on a log scale: straight lines must meet at the crossing
+    better = {"lower": "lower is better", "higher": "higher is better", None: ""}[metric.better]
+    _dress(found, ax, metric.label.strip(), metric.unit)
+    ax.set_title(f"{metric.label.strip()[:1].upper()}{metric.label.strip()[1:]} on each ({better})")
+    ax.legend(frameon=False)
+    return ax
+
+
+def difference(found: Crossover, ax: Axes) -> Axes:
+    """The paired difference over the axis, and where it crosses zero."""
+    _band(ax, found.values, found.differences, INK, f"{found.a} − {found.b}")
+    ax.axhline(0.0, color=INK, lw=1)
+    _dress(found, ax, f"{found.a} − {found.b}", describe(found.metric).unit, sign=True)
+    ax.set_title("Difference, pair by pair (shaded: where the crossing may lie, 95 %)")
+    return ax
+
+
+def _band(ax: Axes, where: Sequence[float], series: Any, colour: str, name: str) -> None:
+    each = [mean_interval(row) for row in np.asarray(series)]
+    ax.plot(where, [one.mean for one in each], "o-", color=colour, lw=1.6, ms=4, label=name)
+    if all(one.half is not None for one in each):
+        ax.fill_between(where, [one.low for one in each], [one.high for one in each], color=colour, alpha=0.2, lw=0)
+
+
+def _dress(found: Crossover, ax: Axes, label: str, unit: str, sign: bool = False) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    ax.set_ylabel(label)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit, sign=sign) if value else "0"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    first, last = min(found.values), max(found.values)
+    for crossing in found.crossings:
+        ax.axvline(crossing.at, color=FAINT, lw=1.2, ls="--")
+        if crossing.low is not None and crossing.high is not None:
+            low, high = max(crossing.low, first), min(crossing.high, last)
+            if math.isfinite(low) and math.isfinite(high):
+                ax.axvspan(low, high, color=FAINT, alpha=0.25, lw=0)

@@ -128,6 +128,8 @@ def _sweep(commands: _Commands) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with what is there (the default)")
     parser.add_argument("--retry-failed", action="store_true", help="make the runs that failed once more")
     parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to plot (response.p99)")
+    parser.add_argument("--sensitivity", choices=("sobol", "morris"), help="a design over the file's ranges instead")
+    parser.add_argument("--size", type=_count, metavar="N", help="size of that design (sobol 32, morris 8)")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 

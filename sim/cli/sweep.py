@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import DONE, FAILED, INTERRUPTED, progress
+from . import DONE, FAILED, INTERRUPTED, progress, sensitivity
 from .crossover import sentences
 from .run import RESULTS, check_is_file, shown, warm_up
 
@@ -34,6 +34,8 @@ def command(options: Namespace) -> int:
     folder = Path(options.out) if options.out else RESULTS / sweep.name
     warm_up(options.quiet)
     try:
+        if options.sensitivity:
+            return sensitivity.command(sweep, options, _make)
         made = _make(plan_sweep(sweep), folder, options)
     except KeyboardInterrupt:
         print(f"interrupted; what finished is in {shown(folder)}: the same command goes on from there", file=sys.stderr)

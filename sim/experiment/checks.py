@@ -83,6 +83,10 @@ def load_checked_sweep(
     """
     sweep = load_sweep(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
     found: dict[Problem, None] = {}
+    if isinstance(sweep.base.tree.get("replications"), Mapping):
+        what = "replications until a precision"
+        why = "a number: each point of a sweep needs the same ones, so that points and platforms can be paired"
+        found[sweep.base.problem(Finding(("replications",), what, why))] = None
     seen: set[str] = set()
     for point in points(sweep):
         moved = {path: value for path, value in point.items() if path.startswith("platforms")}

@@ -12,8 +12,8 @@ import numpy as np
 from .catalogue import describe
 from .figures import DPI, STYLE
 from .plots import INK, palette
-from .statistics import mean_interval
-from .units import text
+from .statistics import Interval, mean_interval
+from .units import spread, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def save_sweep_plots(
             for name in axes.factors:
                 figures[f"lines-{_short(name)}"] = lines(chosen, name, axes, metric, title)
         if len(axes.factors) >= 2:
-            figures["heat-map"] = heat_map(chosen, axes.factors[0], axes.factors[1], metric, title)
+            figures["heat-map"] = heat_map(chosen, axes.factors, metric, title)
         if tornadoes:
             figures["tornado"] = tornado(tornadoes, str(chosen["unit"].iloc[0]), metric, title)
         for name, figure in figures.items():
@@ -93,7 +93,7 @@ def lines(chosen: pd.DataFrame, axis: str, axes: SweepAxes, metric: str, title: 
     _metric_axis(panels[0], chosen, metric)
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
     rest = f", mean over {', '.join(_short(name) for name in others[1:])}" if others[1:] else ""
-    figure.suptitle(f"{title}: {describe(metric).label} over {_short(axis)} (mean, 95 % band{rest})")
+    figure.suptitle(f"{title}: {describe(metric).label.strip()} over {_short(axis)} (mean, 95 % band{rest})")
     return figure
 
 
@@ -111,8 +111,9 @@ def _band(ax: Axes, own: pd.DataFrame, axis: str, colour: str, name: str) -> Non
         ax.fill_between(where, np.maximum(mean - half, 0.0), mean + half, color=colour, alpha=0.2, lw=0)
 
 
-def heat_map(chosen: pd.DataFrame, rows: str, columns: str, metric: str, title: str) -> Figure:
-    """The metric over two axes, a panel a platform on one colour scale, numbers in the cells."""
+def heat_map(chosen: pd.DataFrame, factors: Sequence[str], metric: str, title: str) -> Figure:
+    """The metric over the first two axes, a panel a platform on one colour scale, numbers in the cells."""
+    rows, columns, *others = factors
     platforms = list(dict.fromkeys(chosen["platform"]))
     grids = [
         chosen[chosen["platform"] == name].pivot_table(index=rows, columns=columns, values="value", aggfunc="mean")
@@ -134,7 +135,8 @@ def heat_map(chosen: pd.DataFrame, rows: str, columns: str, metric: str, title: 
     if image is not None:
         bar = figure.colorbar(image, ax=list(panels), shrink=0.85)
         _unit_ticks(bar.ax.yaxis, describe(metric, str(chosen["unit"].iloc[0])).unit)
-    figure.suptitle(f"{title}: {describe(metric).label}{better}")
+    rest = f" (mean over {', '.join(_short(name) for name in others)})" if others else ""
+    figure.suptitle(f"{title}: {describe(metric).label.strip()}{better}{rest}")
     return figure
 
 
@@ -155,42 +157,70 @@ def _heat(ax: Axes, grid: pd.DataFrame, low: float, high: float, wide: bool, uni
     return image
 
 
-def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str) -> Figure:
+STRENGTHS = {
+    "samples": "share: of the variance, each alone (first order)",
+    "sobol": "share: of the variance, with what it does together with others (total index)",
+    "morris": "number: mean effect of going through the whole range (µ*)",
+}
+"""What the number beside a bar is, by method."""
+
+
+def save_tornado(
+    rows: Mapping[str, pd.DataFrame], metric: str, folder: Path, title: str, method: str = "samples"
+) -> Path:
+    """Save a tornado of a sensitivity analysis; see `tornado`."""
+    from matplotlib import rc_context, style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{metric}-tornado.png"
+    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+        tornado(rows, describe(metric).unit, metric, title, method).savefig(path, dpi=DPI)
+    return path
+
+
+def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str, method: str = "samples") -> Figure:
     """Which assumption moves the answer most: a bar from the lowest to the highest quarter of each range.
 
-    `rows`: platform → frame `parameter strength low high middle`, strongest first.
+    `rows`: platform → frame `parameter strength half_width low high middle`, strongest first; `method`: a key of
+    `STRENGTHS`.
     """
     platforms = list(rows)
-    figure = _figure(2.5 + 4.6 * len(platforms), 1.8 + 0.45 * len(next(iter(rows.values()))))
+    figure = _figure(2.5 + 4.6 * len(platforms), 1.9 + 0.45 * len(next(iter(rows.values()))))
     panels = figure.subplots(1, len(platforms), squeeze=False)[0]
     colours = palette(platforms)
     for panel, name in zip(panels, platforms, strict=True):
-        _bars(panel, rows[name], unit, colours[name])
+        _bars(panel, rows[name], unit, colours[name], method)
         panel.set_title(name)
         panel.locator_params(axis="x", nbins=5)
         _unit_ticks(panel.xaxis, unit)
     figure.suptitle(
-        f"{title}: what moves {describe(metric).label} most?\n"
-        "bar: mean in the lowest → highest quarter of each range; share: of the variance (first order)"
+        f"{title}: what moves {describe(metric).label.strip()} most?\n"
+        f"bar: mean in the lowest → highest quarter of each range; {STRENGTHS[method]}"
     )
     return figure
 
 
-def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str) -> None:
-    rows = rows.iloc[(rows["low"] - rows["high"]).abs().argsort()[::-1]]
+def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str, method: str) -> None:
     for number, row in enumerate(rows.itertuples()):
         low, high = float(row.low), float(row.high)  # type: ignore[arg-type]
         ax.barh(number, high - low, left=low, color=colour, alpha=0.75, height=0.6)
-        ax.plot([low], [number], "o", color="white", mec=colour, ms=6)
-        share = f"{100 * max(float(row.strength), 0.0):.0f} ± {100 * float(row.half_width):.0f} %"  # type: ignore[arg-type]
+        ax.plot([low], [number], "o", color="white", mec=colour, ms=6, clip_on=False, zorder=3)
         ax.annotate(
-            share, (1.01, number), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK,
-            annotation_clip=False,
+            strength_of(row, unit, method), (1.01, number), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8, color=INK, annotation_clip=False,
         )  # fmt: skip
     ax.axvline(float(rows["middle"].iloc[0]), color=INK, lw=1)
     ax.set_yticks(range(len(rows)), [_short(name) for name in rows["parameter"]])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlabel("○ low end of the range; line: mean of all points")
+
+
+def strength_of(effect: Any, unit: str, method: str) -> str:
+    """Strength of an effect with its interval: `61 ± 8 %` of the variance, or in the metric's unit (morris)."""
+    strength, half = float(effect.strength), float(effect.half_width)
+    if method == "morris":
+        return spread(Interval(strength, half, 0), unit)
+    return f"{100 * max(strength, 0.0):.0f} ± {100 * half:.0f} %"
 
 
 def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str) -> None:
@@ -205,8 +235,10 @@ def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str) -> None:
 
 
 def _unit_ticks(axis: Any, unit: str) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    if axis.get_scale() == "log":
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # the decades alone may be one tick, or none
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit)))
     axis.set_minor_formatter(NullFormatter())
 
@@ -218,8 +250,13 @@ def _value(value: Any) -> str:
 def _short(path: str) -> str:
     """The end of a dotted path that says what it is."""
     first = path.split(",")[0].strip()
+    if len(first) <= 28:
+        return first
     steps = first.split(".")
-    return first if len(first) <= 28 else ".".join(steps[-2:])
+    kept = 2
+    while kept < len(steps) and steps[-kept].isdigit():
+        kept += 1  # `1.target` says nothing, `stages.1.target` does
+    return ".".join(steps[-kept:])
 
 
 def _figure(width: float, height: float) -> Figure:

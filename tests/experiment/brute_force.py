@@ -83,8 +83,8 @@ CASES = {
     "memory, by replicas": Case(
         "density.yaml",
         "services.small.replicas",
-        Grid(10, 10, 400),
-        overrides=(f"{SMALL}={{request: 32MiB, limit: 512MiB}}", "duration=60s", "warmup=30s"),
+        Grid(5, 5, 200),
+        overrides=(f"{SMALL}={{request: 32MiB, limit: 512MiB}}", "host.memory=16GiB", "duration=60s", "warmup=30s"),
         short=("duration=12s", "warmup=6s", "host.memory=4GiB"),
         short_grid=Grid(2, 2, 44),
         platforms=("container", "container-in-vm"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,14 +54,6 @@ def quick(scenario: Fake, platform: str, replication: int) -> list[Row]:
     rng = stream(replication)
     value = x * (2 if platform == "vm" else 1) + rng.normal()
     return [Row("all", "response.mean", "s", value), Row("shop", "goodput", "1/s", 1 / (1 + x))]
-
-
-def busy(scenario: Fake, platform: str, replication: int) -> list[Row]:
-    """A run that burns 25 ms of CPU: what a second worker must speed up."""
-    end = time.process_time() + 0.025
-    while time.process_time() < end:
-        np.sort(stream(1).random(200))
-    return quick(scenario, platform, replication)
 
 
 def deadly(scenario: Fake, platform: str, replication: int) -> list[Row]:

@@ -115,3 +115,16 @@ def test_a_point_without_the_metric_is_named():
         response(table(lacking=(0, 2)), "goodput", "vm")
     with pytest.raises(ValueError, match="no goodput of all on microvm"):
         response(table(), "goodput", "microvm")
+
+
+def test_few_points_do_not_make_an_idle_parameter_strong():
+    strengths = []
+    for seed in range(50):
+        rng = stream(5, seed)
+        points = [{"a": rng.uniform(), "b": rng.uniform()} for _ in range(32)]
+        drawn = samples(points, ["a", "b"])
+        values = np.array([point["a"] ** 3 for point in points]) + rng.normal(0, 0.02, 32)
+        found = {each.parameter: each.strength for each in analyse(drawn, values).effects}
+        assert found["a"] > 0.9
+        strengths.append(found["b"])
+    assert np.mean(strengths) < 0.05

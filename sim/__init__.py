@@ -15,10 +15,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["RunFailed", "compare", "density", "load_results", "load_scenario", "run", "sweep"]
+__all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 
 if TYPE_CHECKING:
-    from .api import RunFailed, compare, density, load_results, load_scenario, run, sweep
+    from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sweep
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,11 @@ from sim.report import Results, load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
+    from sim.experiment.crossover import Crossover
     from sim.experiment.density import Density
     from sim.report import Comparison
 
-__all__ = ["RunFailed", "compare", "density", "load_results", "load_scenario", "run", "sweep"]
+__all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 
 
 class RunFailed(Exception):
@@ -167,6 +168,45 @@ def density(
         return room.density(
             scenario_at, tuple(base.platforms), room.Grid(start, step, stop), executor=executor, progress=progress
         )
+
+
+def crossover(
+    path: str | Path,
+    vary: str,
+    start: float,
+    stop: float,
+    *,
+    unit: str = "",
+    metric: str = "response.p99",
+    service: str = "all",
+    whole: bool = False,
+    platforms: Sequence[str] | None = None,
+    replications: int = 5,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    workers: int | None = None,
+) -> Crossover:
+    """Find where along one axis the better of two platforms changes, with an interval on the crossing point.
+
+    `vary` is the dotted path of the axis, from `start` to `stop`, with `unit` ("/s") behind the number; `whole`: whole
+    numbers only. The answer has `.crossings` (each with `.at`, `.low`, `.high` at 95 %, and who is better `.below` and
+    `.above`), or `.better` when nothing crosses, and `.values` and `.differences` to plot. `workers`: processes (None:
+    this one). Raises ScenarioError for a wrong file or path, ValueError unless there are two platforms,
+    sim.experiment.crossover.CrossoverError when a run fails or the metric has no better side.
+    """
+    from sim.experiment.crossover import find_crossover
+    from sim.experiment.density import loader
+    from sim.experiment.pool import local_executor
+
+    given: Mapping[str, Any] = {"overrides": overrides, "platforms": platforms, "seed": seed}
+    names = tuple(load_scenario(path, **given).platforms)
+    if len(names) != 2:
+        raise ValueError(f"crossover compares two platforms, not {', '.join(names)}")
+    with local_executor(workers or 1, workers or 1) as executor:
+        return find_crossover(
+            loader(path, vary, unit, **given), *names, start, stop, metric=metric, service=service,
+            replications=replications, whole=whole, executor=executor,
+        )  # fmt: skip
 
 
 def sweep(

@@ -11,7 +11,7 @@ import pytest
 
 import sim
 
-NAMES = ["RunFailed", "compare", "density", "load_results", "load_scenario", "run", "sweep"]
+NAMES = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
     "run": [
@@ -21,6 +21,10 @@ PARAMETERS = {
     "density": [
         "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
         "progress",
+    ],
+    "crossover": [
+        "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "platforms", "replications",
+        "overrides", "seed", "workers",
     ],
     "sweep": [
         "path", "out", "workers", "scheduler", "overrides", "platforms", "replications", "seed", "overwrite",

@@ -1,8 +1,8 @@
 """Which assumption moves the answer most: Sobol' indices, Morris' screening, or the samples of any sweep.
 
 A design is drawn over the ranges of a sweep file (`sample: over:`), run as a sweep, and analysed from its table with
-SALib (plain samples by regression). Strength is a share of variance (Sobol' total index, first-order for samples) or a mean absolute
-elementary effect over the whole range, in the metric's unit (Morris).
+SALib (plain samples by regression). Strength is a share of variance (Sobol' total index, first-order for samples) or
+a mean absolute elementary effect over the whole range, in the metric's unit (Morris).
 """
 
 from __future__ import annotations

@@ -254,7 +254,7 @@ def _short(path: str) -> str:
         return first
     steps = first.split(".")
     kept = 2
-    while kept < len(steps) and steps[-kept].isdigit():
+    while kept < len(steps) and (steps[-kept].isdigit() or len(".".join(steps[-kept - 1 :])) <= 28):
         kept += 1  # `1.target` says nothing, `stages.1.target` does
     return ".".join(steps[-kept:])
 

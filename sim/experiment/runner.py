@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +65,15 @@ def is_warm() -> bool:
 
 def platform_of(scenario: Scenario, name: str) -> Platform:
     """The platform `name` with the scenario's overrides. Raises PlatformError."""
+    return _platform(name, json.dumps(scenario.platforms.get(name, {})))
+
+
+@lru_cache(maxsize=64)
+def _platform(name: str, overrides: str) -> Platform:
+    """Platforms are frozen, and reading one costs a few ms: as much as a short run."""
     from sim.platforms import load_platform
 
-    return load_platform(name, scenario.platforms.get(name, {}))
+    return load_platform(name, json.loads(overrides))
 
 
 # ---------------------------------------------------------------- the transient, with `warmup: auto`

@@ -85,9 +85,8 @@ CASES = {
         "services.small.replicas",
         Grid(5, 5, 200),
         overrides=(f"{SMALL}={{request: 32MiB, limit: 512MiB}}", "host.memory=16GiB", "duration=60s", "warmup=30s"),
-        short=("duration=12s", "warmup=6s", "host.memory=4GiB"),
-        short_grid=Grid(2, 2, 44),
-        platforms=("container", "container-in-vm"),
+        short=("duration=12s", "warmup=6s", "host.memory=2GiB"),
+        short_grid=Grid(1, 1, 22),
         short_platforms=("container",),
     ),
 }

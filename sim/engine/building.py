@@ -20,6 +20,12 @@ REQUESTS = 1024  # request slots at first; doubled when all are in use
 
 Record = npt.NDArray[Any]
 
+NEW_GUEST = np.zeros((), lay.guest_dtype)
+for _name, _value in {"state": lay.STARTING, "max_serving": lay.UNBOUNDED}.items():
+    NEW_GUEST[_name] = _value
+for _name in ("cls", "idle_next", "idle_prev", "leaf"):
+    NEW_GUEST[_name] = -1
+
 
 class Chunk(Protocol):
     """Arrivals as columns of one length: `time` f8 (s), `service` i4, `demand` f8 (core-s), `u1`, `u2` f8 in [0, 1)."""
@@ -89,7 +95,7 @@ class Building:
 
     def _do(self, op: int, who: int = -1, *, i: int = 0, j: int = 0, x: float = 0.0, y: float = 0.0) -> int:
         """An operation of the compiled code (`entry.enter`); int() as each type of number would be compiled anew."""
-        return enter(self.a.handle, op, int(who), int(i), int(j), float(x), float(y))
+        return enter(self.a.handle, op, int(who), int(i), int(j), float(x), float(y), self.now)
 
     # building
 
@@ -118,7 +124,6 @@ class Building:
         p["weight"], p["level"], p["memory_limit"] = weight, inf, memory_limit
         p["order"], p["mark"] = self._classes.new_pool(), self.now
         self._st["pools"] = pool + 1
-        self._sync()
         return pool
 
     def add_service(
@@ -160,7 +165,6 @@ class Building:
         self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
         self._refill(service)
         self._do(lay.START_CLIENTS, service, i=clients.vus)
-        self._touch()
 
     def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
         """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
@@ -169,7 +173,6 @@ class Building:
         """
         if pool == 0 and self._storeys:
             raise ValueError("the host is shared by pools: a guest must be in one of them")
-        self._touch()
         concurrency = int(self.a.s[service]["concurrency"])
         if self._spare[service]:
             guest = self._spare[service].pop()
@@ -180,10 +183,8 @@ class Building:
             self._used["job"] += concurrency
             self.a.grow(g=self.guests, pending=self.guests, job=jobs + concurrency)
         g = self.a.g[guest]
-        self.a.g[guest] = np.zeros((), lay.guest_dtype)
-        g["weight"], g["cap"], g["service"], g["jobs"] = weight, cap, service, jobs
-        g["state"], g["cls"], g["idle_next"], g["idle_prev"] = lay.STARTING, -1, -1, -1
-        g["max_serving"], g["uid"], g["leaf"] = lay.UNBOUNDED, self._uid, -1
+        self.a.g[guest] = NEW_GUEST
+        g["weight"], g["cap"], g["service"], g["jobs"], g["uid"] = weight, cap, service, jobs, self._uid
         self._uid += 1
         g["profile"], g["levels"] = self._profile(weight, cap, pool, concurrency)
         if int(self.a.s[service]["routing"]) == lay.LEAST_OUTSTANDING:
@@ -244,15 +245,6 @@ class Building:
         self._leaf_next[service] = leaf + 1
         self.a.leaf[int(s["tree"]) + leaf] = guest
         self.a.g[guest]["leaf"] = leaf
-
-    def _sync(self) -> None:
-        self._st["now"] = self.now
-
-    def _touch(self) -> None:
-        """Control is about to change something: the kernel's clock stands at `now`, its forecast is void."""
-        st = self._st
-        st["now"] = self.now
-        st["next"] = self.now
 
     def _refill(self, service: int) -> None:
         """Fill the closed loop's stock: what is left of each of its two queues, then newly drawn numbers."""

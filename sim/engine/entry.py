@@ -16,11 +16,15 @@ from sim.engine.kernel import advance
 
 
 @njit
-def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float) -> int:
-    """Do `op` (`layout`) to guest, service or pool `who`; what i, j, x, y are is seen below. Most return 0."""
+def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t: float) -> int:
+    """Do `op` (`layout`) at `t` to guest, service or pool `who`; what i, j, x, y are is seen below. Most return 0."""
     a = arrays_of(handle)
     if op == lay.ADVANCE:
         return advance(a, x)
+    if op <= lay.BOOK_WORK:
+        a.st[0]["now"] = t
+    if op < lay.BOOK_WORK:
+        a.st[0]["next"] = t  # control changes something: the forecast is void
     if op == lay.CLOSE_GUEST:
         return int(c.close_guest(a, who))
     if op == lay.START_TASK:

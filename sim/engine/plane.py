@@ -30,12 +30,10 @@ class DataPlane(Building):
 
     def start_task(self, guest: int, work: float, kind: int) -> None:
         """CPU work of one thread (core-seconds) for a guest without requests; ends with a TASK_DONE stop."""
-        self._touch()
         self._do(lay.START_TASK, guest, x=work, i=kind)
 
     def open(self, guest: int) -> None:
         """The guest is ready to serve."""
-        self._touch()
         service = int(self.a.g[guest]["service"])
         self._room(int(self.a.s[service]["waiting"]) + int(self.a.g[guest]["waiting"]) + 2, service)
         n = int(self.a.s[service]["n_ready"])
@@ -62,13 +60,11 @@ class DataPlane(Building):
 
     def drain(self, guest: int) -> bool:
         """Route nothing more to the guest. True if it is empty; else a DRAINED stop comes when it is."""
-        self._touch()
         self._unlist(guest)
         return bool(self._do(lay.CLOSE_GUEST, guest))
 
     def kill(self, guest: int) -> None:
         """The guest's process dies: what it holds fails; it stays on the host in state STARTING."""
-        self._touch()
         self._unlist(guest)
         g = self.a.g[guest]
         self._room(int(g["waiting"]) + int(g["busy"]) + 2, int(g["service"]))
@@ -88,17 +84,14 @@ class DataPlane(Building):
 
     def bind(self, guest: int) -> None:
         """Answer a NEED_GUEST stop: the request goes to `guest`, with -1 to the backlog."""
-        self._touch()
         self._do(lay.BIND, guest)
 
     def pause(self, guest: int, paused: bool) -> None:
         """Stop or resume a guest's CPU."""
-        self._touch()
         self._do(lay.SET_PAUSED, guest, i=paused)
 
     def resize(self, guest: int, weight: float, cap: float) -> None:
         """Change a guest's CPU weight and cap while it runs, within its pool."""
-        self._touch()
         pool = int(self.a.k[self.a.profile[int(self.a.g[guest]["profile"])]]["pool"])
         self._share(guest, weight, cap, pool)
 
@@ -112,7 +105,6 @@ class DataPlane(Building):
 
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
-        self._touch()
         self._do(lay.SET_MEMORY, guest, x=amount, i=max_serving)
         g = self.a.g[guest]
         if g["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
@@ -130,21 +122,18 @@ class DataPlane(Building):
 
     def send_away(self, guest: int) -> None:
         """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
-        self._touch()
         self._do(lay.SEND_AWAY, guest)
         g = self.a.g[guest]
         self._share(guest, float(g["weight"]), float(g["cap"]), self.far_pool())
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
-        self._touch()
         self._do(lay.CHARGE_HOST, x=amount)
 
     def set_capacity(self, cores: float, pool: int = 0) -> None:
         """Change the cores that a pool (0: the host) may hand out."""
         cores = max(cores, 0.0)
         if cores != self.a.p[pool]["cap"]:
-            self._touch()
             self._do(lay.SET_CAPACITY, pool, x=cores)
 
     # running
@@ -276,12 +265,10 @@ class DataPlane(Building):
 
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""
-        self._sync()
         self._do(lay.BOOK_WORK)
 
     def end(self) -> None:
         """End of the run: every request still in the house is written as in flight (or timed out)."""
-        self._touch()
         self.book()
         rows = int(self._st["in_flight"])
         if rows + int(self._st["out"]) + 2 > len(self.a.out):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isnan, nan
 
 import numpy as np
@@ -32,7 +35,19 @@ def simulate(scenario: Scenario, platform: Platform, replication: int, *, sink: 
     Raises ValueError for a `warmup` that is still to be found ("auto"), and for a service that has no size or image
     on the platform.
     """
-    return Simulation(scenario, platform, replication, sink).run()
+    with rare_collection():
+        return Simulation(scenario, platform, replication, sink).run()
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Look for cycles of dead objects a hundred times less often: with 8192 guests it took half of a run's set-up."""
+    before = gc.get_threshold()
+    gc.set_threshold(100 * 700, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Simulation:

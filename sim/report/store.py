@@ -9,7 +9,7 @@ import platform as machine
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -281,12 +281,15 @@ def load_results(folder: str | Path) -> Results:
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide the numbers; those not installed are left out."""
     found = {"python": machine.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return found | {name: version for name in LIBRARIES if (version := _version(name)) is not None}
+
+
+@cache
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:

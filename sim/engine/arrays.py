@@ -40,6 +40,7 @@ class Arrays:
     k: Array
     p: Array
     st: Array
+    sample: Array
     out: Array
     time: Array
     service: Array
@@ -63,7 +64,7 @@ class Arrays:
         self._table = np.zeros(2 * len(NAMES), np.int64)
         self.handle: Any = self if numba.config.DISABLE_JIT else int(self._table.ctypes.data)
         for name, dtype in ROWS.items():
-            self.put(name, np.zeros(1 if name == "st" else 16, dtype))
+            self.put(name, np.zeros(1 if name in ("st", "sample") else 16, dtype))
 
     def put(self, name: str, array: Array) -> None:
         """Use `array` (contiguous, of the right dtype) as `name` from now on."""

@@ -258,6 +258,30 @@ def book_work(a: Arrays) -> None:
 
 
 @inline
+def take_sample(a: Arrays, guests: int, services: int) -> None:
+    """Book all work, and sum up what the timeline shows, in the record `sample`."""
+    book_work(a)
+    x = a.sample[0]
+    x["memory"] = a.st[0]["memory"]
+    x["completed"] = a.st[0]["completed"]
+    x["in_flight"] = a.st[0]["in_flight"]
+    x["work"] = 0.0
+    x["arrived"] = 0
+    x["ready"] = 0
+    for service in range(services):
+        s = a.s[service]
+        x["work"] += s["work_request"] + s["work_boot"] + s["work_start"]
+        x["arrived"] += s["arrived"]
+        x["ready"] += s["n_ready"]
+    x["unused"] = 0.0
+    for guest in range(guests):
+        g = a.g[guest]
+        left = g["promised"] - (g["memory"] + g["serving"] * a.s[g["service"]]["per_request"])
+        if left > 0.0:
+            x["unused"] += left
+
+
+@inline
 def end_run(a: Arrays, guests: int, services: int) -> None:
     """Write a row for every request that is still in the house; `out` has room for them."""
     t = a.st[0]["now"]

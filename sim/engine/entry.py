@@ -21,7 +21,7 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     a = arrays_of(handle)
     if op == lay.ADVANCE:
         return advance(a, x)
-    if op <= lay.BOOK_WORK:
+    if op <= lay.TAKE_SAMPLE:
         a.st[0]["now"] = t
     if op < lay.BOOK_WORK:
         a.st[0]["next"] = t  # control changes something: the forecast is void
@@ -53,6 +53,8 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
         c.set_capacity(a, who, x)
     elif op == lay.BOOK_WORK:
         c.book_work(a)
+    elif op == lay.TAKE_SAMPLE:
+        c.take_sample(a, i, j)
     elif op == lay.END_RUN:
         c.end_run(a, i, j)
     elif op == lay.FREE_SLOTS:

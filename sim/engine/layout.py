@@ -25,8 +25,8 @@ REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM 
 NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 8, 9, 10, 11
 # operations of `entry`
 ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
-SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN, BOOK_WORK = range(9, 16)
-FREE_SLOTS, REBUILD_TREE = 16, 17
+SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN, BOOK_WORK, TAKE_SAMPLE = range(9, 17)
+FREE_SLOTS, REBUILD_TREE = 17, 18
 
 word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 
@@ -219,6 +219,19 @@ state_dtype = np.dtype(
     align=True,
 )
 
+sample_dtype = np.dtype(
+    [
+        ("work", "f8"),  # CPU given to all guests so far, core-s
+        ("memory", "f8"),  # bytes used on the host
+        ("unused", "f8"),  # bytes promised to guests and not used by them
+        ("arrived", "i8"),
+        ("completed", "i8"),
+        ("in_flight", "i8"),
+        ("ready", "i8"),  # guests
+    ],
+    align=True,
+)
+
 # every array of the data plane, by the name that the kernel uses, with the type of its rows
 ROWS: dict[str, np.dtype[Any]] = {
     "g": guest_dtype,
@@ -227,6 +240,7 @@ ROWS: dict[str, np.dtype[Any]] = {
     "k": class_dtype,
     "p": pool_dtype,
     "st": state_dtype,  # one record: the scalars
+    "sample": sample_dtype,  # one record: the last sample taken
     "out": out_dtype,
     "time": np.dtype("f8"),  # the present chunk of arrivals, a column each
     "service": np.dtype("i4"),

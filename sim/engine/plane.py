@@ -20,6 +20,18 @@ class Stop(NamedTuple):
     subject: int
 
 
+class Totals(NamedTuple):
+    """The data plane at a moment, as in `layout.sample_dtype`: core-s and requests so far, bytes and guests now."""
+
+    work: float
+    memory: float
+    unused: float
+    arrived: int
+    completed: int
+    in_flight: int
+    ready: int
+
+
 class DataPlane(Building):
     """Guests that serve requests and start-up work on shared cores, advanced from event to event.
 
@@ -111,14 +123,8 @@ class DataPlane(Building):
             g["oom"] = 0
 
     def promise(self, guest: int, amount: float) -> None:
-        """Note that admission holds `amount` bytes for the guest (for `unused`)."""
+        """Note that admission holds `amount` bytes for the guest (for `Totals.unused`)."""
         self.a.g[guest]["promised"] = amount
-
-    def unused(self) -> float:
-        """Bytes promised to guests and not used by them now."""
-        g = self.a.g[: self.guests]
-        used = g["memory"] + g["serving"] * self.a.s["per_request"][g["service"]]
-        return float(np.maximum(g["promised"] - used, 0.0).sum())
 
     def send_away(self, guest: int) -> None:
         """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
@@ -241,18 +247,9 @@ class DataPlane(Building):
         """Requests of a service that arrived in the measured span, as the kernel counted them."""
         return int(self.a.s[service]["measured"])
 
-    def request_counts(self) -> tuple[int, int, int]:
-        """Requests so far that arrived and that completed, and those in flight now."""
-        arrived = int(self.a.s["arrived"][: self.services].sum())
-        return arrived, int(self._st["completed"]), int(self._st["in_flight"])
-
     def ready(self, service: int) -> int:
         """Guests of a service that are ready."""
         return int(self.a.s[service]["n_ready"])
-
-    def all_ready(self) -> int:
-        """Guests of all services that are ready."""
-        return int(self.a.s["n_ready"][: self.services].sum())
 
     def in_flight(self, service: int) -> int:
         """Requests of a service that have arrived and not ended."""
@@ -266,6 +263,11 @@ class DataPlane(Building):
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""
         self._do(lay.BOOK_WORK)
+
+    def sample(self) -> Totals:
+        """Bring the sums of work and memory up to `now`, and add up what the timeline shows."""
+        self._do(lay.TAKE_SAMPLE, i=self.guests, j=self.services)
+        return Totals(*self.a.sample[0].tolist())
 
     def end(self) -> None:
         """End of the run: every request still in the house is written as in flight (or timed out)."""

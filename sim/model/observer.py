@@ -13,7 +13,7 @@ from simpy.events import Event
 from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
 from sim.model.guest import APP, Guest
-from sim.model.records import RequestTally, Sample
+from sim.model.records import RequestTally, Sample, Usage
 
 if TYPE_CHECKING:
     from sim.model.simulation import Simulation
@@ -150,31 +150,32 @@ class Observer:
             self._sample(simulation, before, now, duration / SAMPLES)
             before = now
 
-    def _sample(self, simulation: Simulation, before: dict[str, float], now: dict[str, float], span: float) -> None:
-        machine = simulation.machine
-        used = (now["cpu"] - before["cpu"]) / span if span else machine.idle_cores
+    def _sample(self, simulation: Simulation, before: Usage, now: Usage, span: float) -> None:
+        machine, at = simulation.machine, simulation.env.now
+        used = (now.cpu - before.cpu) / span if span else machine.idle_cores
         if used > machine.cores:  # the mean of a sum of shares: only rounding can pass the capacity
             assert used < machine.cores * (1 + 1e-6), f"{used} of {machine.cores} cores used"
             used = machine.cores
-        self._stranded.append((simulation.env.now, simulation.stranded()))
         machine.trim_cache()
-        self._cached.append((simulation.env.now, machine.page_cache))
-        self._strand_cpu(simulation.cpu_by_service(), simulation.env.now, span)
+        cached = machine.page_cache
+        self._stranded.append((at, now.stranded))
+        self._cached.append((at, cached))
+        self._strand_cpu(simulation.cpu_by_service(), at, span)
         self._samples.append(
             (
-                simulation.env.now,
+                at,
                 float(self.present),
-                float(simulation.ready_here()),
+                float(now.ready),
                 used,
                 machine.cpu_held,
                 machine.cores,
-                now["memory"],
+                now.memory,
                 machine.memory_allocated,
                 machine.memory,
-                now["in_flight"],
-                now["arrived"] - before["arrived"],
-                now["completed"] - before["completed"],
-                machine.page_cache,
+                float(now.in_flight),
+                float(now.arrived - before.arrived),
+                float(now.completed - before.completed),
+                cached,
             )
         )
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Columns = Mapping[str, NDArray[Any]]
+
+
+class Usage(NamedTuple):
+    """The host at a moment: CPU (core-s) and requests so far; memory (bytes), requests and guests now."""
+
+    cpu: float
+    memory: float
+    stranded: float
+    arrived: int
+    completed: int
+    in_flight: int
+    ready: int
 
 
 @dataclass(frozen=True)

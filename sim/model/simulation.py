@@ -22,7 +22,7 @@ from sim.model.moves import Moves
 from sim.model.nesting import NestedHost, host_of
 from sim.model.observer import Observer, Sink
 from sim.model.reclaim import Reclaim
-from sim.model.records import RunRecords
+from sim.model.records import RunRecords, Usage
 from sim.model.service import ServiceRun
 from sim.model.streams import generator
 from sim.platforms import Platform
@@ -201,19 +201,14 @@ class Simulation:
 
     # what is measured
 
-    def usage(self) -> dict[str, float]:
-        """Totals up to now, for the timeline: `cpu` (core-s), `memory` (B now), requests."""
-        self.plane.book()
+    def usage(self) -> Usage:
+        """What is used now, and totals up to now, for the timeline."""
         self.machine.book()
-        work = float(self.plane.work_by_service().sum())  # with what the VMs of a pool take to boot
-        arrived, completed, in_flight = self.plane.request_counts()
-        return {
-            "cpu": work + self.machine.promised["cpu_idle"],
-            "memory": self.plane.memory_used,
-            "arrived": float(arrived),
-            "completed": float(completed),
-            "in_flight": float(in_flight),
-        }
+        totals = self.plane.sample()
+        cpu = totals.work + self.machine.promised["cpu_idle"]  # with what the VMs of a pool take to boot
+        stranded = self.machine.stranded() if isinstance(self.machine, NestedHost) else totals.unused
+        ready = totals.ready - sum([service.ready_away for service in self.services])
+        return Usage(cpu, totals.memory, stranded, totals.arrived, totals.completed, totals.in_flight, ready)
 
     def cpu_by_service(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Cores promised now and core-seconds used so far, by service; VMs that hold replicas are one together."""
@@ -221,16 +216,6 @@ class Simulation:
         if isinstance(self.machine, NestedHost):
             return np.array([self.machine.cpu_held]), np.array([used.sum()])
         return np.array([s.cpu_held for s in self.services]), used
-
-    def ready_here(self) -> int:
-        """Replicas that serve on this host now."""
-        return self.plane.all_ready() - sum(service.ready_away for service in self.services)
-
-    def stranded(self) -> float:
-        """Bytes promised to guests (or to the VMs that hold them) and not used by them now."""
-        if isinstance(self.machine, NestedHost):
-            return self.machine.stranded()
-        return self.plane.unused()
 
     def _memory_integral(self) -> float:
         self.plane.book()

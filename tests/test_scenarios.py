@@ -34,8 +34,14 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_it_says_which_question_it_answers(path: Path) -> None:
     assert path.read_text("utf-8").startswith("# Question: ")
     scenario = sim.load_scenario(path)
-    assert scenario.name == path.stem
+    assert scenario.name.removesuffix("-row") == path.stem
     assert scenario.description
+
+
+def test_no_two_files_have_a_name_in_common() -> None:
+    """Results go to results/NAME: one scenario's would stand in the way of the other's."""
+    names = [sim.load_scenario(path).name for path in FILES]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_every_platform_has_its_results(finished) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .catalogue import describe
 from .figures import DPI, STYLE
-from .plots import FAINT, INK, OKABE_ITO
+from .plots import FAINT, INK, palette
 from .statistics import mean_interval
 from .units import text
 
@@ -71,7 +71,7 @@ def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: st
 def both(found: Crossover, ax: Axes) -> Axes:
     """The metric on each platform over the axis: means and 95 % bands."""
     metric = describe(found.metric)
-    for name, colour in zip((found.a, found.b), OKABE_ITO, strict=False):
+    for name, colour in palette((found.a, found.b)).items():
         if name in found.series:
             _band(ax, found.values, found.series[name], colour, name)
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))  # never on a log scale: straight lines must meet at the crossing

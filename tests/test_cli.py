@@ -205,16 +205,16 @@ def test_warmup_auto_is_found_and_told(here: Path, capsys: pytest.CaptureFixture
 def test_a_failed_run_is_1_and_the_others_are_kept(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.model import simulation
+    from sim.model import run as model_run
 
-    real = simulation.simulate
+    real = model_run.simulate
 
     def sometimes(scenario: Any, platform: Any, replication: int, **more: Any) -> Any:
         if replication == 1 and platform.name == "container":
             raise ZeroDivisionError("cursed")
         return real(scenario, platform, replication, **more)
 
-    monkeypatch.setattr(simulation, "simulate", sometimes)
+    monkeypatch.setattr(model_run, "simulate", sometimes)
     assert main(["small.yaml", "--no-plots", "--workers", "1"]) == 1
     told = capsys.readouterr()
     assert "container, replication 1: ZeroDivisionError: cursed" in told.err
@@ -226,19 +226,19 @@ def test_a_failed_run_is_1_and_the_others_are_kept(
 
 
 def test_an_incomplete_result_does_not_replace_a_complete_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sim.model import simulation
+    from sim.model import run as model_run
 
     arguments = ["small.yaml", "--no-plots", "--quiet", "--workers", "1"]
     assert main(arguments) == 0
     before = (here / "results/small/summary.csv").read_bytes()
-    real = simulation.simulate
+    real = model_run.simulate
 
     def stopped(scenario: Any, platform: Any, replication: int, **more: Any) -> Any:
         if replication == 1:
             raise KeyboardInterrupt
         return real(scenario, platform, replication, **more)
 
-    monkeypatch.setattr(simulation, "simulate", stopped)
+    monkeypatch.setattr(model_run, "simulate", stopped)
     assert main(arguments) == 130
     assert (here / "results/small/summary.csv").read_bytes() == before
     partial = json.loads((here / "results/small-partial/manifest.json").read_text())

@@ -144,16 +144,16 @@ def test_sweep_gives_one_tidy_table(small: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_raises_and_keeps_the_others(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sim.model import simulation
+    from sim.model import run as model_run
 
-    real = simulation.simulate
+    real = model_run.simulate
 
     def sometimes(scenario: object, platform: object, replication: int, **more: object) -> object:
         if replication == 1:
             raise ZeroDivisionError("the second replication is cursed")
         return real(scenario, platform, replication, **more)
 
-    monkeypatch.setattr(simulation, "simulate", sometimes)
+    monkeypatch.setattr(model_run, "simulate", sometimes)
     with pytest.raises(sim.RunFailed, match="cursed") as caught:
         sim.run(small, platforms=["native"])
     assert caught.value.results is not None

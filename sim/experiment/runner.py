@@ -26,7 +26,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
     `requests`: write every request to this Parquet part (see `sim.report.RequestPartWriter`). With `warmup: auto` the
     transient is found first, from pilot runs (`measured`). Raises PlatformError and OSError.
     """
-    from sim.model.simulation import simulate
+    from sim.model.run import simulate
 
     scenario = measured(scenario)
     chosen = platform_of(scenario, platform)
@@ -85,7 +85,7 @@ def transient(scenario: Scenario, platform: str) -> float | None:
     The series is the number of requests in flight, sampled over the whole run: it shows filling queues and starting
     guests, also where nothing is answered yet.
     """
-    from sim.model.simulation import simulate
+    from sim.model.run import simulate
 
     from .transient import transient_end
 

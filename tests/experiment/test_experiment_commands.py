@@ -9,7 +9,7 @@ import pytest
 
 import sim
 from sim.cli import main
-from sim.model import observer
+from sim.model.record import timeline
 
 # A VM of two vCPUs whose requests cost half as much again, against a container of one core: M/M/2 against M/M/1. Their
 # mean responses 1.5 m / (1 - (0.75 r)^2) and m / (1 - r) are equal at a load r of 0.3905, that is 39.05/s.
@@ -41,7 +41,7 @@ RATE = "services.api.traffic.constant-arrival-rate.rate"
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(observer, "SAMPLES", 20)  # of the timeline: it costs more than these short runs
+    monkeypatch.setattr(timeline, "SAMPLES", 20)  # of the timeline: it costs more than these short runs
     (tmp_path / "sides.yaml").write_text(TWO_SIDES)
     return tmp_path
 

@@ -10,7 +10,7 @@ import pytest
 import sim
 import theory
 from sim.experiment import runner
-from sim.model import observer
+from sim.model.record import timeline
 from sim.report import mean_interval, paired_difference, unpaired_difference
 from sim.scenario import scenario_from_text
 
@@ -40,7 +40,7 @@ EXACT = {
 
 
 def test_the_interval_covers_the_truth_of_an_mm1_in_95_percent_of_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "SAMPLES", 2)  # of the timeline, which nobody looks at here: they take most time
+    monkeypatch.setattr(timeline, "SAMPLES", 2)  # of the timeline, which nobody looks at here: they take most time
     base = scenario_from_text(QUEUE)
     covered = dict.fromkeys(EXACT, 0)
     for seed in range(SEEDS):

@@ -8,7 +8,7 @@ from sim.experiment import runner
 from sim.experiment.density import DensityError, Grid, curve_rows, density, search
 from sim.experiment.executor import SerialExecutor
 from sim.experiment.objectives import judge
-from sim.model import observer
+from sim.model.record import timeline
 
 PLATFORMS = ("vm", "container")
 
@@ -54,7 +54,7 @@ BROKE = {
 
 @pytest.mark.parametrize("name", brute_force.CASES)
 def test_the_simulator_gives_the_same_number_as_brute_force(name, monkeypatch):
-    monkeypatch.setattr(observer, "SAMPLES", 20)  # the timeline costs more than these short runs
+    monkeypatch.setattr(timeline, "SAMPLES", 20)  # the timeline costs more than these short runs
     runner.warm_up()
     case = brute_force.CASES[name].shortened()
     found = brute_force.searched(case, SerialExecutor())

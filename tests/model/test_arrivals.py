@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.model import arrivals as module
-from sim.model.arrivals import ArrivalStream, closed_sources
-from sim.model.sampling import sampler
-from sim.model.streams import generator
+from sim.model.traffic import arrivals as module
+from sim.model.traffic.arrivals import ArrivalStream, closed_sources
+from sim.model.chance.sampling import sampler
+from sim.model.chance.streams import generator
 from sim.scenario import (
     ConstantRate,
     ConstantUsers,
@@ -211,8 +211,8 @@ def test_windows_of_any_size_give_the_same_requests(mixed, monkeypatch, window, 
     whole = drawn(mixed, 30.0)
     monkeypatch.setattr(module, "_WINDOW_ROWS", window)
     monkeypatch.setattr(module, "_ROWS_A_SERVICE", share)
-    monkeypatch.setattr("sim.model.merging._LEAST_AHEAD", least)
-    monkeypatch.setattr("sim.model.merging._START", window)
+    monkeypatch.setattr("sim.model.traffic.merging._LEAST_AHEAD", least)
+    monkeypatch.setattr("sim.model.traffic.merging._START", window)
     parts = drawn(mixed, 30.0, rows=(77,))
     for name in COLUMNS:
         assert np.array_equal(whole[name], parts[name]), name

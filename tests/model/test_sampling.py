@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.model.sampling import sampler
-from sim.model.streams import generator
+from sim.model.chance.sampling import sampler
+from sim.model.chance.streams import generator
 from sim.scenario import Distribution
 
 SIGMA = math.sqrt(math.log(1 + 1.2**2))  # of the logarithm of a lognormal with a coefficient of variation of 1.2

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from sim.model.streams import generator, seed_sequence
+from sim.model.chance.streams import generator, seed_sequence
 
 
 def test_equal_names_give_equal_draws_and_any_difference_other_draws():
@@ -25,7 +25,7 @@ def test_equal_names_give_equal_draws_and_any_difference_other_draws():
 
 def test_a_stream_is_the_same_in_another_process():
     # hash() of a text differs from process to process; the seed of a stream must not
-    code = "from sim.model.streams import seed_sequence as s; print(*s(7, 3, 'demand/shop').generate_state(4))"
+    code = "from sim.model.chance.streams import seed_sequence as s; print(*s(7, 3, 'demand/shop').generate_state(4))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert [int(word) for word in found.split()] == seed_sequence(7, 3, "demand/shop").generate_state(4).tolist()
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sim.model.records import RunRecords
-from sim.model.simulation import simulate
+from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
 

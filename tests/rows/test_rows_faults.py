@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sim.model.records import RunRecords
-from sim.model.simulation import simulate
+from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import ScenarioError, load_scenario
 from sim.scenario.loader import scenario_from_text

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from simpy import Environment
 
 from sim.experiment import runner
-from sim.model.images import ImageStore
+from sim.model.host.images import ImageStore
 from sim.model.records import RunRecords
-from sim.model.simulation import simulate
+from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
 

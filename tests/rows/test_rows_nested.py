@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sim.model.nesting import NestedHost
+from sim.model.guests.vm_pool import NestedHost
 from sim.model.records import RunRecords
-from sim.model.simulation import Simulation
+from sim.model.run import Run
 from sim.platforms import load_platform
 from sim.scenario import load_scenario
 
@@ -55,26 +55,26 @@ def service(name: str = "api", **more: Any) -> str:
 
 @pytest.fixture
 def run(tmp_path: Path):
-    def go(services: str, vm: dict[str, Any] | None = None, **more: Any) -> tuple[Simulation, RunRecords]:
+    def go(services: str, vm: dict[str, Any] | None = None, **more: Any) -> tuple[Run, RunRecords]:
         values = {"duration": "100s", "cores": 16, "memory": "64GiB", "overcommit": 1, "more": ""}
         file = tmp_path / "nested.yaml"
         file.write_text(SCENARIO.format(services=services, **values | more))
         platform = load_platform("container-in-vm", {"nested": {"vm": vm}} if vm else {})
-        simulation = Simulation(load_scenario(file), platform, 0, None)
-        return simulation, simulation.run()
+        simulation = Run(load_scenario(file), platform, 0, None)
+        return simulation, simulation.carry_out()
 
     return go
 
 
-def machine_of(simulation: Simulation) -> NestedHost:
-    assert isinstance(simulation.machine, NestedHost)
-    return simulation.machine
+def machine_of(simulation: Run) -> NestedHost:
+    assert isinstance(simulation.host, NestedHost)
+    return simulation.host
 
 
-def residents(simulation: Simulation) -> dict[str, list[str]]:
+def residents(simulation: Run) -> dict[str, list[str]]:
     """Guests by VM, in the order in which they were asked for."""
     found: dict[str, list[str]] = {vm.name: [] for vm in machine_of(simulation).vms}
-    for guest in simulation.observer.guests:
+    for guest in simulation.guests.guests:
         found[guest.machine.name].append(guest.name)  # type: ignore[attr-defined]
     return found
 
@@ -288,9 +288,9 @@ faults: [{kind: kernel-panic, at: 250s, service: api}, {kind: host-patch, at: 40
 moves: [{at: 200s, service: api, link: 10Gbit/s}]
 """
     simulation, records = run(api + fn, more=more, duration="600s", overcommit=1.5)
-    host, plane = machine_of(simulation), simulation.plane
+    host, plane = machine_of(simulation), simulation.world.plane
     assert {"kernel-panic", "host-patch", "host-up", "vm-up", "stopped"} <= set(records.events["event"])
-    present = [guest for each in simulation.services for guest in each.present()]
+    present = simulation.fleet.present()
     for vm in host.vms:
         own = [guest for guest in present if guest.machine is vm]
         assert vm.cpu_held == pytest.approx(sum(guest.share.cpu for guest in own), abs=1e-9)

@@ -1,24 +1,21 @@
-"""One guest: its state, and the phases of its start as a story of `yield`s."""
+"""The phases of a start as stories of `yield`s; each draws on something that the machine's starts share."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from math import inf, nan
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from math import inf
+from typing import Any, Protocol
 
-from simpy import Process
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import WORK_BOOT
+from sim.model.host.machine import Machine
 from sim.platforms import Phase
 from sim.scenario import Image
 
-if TYPE_CHECKING:
-    from sim.model.machine import Machine
-    from sim.model.service import ServiceRun
+Story = Generator[Event, Any, None]
 
-STARTING, READY, RESTARTING, DRAINING, STOPPED = "starting", "ready", "restarting", "draining", "stopped"
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
 VM = "vm"  # waiting for the VM that the guest is to run in
@@ -26,6 +23,8 @@ VM = "vm"  # waiting for the VM that the guest is to run in
 
 class Starting(Protocol):
     """What goes through start-up phases: a replica, or a VM that is to hold replicas."""
+
+    has_process: bool
 
     @property
     def env(self) -> HybridEnvironment:
@@ -48,66 +47,18 @@ class Starting(Protocol):
         """Its place in the data plane."""
 
     @property
-    def durations(self) -> dict[str, float]:
+    def durations(self) -> Mapping[str, float]:
         """Drawn duration of its phases, s."""
-
-    phases: dict[str, float]
-    has_process: bool
 
     def process_begins(self) -> None:
         """Its process (VMM, shim) exists from now on."""
 
-
-class Guest:
-    """A replica on a machine (the host, or a VM on it). Times in s, NaN for what has not happened."""
-
-    def __init__(self, service: ServiceRun, number: int, slot: int, requested: float, machine: Machine) -> None:
-        self.service = service
-        self.machine = machine
-        self.env, self.image, self.parts = service.env, service.image, service.parts
-        self.number = number
-        self.slot = slot
-        self.name = f"{service.name}-{number}"
-        self.share = service.share
-        self.state = STARTING
-        self.requested = requested
-        self.ready = self.stopped = nan
-        self.ready_since = nan  # of the present life: a restart sets it anew
-        self.stop_reason = ""
-        self.phases: dict[str, float] = {}
-        self.durations = service.draw_durations()
-        self.has_process = False
-        self.failures = 0  # restarts in a row
-        self.story: Process | None = None
-        self.disk = service.disk_of_guest
-        self.fixed = 0.0  # bytes charged to the host but for requests in service
-        self.balloon = 0.0  # bytes of its RAM that the host has taken back
-        self.merged = False  # its OS pages are shared with other guests of its image
-
-    @property
-    def alive(self) -> bool:
-        """True unless it is leaving or gone."""
-        return self.state in (STARTING, READY, RESTARTING)
-
-    @property
-    def here(self) -> bool:
-        """True unless it runs on the host at the other end of a move."""
-        return self.machine.here
-
-    def process_begins(self) -> None:
-        """The guest's process exists from now on."""
-        self.service.process_begins(self)
+    def took(self, phase: str, seconds: float) -> None:
+        """A phase has taken so long."""
 
 
-def until_ready(guest: Guest) -> Generator[Event, Any, None]:
-    """Wait until the guest serves, or is leaving."""
-    while guest.alive and guest.state != READY:
-        story = guest.story
-        yield story if story is not None and story.is_alive else guest.env.timeout(1.0)
-
-
-def run_phases(guest: Starting, phases: Sequence[Phase]) -> Generator[Event, Any, None]:
-    """Go through the phases in order; how long each took is recorded (the first time)."""
+def run_phases(guest: Starting, phases: Sequence[Phase]) -> Story:
+    """Go through the phases in order; how long each took is told to the guest."""
     env = guest.env
     for phase in phases:
         if phase.kind == ("install" if guest.image.ready_made else "pull"):
@@ -115,9 +66,8 @@ def run_phases(guest: Starting, phases: Sequence[Phase]) -> Generator[Event, Any
         began = env.now
         if phase.kind not in OUTSIDE and not guest.has_process:
             guest.process_begins()
-        yield from _PHASES[phase.kind](guest, phase)
-        if phase.name not in guest.phases:
-            guest.phases[phase.name] = env.now - began
+        yield from KINDS[phase.kind](guest, phase)
+        guest.took(phase.name, env.now - began)
 
 
 def _duration(guest: Starting, phase: Phase) -> float:
@@ -128,27 +78,27 @@ def _rate(phase: Phase) -> float:
     return inf if phase.rate is None else phase.rate
 
 
-def _delay(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _delay(guest: Starting, phase: Phase) -> Story:
     yield guest.env.timeout(_duration(guest, phase))
 
 
-def _cpu(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _cpu(guest: Starting, phase: Phase) -> Story:
     yield guest.env.compute(guest.slot, phase.work or 0.0, WORK_BOOT)
 
 
-def _lock(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _lock(guest: Starting, phase: Phase) -> Story:
     lock = guest.machine.lock(phase.lock or phase.name)
     with lock.request() as turn:
         yield turn
         yield guest.env.timeout(_duration(guest, phase))
 
 
-def _pull(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _pull(guest: Starting, phase: Phase) -> Story:
     yield from guest.machine.images.fetch(guest.parts, phase, _duration(guest, phase), _rate(phase))
     guest.machine.note_disk()
 
 
-def _install(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _install(guest: Starting, phase: Phase) -> Story:
     """The OS is installed once for each image; other guests of the image wait for that."""
     lock = guest.machine.lock(f"install {guest.parts[0][0]}")
     with lock.request() as turn:
@@ -164,7 +114,7 @@ def _install(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
         guest.machine.note_disk()
 
 
-def _clone(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _clone(guest: Starting, phase: Phase) -> Story:
     """A copy is read and written: both disks' shares, one after the other in small pieces, taken as the slower."""
     machine, size = guest.machine, phase.amount(guest.image.bytes)
     env = guest.env
@@ -181,7 +131,7 @@ def _clone(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
                 step.interrupt()
 
 
-def _read(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _read(guest: Starting, phase: Phase) -> Story:
     if phase.shared == "image":
         guest.machine.trim_cache()
         images, key = guest.machine.images, guest.parts[-1][0]
@@ -191,12 +141,12 @@ def _read(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
         yield from _read_from_disk(guest, phase)
 
 
-def _read_from_disk(guest: Starting, phase: Phase) -> Generator[Event, Any, None]:
+def _read_from_disk(guest: Starting, phase: Phase) -> Story:
     yield guest.env.timeout(_duration(guest, phase))
     yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 
 
-_PHASES = {
+KINDS: Mapping[str, Callable[[Starting, Phase], Story]] = {
     "delay": _delay,
     "cpu": _cpu,
     "lock": _lock,

@@ -8,7 +8,7 @@ from typing import Any
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
-from sim.model.bandwidth import SharedBandwidth
+from sim.model.host.bandwidth import SharedBandwidth
 from sim.platforms import Phase, Platform
 from sim.scenario import Image
 
@@ -41,6 +41,11 @@ class ImageStore:
             if key not in self._there:
                 self._there.add(key)
                 self.bytes += size
+
+    def bake(self, parts: Iterable[tuple[str, float]]) -> None:
+        """The parts are on the template that this machine's disk is backed by: there, and on another's account."""
+        self.cache(parts)
+        self.bytes = 0.0
 
     def missing(self, parts: list[tuple[str, float]]) -> float:
         """Bytes of the parts that have no room on the disk yet: neither there, nor on their way, nor promised."""

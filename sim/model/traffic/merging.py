@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.model.processes import Block, Process
-from sim.model.rates import Floats
+from sim.model.traffic.processes import Block, Process
+from sim.model.traffic.rates import Floats
 
 #: Fewest arrivals a feed looks ahead.
 _LEAST_AHEAD = 32
@@ -33,6 +33,10 @@ class Feed:
         self._start = 0
         self.live = True  # more may come than the buffer holds
         self.ahead = _LEAST_AHEAD
+
+    def look(self, ahead: int) -> None:
+        """Buffer at least so many arrivals at the next `fill`."""
+        self.ahead = ahead
 
     @property
     def last(self) -> float:
@@ -76,7 +80,7 @@ class Feeds:
         """Take the feeds and the arrivals to look ahead in all before their shares are known."""
         self._feeds = feeds
         for feed in feeds:
-            feed.ahead = max(_LEAST_AHEAD, ahead // max(len(feeds), 1))
+            feed.look(max(_LEAST_AHEAD, ahead // max(len(feeds), 1)))
 
     def round(self, rows: int) -> list[Block]:
         """Return each feed's next arrivals, about ``rows`` in all; none at all only if there are no more.
@@ -94,9 +98,9 @@ class Feeds:
                 break
             for feed in self._feeds:  # nothing but ties at the horizon: look further there
                 if feed.live and feed.last == horizon:
-                    feed.ahead *= 2
+                    feed.look(2 * feed.ahead)
         for feed, block in zip(self._feeds, blocks, strict=True):
-            feed.ahead = _LEAST_AHEAD + (5 * rows * block.time.size) // (4 * max(total, 1))
+            feed.look(_LEAST_AHEAD + (5 * rows * block.time.size) // (4 * max(total, 1)))
         return blocks
 
 

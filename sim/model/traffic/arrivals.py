@@ -1,6 +1,6 @@
 """The traffic of a scenario: every request's arrival, demand and routing numbers, drawn in blocks.
 
-Streams (see :mod:`sim.model.streams`): ``arrivals/<service>/<source>`` for when,
+Streams (see :mod:`sim.model.chance.streams`): ``arrivals/<service>/<source>`` for when,
 ``states/<service>/<source>`` for the states of an mmpp, ``demand/<service>`` for how much in the order of
 arrival, ``routing/<service>`` and ``routing/<service>/second`` for where. A closed source (constant-vus) has
 its own: ``think/<service>/<source>``, ``demand/<service>/<source>``, ``routing/<service>/<source>``.
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.model.merging import Feed, Feeds, MergedProcess, order_of
-from sim.model.processes import EvenProcess, PoissonProcess, Process, TraceProcess, read_trace
-from sim.model.rates import FlatRate, Floats, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
-from sim.model.sampling import Sampler, sampler
-from sim.model.streams import generator
+from sim.model.chance.sampling import Sampler, sampler
+from sim.model.chance.streams import generator
+from sim.model.traffic.merging import Feed, Feeds, MergedProcess, order_of
+from sim.model.traffic.processes import EvenProcess, PoissonProcess, Process, TraceProcess, read_trace
+from sim.model.traffic.rates import FlatRate, Floats, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
 from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Source, Trace
 
 Integers = NDArray[np.int32]
@@ -139,7 +139,7 @@ class ArrivalStream:
         return self._window[start : self._given]
 
     def _next_of(self, feed: Feed, rows: int) -> Arrivals | None:
-        feed.ahead = rows
+        feed.look(rows)
         feed.fill()
         block = feed.pop(np.inf)
         n = block.time.size

@@ -7,43 +7,41 @@ container images that the scenario calls cached.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
+import numpy as np
 import simpy
-from simpy.events import Event
 
 from sim.engine import layout
-from sim.model.guest import run_phases
-from sim.model.machine import Host, Links, Machine
-from sim.model.placement import Share, vm_share
-from sim.model.sampling import sampler
-from sim.model.streams import generator
+from sim.model.guests.guest import draw_each, phase_draws
+from sim.model.guests.phases import Story, run_phases
+from sim.model.host.machine import Floats, Host, Links, Machine
+from sim.model.host.placement import Share, vm_share
+from sim.model.world import World
 from sim.platforms import Phase, Platform, load_platform
 from sim.scenario import Image, Layer
-
-if TYPE_CHECKING:
-    from sim.model.simulation import Simulation
 
 IMAGE = Image(bytes=0.0, layers=[Layer(name="vm of the pool", bytes=0.0)], cached=True)  # its template is on the disk
 
 
-def host_of(simulation: Simulation) -> Host:
+def host_of(world: World) -> Host:
     """The host of a run: flat, or with a pool of VMs where the platform nests."""
-    if simulation.platform.nested is None:
-        return Host(simulation.env, simulation.scenario, simulation.platform)
-    return NestedHost(simulation)
+    return Host(world) if world.platform.nested is None else NestedHost(world)
 
 
-class Process:
+class VmProcess:
     """A VM as the host sees it: a guest whose start-up has phases, memory and CPU work like any other's."""
 
     def __init__(self, host: NestedHost, slot: int) -> None:
-        self.machine, self.env, self.slot = host, host.env, slot
+        self.machine, self.env, self.slot = host, host.world.env, slot
         self.image, self.parts = IMAGE, host.images.parts(IMAGE)
-        self.phases: dict[str, float] = {}
         self.durations = host.draw_durations()
+        self.phases: dict[str, float] = {}
         self.has_process = False
+
+    def took(self, phase: str, seconds: float) -> None:
+        """A phase of its first start has taken so long."""
+        self.phases.setdefault(phase, seconds)
 
     def process_begins(self) -> None:
         """The VMM runs from now on, and the guest OS in it."""
@@ -67,20 +65,25 @@ class Vm(Machine):
     """
 
     def __init__(self, host: NestedHost, number: int) -> None:
-        share, plane = host.vm_share, host.env.plane
-        self.host, self.name, self.share = host, f"vm-{number}", share
+        share, plane = host.vm_share, host.world.plane
+        self.within, self.name, self.share = host, f"vm-{number}", share
+        self._nest = host
         pool = plane.add_pool(share.cap, share.weight, share.memory)
         links = Links(host.read, host.write, host.nic)
-        super().__init__(host.env, host.platform, links, (share.cap, share.ram), host.vm_limits, pool)
-        self.process = Process(host, plane.add_guest(host.boots, share.weight, share.cap, pool))
-        self.images.cache(host.baked)
-        self.images.bytes = 0.0  # the template's, which all VMs' disks are backed by, are on the host's account
-        self.coming_up = host.env.event()
-        self._story = host.env.process(self._boot(host.vm_platform.startup))
+        super().__init__(host.world.env, host.platform, links, (share.cap, share.ram), host.vm_limits, pool)
+        self.process = VmProcess(host, plane.add_guest(host.boots, share.weight, share.cap, pool))
+        self.images.bake(host.baked)
+        self.coming_up = self._env.event()
+        self._story = self._env.process(self._boot(host.vm_platform.startup))
+
+    @property
+    def room(self) -> float:
+        """Bytes that may be in use before its kernel has to kill: the RAM, and the VMM's part."""
+        return self.share.memory
 
     def refusal(self, share: Share, disk: float) -> str | None:
         """Why a container cannot be admitted here; the disk is the host's."""
-        return super().refusal(share, disk) or self.host.disk_refusal(disk)
+        return super().refusal(share, disk) or self._nest.disk_refusal(disk)
 
     def trim_cache(self) -> None:
         """What is in use in the VM now drives out as much of its page cache."""
@@ -88,7 +91,7 @@ class Vm(Machine):
 
     def note_disk(self) -> None:
         """The host's disk may hold more than ever before."""
-        self.host.note_disk()
+        self._nest.note_disk()
 
     def process_begins(self) -> None:
         """A container's process exists from now on."""
@@ -98,6 +101,11 @@ class Vm(Machine):
         """A container's process is gone."""
         self._burn(guests=-1)
 
+    def come_up(self) -> None:
+        """Its host's kernel runs again: it boots."""
+        super().come_up()
+        self.reboot()
+
     def reboot(self) -> None:
         """Its kernel has fallen: it goes through its `panic_phases`, and containers wait for `coming_up`.
 
@@ -105,60 +113,52 @@ class Vm(Machine):
         """
         if self._story.is_alive:
             self._story.interrupt()
-        env = self.host.env
-        env.forget(self.process.slot)
-        env.plane.kill(self.process.slot)
+        self._env.forget(self.process.slot)
+        self._env.plane.kill(self.process.slot)
         self.process.process_ends()
         self.images.forget_pages()
         self._burn(daemons=0.0)
         if self.coming_up is None:
-            self.coming_up = env.event()
-        platform = self.host.vm_platform
+            self.coming_up = self._env.event()
+        platform = self._nest.vm_platform
         again = [phase for phase in platform.startup if phase.name in platform.isolation.panic_phases]
-        self._story = env.process(self._boot(again))
+        self._story = self._env.process(self._boot(again))
 
-    @property
-    def used(self) -> float:
-        """Bytes in use by the VM and all that is in it."""
-        return self.host.env.plane.pool_memory(self.pool)
-
-    def _boot(self, phases: Sequence[Phase]) -> Generator[Event, Any, None]:
-        host = self.host
+    def _boot(self, phases: Sequence[Phase]) -> Story:
         try:
             yield from run_phases(self.process, phases)
         except simpy.Interrupt:
             return
         if not self.process.has_process:
             self.process.process_begins()
-        daemons = host.guest_platform
-        host.env.plane.set_memory(self.process.slot, self.share.resident + daemons.memory.host)
+        daemons = self._nest.guest_platform
+        self._env.plane.set_memory(self.process.slot, self.share.resident + daemons.memory.host)
         self._burn(daemons=daemons.cpu.host)
-        host.simulation.observer.event(None, "vm-up", self.name, host.env.now)
+        self._nest.world.signals.note.fire(None, "vm-up", self.name)
         up, self.coming_up = self.coming_up, None
         assert up is not None
         up.succeed()
 
     def _burn(self, guests: int = 0, daemons: float | None = None) -> None:
         """What idle systems burn in here changes: it is taken off the VM's vCPUs and off the host."""
-        self.host.book()
         before = self.idle_cores
         self.running += guests
         self.daemons = self.daemons if daemons is None else daemons
-        self.host.inside += self.idle_cores - before
+        self._nest.burns_inside(self.idle_cores - before)
         self.set_capacity()
-        self.host.set_capacity()
+        self._nest.set_capacity()
 
 
 class NestedHost(Host):
     """The host of a pool of VMs: it has no guests of its own."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self.simulation, self.env = simulation, simulation.env
-        self.vms: list[Vm] = []
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._vms: list[Vm] = []
         self.inside = 0.0  # cores that idle systems burn in the VMs
         self.baked: list[tuple[str, float]] = []
-        super().__init__(simulation.env, simulation.scenario, simulation.platform)
-        nested = simulation.platform.nested
+        super().__init__(world)
+        nested = world.platform.nested
         assert nested is not None
         self.vm_platform: Platform = load_platform(nested.vm_platform)
         self.guest_platform: Platform = load_platform(nested.guest)
@@ -167,25 +167,25 @@ class NestedHost(Host):
         for_containers = self.vm_share.application - self.guest_platform.memory.host
         self.vm_limits = (self.vm_share.cap, for_containers)
         self.images.cache(self.images.parts(IMAGE))
-        seed, replication = simulation.scenario.seed, simulation.replication
-        self._draws = {
-            phase.name: (sampler(law), generator(seed, replication, f"vm/{phase.name}"))
-            for phase in self.vm_platform.startup
-            if (law := phase.hold or phase.duration) is not None
-        }
+        self._draws = phase_draws(world, self.vm_platform, "vm")
         self._boots: int | None = None
+
+    @property
+    def vms(self) -> Sequence[Vm]:
+        """The VMs of the pool, by number."""
+        return self._vms
 
     @property
     def boots(self) -> int:
         """The data plane's service under which the VMs' own work is booked; made behind all others."""
         if self._boots is None:
-            self._boots = self.env.plane.add_service(routing=layout.RANDOM)
+            self._boots = self.world.plane.add_service(routing=layout.RANDOM)
         return self._boots
 
     @property
     def boot_work(self) -> float:
         """CPU that the VMs took to boot, up to the last booking (core-s)."""
-        return 0.0 if self._boots is None else self.env.plane.work(self._boots)[1]
+        return 0.0 if self._boots is None else self.world.plane.work(self._boots)[1]
 
     @property
     def idle_cores(self) -> float:
@@ -195,22 +195,22 @@ class NestedHost(Host):
     @property
     def disk_used(self) -> float:
         """Bytes on the disk; the VMs' disks are on the host's."""
-        return super().disk_used + sum(vm.disk_used for vm in self.vms)
+        return super().disk_used + sum(vm.disk_used for vm in self._vms)
 
     @property
     def page_cache(self) -> float:
         """Bytes of images in the page caches of the VMs."""
-        return sum(vm.page_cache for vm in self.vms)
+        return sum(vm.page_cache for vm in self._vms)
 
     def trim_cache(self) -> None:
         """The page caches are in the VMs."""
-        for vm in self.vms:
+        for vm in self._vms:
             vm.trim_cache()
 
     @property
     def pulled(self) -> float:
         """Bytes of images that came over the network so far; each VM pulls for itself."""
-        return super().pulled + sum(vm.images.pulled for vm in self.vms)
+        return super().pulled + sum(vm.images.pulled for vm in self._vms)
 
     @property
     def node_memory(self) -> float:
@@ -219,12 +219,29 @@ class NestedHost(Host):
 
     def draw_durations(self) -> dict[str, float]:
         """Durations of the next VM's phases, s."""
-        return {name: float(sample(stream, 1)[0]) for name, (sample, stream) in self._draws.items()}
+        return draw_each(self._draws)
+
+    def burns_inside(self, more: float) -> None:
+        """Idle systems in the VMs burn so many cores more from now on."""
+        self.book()
+        self.inside += more
 
     def cache(self, parts: list[tuple[str, float]]) -> None:
         """These parts of images are on the disk that every VM starts from."""
         self.images.cache(parts)
         self.baked += parts
+
+    def go_down(self) -> None:
+        """Its kernel has fallen, and with it that of every VM."""
+        super().go_down()
+        for vm in self._vms:
+            vm.go_down()
+
+    def come_up(self) -> None:
+        """Its kernel runs again, and every VM boots."""
+        super().come_up()
+        for vm in self._vms:
+            vm.come_up()
 
     def disk_refusal(self, disk: float) -> str | None:
         """Why the disk cannot take so many more bytes; None if it can."""
@@ -233,7 +250,7 @@ class NestedHost(Host):
 
     def place(self, share: Share, disk: float, parts: list[tuple[str, float]]) -> Machine | str:
         """The first VM, by number, that has room; else a new one, if the host admits it and it would have room."""
-        for vm in [] if self.down else self.vms:
+        for vm in [] if self.down else self._vms:
             if vm.refusal(share, disk + vm.images.missing(parts)) is None:
                 return vm
         cpu, memory = self.vm_limits
@@ -248,17 +265,15 @@ class NestedHost(Host):
 
     def _new_vm(self, disk: float) -> Vm:
         self.hold(self.vm_share, disk)
-        vm = Vm(self, len(self.vms))
-        self.vms.append(vm)
-        observer = self.simulation.observer
-        observer.numbered(vm.name)
-        observer.event(None, "vm-requested", vm.name, self.env.now)
+        vm = Vm(self, len(self._vms))
+        self._vms.append(vm)
+        self.world.signals.vm_requested.fire(vm.name)
         return vm
 
-    def vm_of(self, pool: int) -> Vm:
-        """The VM that is this pool of the data plane."""
-        return next(vm for vm in self.vms if vm.pool == pool)
-
-    def stranded(self) -> float:
+    def stranded(self, unused: float) -> float:
         """Bytes promised to VMs and not used in them now."""
-        return sum(max(0.0, vm.share.memory - vm.used) for vm in self.vms)
+        return sum(max(0.0, vm.room - vm.used) for vm in self._vms)
+
+    def cpu_by_service(self, used: Floats) -> tuple[Floats, Floats]:
+        """Cores promised now and core-seconds used so far; VMs that hold replicas are one together."""
+        return np.array([self.cpu_held]), np.array([used.sum()])

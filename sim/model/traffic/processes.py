@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sim.model.rates import Floats, Rate
+from sim.model.traffic.rates import Floats, Rate
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ def _read_trace(path: Path, time: str, demand: str | None, changed: int, size: i
         times, demands = times[order] - times[order[0]], None if demands is None else demands[order]
     for column in (times, demands):
         if column is not None:
-            column.flags.writeable = False  # shared by all readers
+            column.setflags(write=False)  # shared by all readers
     return Block(times, demands)
 
 

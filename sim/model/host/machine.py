@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
-from sim.model.bandwidth import SharedBandwidth
-from sim.model.images import ImageStore
-from sim.model.placement import Share, admission_limits
+from sim.model.host.bandwidth import SharedBandwidth
+from sim.model.host.images import ImageStore
+from sim.model.host.placement import Share, admission_limits
+from sim.model.world import World
 from sim.platforms import Platform
-from sim.scenario import Scenario
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,25 @@ class Links:
     nic: SharedBandwidth
 
 
+def links_of(world: World, network: float) -> Links:
+    """A disk and a registry like the scenario's host has them, and a NIC of `network` bytes/s."""
+    host = world.scenario.host
+    groups = {} if host.registry is None else {"registry": host.registry}
+    read, write = SharedBandwidth(world.env, host.disk.read), SharedBandwidth(world.env, host.disk.write)
+    return Links(read, write, SharedBandwidth(world.env, network, groups))
+
+
 class Machine:
     """What guests run on: the host, or a VM on it. Allocation is held from admission to the end of the stop.
 
     `size` and `limits`: cores and bytes that there are, and that admission may promise. `pool`: its number in the data
     plane. `coming_up`: None, or an event that succeeds when it is up. `daemons` cores burn always, `idle_each` cores
-    for every guest that has a process.
+    for every guest that has a process. `within`: the machine that it runs on (None: it is a host).
     """
 
     here = True  # not the far end of a move
+    within: Machine | None = None
+    name = "host"
 
     def __init__(
         self,
@@ -53,8 +69,10 @@ class Machine:
         self.disk_limit = inf
         self.read, self.write, self.nic = links.read, links.write, links.nic
         self.images = ImageStore(env, self.nic, self.write, platform)
+        self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
         self.cpu_held = self.memory_held = self.disk_held = 0.0
+        self._held: dict[int, Counter[float]] = {}  # guests that are promised so many cores each, by service
         self.ballooned = 0.0  # bytes of what is held that balloons have taken back
         self.disk_peak = 0.0  # most bytes on the disk at once: images and what guests write
         self.down = False  # its kernel is being started again
@@ -83,8 +101,20 @@ class Machine:
         """Bytes of images in the page cache."""
         return self.images.pages
 
+    @property
+    def used(self) -> float:
+        """Bytes in use by it and all that is in it."""
+        return self._env.plane.pool_memory(self.pool)
+
+    @property
+    def room(self) -> float:
+        """Bytes that may be in use before its kernel has to kill."""
+        return self.memory
+
     def trim_cache(self) -> None:
         """What has been in use since the last time has driven out as much of the page cache."""
+
+    # promises
 
     def refusal(self, share: Share, disk: float) -> str | None:
         """Why a guest with this share cannot be admitted now; None if it can."""
@@ -100,24 +130,52 @@ class Machine:
             return f"disk: {used:.2f} of {limit:.2f} GB used, {asked:.2f} GB asked"
         return None
 
-    def hold(self, share: Share, disk: float) -> None:
-        """Promise a share."""
+    def objection(self, share: Share) -> str | None:
+        """What the checks in `admission` have against a share that may be promised; None if nothing."""
+        return next((why for check in self.admission if (why := check(share)) is not None), None)
+
+    def hold(self, share: Share, disk: float, service: int | None = None) -> None:
+        """Promise a share, to a guest of a service (its number in the data plane) or to nobody's."""
         self.book()
         self.cpu_held += share.cpu
         self.memory_held += share.memory
         self.disk_held += disk
+        if service is not None:
+            self._held.setdefault(service, Counter())[share.cpu] += 1
         self.note_disk()
 
-    def note_disk(self) -> None:
-        """The disk may hold more than ever before."""
-        self.disk_peak = max(self.disk_peak, self.disk_used)
-
-    def give_back(self, share: Share, disk: float) -> None:
+    def give_back(self, share: Share, disk: float, service: int | None = None) -> None:
         """Take a promise back."""
         self.book()
         self.cpu_held -= share.cpu
         self.memory_held -= share.memory
         self.disk_held -= disk
+        if service is not None:
+            self._held[service][share.cpu] -= 1
+
+    def exchange(self, old: Share, new: Share, service: int) -> None:
+        """Promise a guest a new share in place of the old one."""
+        self.give_back(old, 0.0, service)
+        self.hold(new, 0.0, service)
+
+    def note_disk(self) -> None:
+        """The disk may hold more than ever before."""
+        self.disk_peak = max(self.disk_peak, self.disk_used)
+
+    def set_ballooned(self, amount: float) -> None:
+        """Balloons hold `amount` bytes of what is promised."""
+        self.book()
+        self.ballooned = amount
+
+    def book(self) -> None:
+        """Bring the integrals of promises and idle CPU up to now."""
+        span = self._env.now - self._mark
+        self._mark = self._env.now
+        self.promised["cpu_allocated"] += span * self.cpu_held
+        self.promised["memory_allocated"] += span * self.memory_allocated
+        self.promised["cpu_idle"] += span * self.idle_cores
+
+    # what runs on it
 
     def process_begins(self) -> None:
         """A guest's process exists from now on."""
@@ -135,38 +193,41 @@ class Machine:
         """What idle systems do not burn is for the guests to share."""
         self._env.plane.set_capacity(self.cores - self.idle_cores, self.pool)
 
-    def book(self) -> None:
-        """Bring the integrals of promises and idle CPU up to now."""
-        span = self._env.now - self._mark
-        self._mark = self._env.now
-        self.promised["cpu_allocated"] += span * self.cpu_held
-        self.promised["memory_allocated"] += span * self.memory_allocated
-        self.promised["cpu_idle"] += span * self.idle_cores
-
     def lock(self, name: str) -> simpy.Resource:
         """The machine's lock of this name; one start at a time is inside."""
         if name not in self.locks:
             self.locks[name] = simpy.Resource(self._env, capacity=1)
         return self.locks[name]
 
+    def go_down(self) -> None:
+        """Its kernel, or that of its host, has fallen: nothing is admitted, and the page cache is gone."""
+        self.down = True
+        self.images.forget_pages()
+
+    def come_up(self) -> None:
+        """The host's kernel runs again."""
+        self.down = False
+
+    def reboot(self) -> None:
+        """Start its own kernel again, where it is not the host's."""
+
 
 class Host(Machine):
     """The host itself, on which all guests of a flat platform run."""
 
-    def __init__(self, env: HybridEnvironment, scenario: Scenario, platform: Platform) -> None:
-        host = scenario.host
-        groups = {} if host.registry is None else {"registry": host.registry}
-        links = Links(
-            read=SharedBandwidth(env, host.disk.read),
-            write=SharedBandwidth(env, host.disk.write),
-            nic=SharedBandwidth(env, host.network, groups),
-        )
-        limits = admission_limits(scenario, platform)
-        super().__init__(env, platform, links, (host.cores, host.memory), limits)
+    def __init__(self, world: World) -> None:
+        host, platform = world.scenario.host, world.platform
+        limits = admission_limits(world.scenario, platform)
+        super().__init__(world.env, platform, links_of(world, host.network), (host.cores, host.memory), limits)
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
         self.daemons = platform.cpu.host
-        env.plane.charge_host(platform.memory.host)
+        world.plane.charge_host(platform.memory.host)
         self.set_capacity()
+
+    @property
+    def used(self) -> float:
+        """Bytes in use on the host."""
+        return self._env.plane.memory_used
 
     @property
     def node_memory(self) -> float:
@@ -183,6 +244,15 @@ class Host(Machine):
         """Bytes of images that came over the network so far."""
         return self.images.pulled
 
+    @property
+    def vms(self) -> Sequence[Machine]:
+        """Machines on this one, which are one process each to its kernel."""
+        return ()
+
+    def vm_of(self, pool: int) -> Machine:
+        """The machine on this one that is this pool of the data plane. Raises LookupError."""
+        return next(vm for vm in self.vms if vm.pool == pool)
+
     def trim_cache(self) -> None:
         """What has been in use since the last time has driven out as much of the page cache."""
         self.images.trim_pages(self.memory - self._env.plane.memory_peak())
@@ -193,4 +263,38 @@ class Host(Machine):
 
     def place(self, share: Share, disk: float, parts: list[tuple[str, float]]) -> Machine | str:
         """The machine that takes a guest with this share, or why there is none."""
-        return self.refusal(share, disk + self.images.missing(parts)) or self
+        return self.refusal(share, disk + self.images.missing(parts)) or self.objection(share) or self
+
+    def stranded(self, unused: float) -> float:
+        """Bytes promised and not used now, where guests leave `unused` bytes of what they were promised."""
+        return unused
+
+    def cpu_by_service(self, used: Floats) -> tuple[Floats, Floats]:
+        """Cores promised now, and the core-seconds used so far (given), by service."""
+        held = np.zeros(len(used))
+        for service, shares in self._held.items():
+            held[service] = sum([cores * n for cores, n in shares.items()])
+        return held, used
+
+
+class Destination(Machine):
+    """The host at the other end of a link of `link` bytes/s: what a start-up there draws on. It has room for all.
+
+    `cached`: parts of images that lie ready do so on every host.
+    """
+
+    here = False  # what runs there holds nothing of this host
+
+    def __init__(self, world: World, link: float, cached: Sequence[list[tuple[str, float]]]) -> None:
+        host, far = world.scenario.host, world.plane.far_pool()
+        size, room = (host.cores, host.memory), (inf, inf)
+        super().__init__(world.env, world.platform, links_of(world, link), size, room, far)
+        self.link = link
+        for parts in cached:
+            self.images.cache(parts)
+
+    def process_begins(self) -> None:
+        """It burns no idle CPU of this host."""
+
+    def process_ends(self) -> None:
+        """It burned none."""

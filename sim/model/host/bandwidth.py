@@ -17,14 +17,17 @@ from simpy.events import Event
 
 
 class _Flow:
-    __slots__ = ("alive", "cap", "done", "group", "tag")
+    __slots__ = ("alive", "done", "tag")
 
-    def __init__(self, cap: float, group: str, tag: float, done: Event) -> None:
-        self.cap, self.group, self.tag, self.done = cap, group, tag, done
+    def __init__(self, tag: float, done: Event) -> None:
+        self.tag, self.done = tag, done
         self.alive = True
 
+    def ends(self) -> None:
+        self.alive = False
 
-class _Class:
+
+class _Lane:
     """Flows of one cap and group: bytes given to each so far (`v`), and a heap of when they end."""
 
     __slots__ = ("heap", "n", "speed", "v")
@@ -35,11 +38,40 @@ class _Class:
         self.n = 0
         self.heap: list[tuple[float, int, _Flow]] = []
 
+    def enter(self, size: float, order: int, done: Event) -> _Flow:
+        """A flow of `size` bytes begins; an idle lane starts at zero."""
+        if self.n == 0:
+            self.v = 0.0
+        flow = _Flow(self.v + size, done)
+        heappush(self.heap, (flow.tag, order, flow))
+        self.n += 1
+        return flow
+
+    def drive(self, seconds: float) -> None:
+        """So long at the present speed."""
+        self.v += self.speed * seconds
+
+    def at(self, speed: float) -> float:
+        """Go on at `speed` bytes/s: seconds until the first flow ends."""
+        self.speed = speed
+        return (self.first() - self.v) / speed
+
     def first(self) -> float:
         """Virtual time at which its first flow ends."""
         while self.heap and not self.heap[0][2].alive:
             heappop(self.heap)
         return self.heap[0][0] if self.heap else inf
+
+    def leave(self, flow: _Flow) -> None:
+        """A flow is broken off."""
+        flow.ends()
+        self.n -= 1
+
+    def end_first(self) -> None:
+        """The first flow is done."""
+        flow = heappop(self.heap)[2]
+        self.leave(flow)
+        flow.done.succeed()
 
 
 class SharedBandwidth:
@@ -49,7 +81,7 @@ class SharedBandwidth:
         self._env = env
         self.capacity = capacity
         self._groups = groups or {}
-        self._classes: dict[tuple[str, float], _Class] = {}
+        self._lanes: dict[tuple[str, float], _Lane] = {}
         self._mark = 0.0
         self._order = count()
         self._alarm = 0
@@ -61,12 +93,8 @@ class SharedBandwidth:
         if size <= 0.0:
             return
         self._advance()
-        known = self._classes.setdefault((group, rate), _Class())
-        if known.n == 0:
-            known.v = 0.0
-        flow = _Flow(rate, group, known.v + size, self._env.event())
-        heappush(known.heap, (flow.tag, next(self._order), flow))
-        known.n += 1
+        lane = self._lanes.setdefault((group, rate), _Lane())
+        flow = lane.enter(size, next(self._order), self._env.event())
         self._settle()
         try:
             yield flow.done
@@ -74,9 +102,8 @@ class SharedBandwidth:
         finally:
             if flow.alive:  # interrupted
                 self._advance()
-                self.moved += size - max(flow.tag - known.v, 0.0)
-                flow.alive = False
-                known.n -= 1
+                self.moved += size - max(flow.tag - lane.v, 0.0)
+                lane.leave(flow)
                 self._settle()
 
     def load(self, rate: float) -> None:
@@ -89,23 +116,22 @@ class SharedBandwidth:
 
     def _advance(self) -> None:
         now = self._env.now
-        for known in self._classes.values():
-            known.v += known.speed * (now - self._mark)
+        for lane in self._lanes.values():
+            lane.drive(now - self._mark)
         self._mark = now
 
     def _settle(self) -> None:
         """Work out the speeds anew and set the alarm for the next end."""
-        busy = {key: known for key, known in self._classes.items() if known.n}
+        busy = {key: lane for key, lane in self._lanes.items() if lane.n}
         level_of = {
             group: _level([(cap, c.n) for (g, cap), c in busy.items() if g == group], bound)
             for group, bound in self._groups.items()
         }
         caps = {key: min(key[1], level_of.get(key[0], inf)) for key in busy}
-        level = _level([(caps[key], known.n) for key, known in busy.items()], self.capacity - self._loaded)
+        level = _level([(caps[key], lane.n) for key, lane in busy.items()], self.capacity - self._loaded)
         soonest = inf
-        for key, known in busy.items():
-            known.speed = min(caps[key], level)
-            soonest = min(soonest, (known.first() - known.v) / known.speed)
+        for key, lane in busy.items():
+            soonest = min(soonest, lane.at(min(caps[key], level)))
         if soonest < inf:
             self._alarm += 1
             self._env.process(self._ring(self._alarm, max(soonest, 0.0)))
@@ -115,17 +141,14 @@ class SharedBandwidth:
         if alarm != self._alarm:
             return
         self._advance()
-        for known in self._classes.values():
-            if known.n == 0:
+        for lane in self._lanes.values():
+            if lane.n == 0:
                 continue
-            due = known.first()
+            due = lane.first()
             # the alarm was set for the first of all: rounding must not leave it a hair short for ever
-            if due - known.v <= known.speed * 1e-12 * max(self._env.now, 1.0) + 1e-6:
-                while known.n and known.first() <= due:
-                    flow = heappop(known.heap)[2]
-                    flow.alive = False
-                    known.n -= 1
-                    flow.done.succeed()
+            if due - lane.v <= lane.speed * 1e-12 * max(self._env.now, 1.0) + 1e-6:
+                while lane.n and lane.first() <= due:
+                    lane.end_first()
         self._settle()
 
 

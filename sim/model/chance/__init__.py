@@ -1,0 +1,1 @@
+"""Chance: named random streams, and samplers of the scenario's distributions."""

@@ -1,0 +1,38 @@
+"""All guests of a run, whichever service they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sim.model.guests.guest import Guest
+from sim.model.guests.service import ServiceRun
+from sim.model.guests.waiting import WaitingRoom
+from sim.model.host.machine import Host
+from sim.model.world import World
+
+
+class Fleet:
+    """The services on a host, by their number in the data plane, and the waiting room for what does not fit."""
+
+    def __init__(self, world: World, host: Host) -> None:
+        waiting, stops = WaitingRoom(), world.stream("stop")
+        self.services: Sequence[ServiceRun] = [
+            ServiceRun(world, host, name, spec, stops, waiting.wait) for name, spec in world.scenario.expanded()
+        ]
+        world.signals.room_freed.connect(waiting.retry)
+
+    def of(self, guest: Guest) -> ServiceRun:
+        """The service that a guest is a replica of."""
+        return self.services[guest.recipe.index]
+
+    def at(self, slot: int) -> Guest | None:
+        """The guest that has this slot of the data plane now, if one has."""
+        return next((guest for service in self.services if (guest := service.roster.at(slot)) is not None), None)
+
+    def called(self, name: str | None) -> list[ServiceRun]:
+        """The services that `name` means (see `ServiceRun.is_called`)."""
+        return [service for service in self.services if service.is_called(name)]
+
+    def present(self) -> list[Guest]:
+        """All guests on the host, also those that drain."""
+        return [guest for service in self.services for guest in service.roster.present()]

@@ -1,0 +1,224 @@
+"""One guest: what it was made from, what it holds, and how far it is in its life. Only its own methods change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor, isinf, isnan, nan
+
+import numpy as np
+from simpy import Process
+
+from sim.engine.layout import UNBOUNDED
+from sim.model.chance.sampling import Sampler, sampler
+from sim.model.host.machine import Machine
+from sim.model.host.placement import Share
+from sim.model.world import World
+from sim.platforms import Platform
+from sim.scenario import Image, Service
+
+STARTING, READY, RESTARTING, DRAINING, STOPPED = "starting", "ready", "restarting", "draining", "stopped"
+Draws = Mapping[str, tuple[Sampler, np.random.Generator]]
+
+
+def phase_draws(world: World, platform: Platform, owner: str) -> Draws:
+    """The law and the stream `<owner>/<phase>` of every start-up phase whose duration is drawn."""
+    return {
+        phase.name: (sampler(law), world.stream(f"{owner}/{phase.name}"))
+        for phase in platform.startup
+        if (law := phase.hold or phase.duration) is not None
+    }
+
+
+def draw_each(draws: Draws) -> dict[str, float]:
+    """The next duration of each phase, s."""
+    return {name: float(sample(stream, 1)[0]) for name, (sample, stream) in draws.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What all replicas of a service are made from. `index`: its number in the data plane; `disk`: bytes a guest."""
+
+    service: str
+    index: int
+    spec: Service
+    platform: Platform
+    image: Image
+    parts: list[tuple[str, float]]
+    disk: float
+    draws: Draws
+
+
+class Guest:
+    """A replica on a machine (the host, or a VM on it). Times in s, NaN for what has not happened."""
+
+    def __init__(self, world: World, recipe: Recipe, number: int, slot: int, machine: Machine, share: Share) -> None:
+        self.env, self._plane = world.env, world.plane
+        self.recipe, self.image, self.parts = recipe, recipe.image, recipe.parts
+        self.machine, self.share = machine, share
+        self.number = number
+        self.slot = slot
+        self.name = f"{recipe.service}-{number}"
+        self.state = STARTING
+        self.requested = world.env.now
+        self.ready = self.stopped = nan
+        self.ready_since = nan  # of the present life: a restart sets it anew
+        self.stop_reason = ""
+        self.phases: dict[str, float] = {}
+        self.durations = draw_each(recipe.draws)
+        self.has_process = False
+        self.failures = 0  # restarts in a row
+        self._story: Process | None = None
+        self.fixed = 0.0  # bytes charged to the host but for requests in service
+        self.balloon = 0.0  # bytes of its RAM that the host has taken back
+        self.merged = False  # its OS pages are shared with other guests of its image
+
+    @property
+    def service(self) -> str:
+        """Name of its service."""
+        return self.recipe.service
+
+    @property
+    def disk(self) -> float:
+        """Bytes on the disk beyond its image."""
+        return self.recipe.disk
+
+    @property
+    def alive(self) -> bool:
+        """True unless it is leaving or gone."""
+        return self.state in (STARTING, READY, RESTARTING)
+
+    @property
+    def here(self) -> bool:
+        """True unless it runs on the host at the other end of a move."""
+        return self.machine.here
+
+    @property
+    def has_been_ready(self) -> bool:
+        """Whether it has served, in this life or an earlier one."""
+        return not isnan(self.ready)
+
+    # its story
+
+    @property
+    def story(self) -> Process | None:
+        """The process that brings it up, if one is at work."""
+        return self._story if self._story is not None and self._story.is_alive else None
+
+    def follow(self, story: Process | None) -> None:
+        """`story` brings it up from now on; None: it is up, or there is nothing to bring up."""
+        self._story = story
+
+    def break_off(self) -> None:
+        """Whatever brings it up ends here (unless that is what calls)."""
+        story, self._story = self.story, None
+        if story is not None and story is not self.env.active_process:
+            story.interrupt()
+
+    def took(self, phase: str, seconds: float) -> None:
+        """A phase of its first start has taken so long; a restart's phases are none of its start-up."""
+        self.phases.setdefault(phase, seconds)
+
+    def waited(self, phase: str, seconds: float) -> None:
+        """It has waited so long in all for what its start needs."""
+        if not self.has_been_ready:
+            self.phases[phase] = seconds
+
+    # its memory
+
+    def process_begins(self) -> None:
+        """Its process (VMM, shim) exists: it has memory, and burns what an idle guest burns."""
+        self.has_process = True
+        self.charge(self.share.resident)
+        self.machine.process_begins()
+
+    def process_ends(self) -> None:
+        """Its process, if it has one, is gone."""
+        if self.has_process:
+            self.has_process = False
+            self.machine.process_ends()
+
+    def charge(self, amount: float, most: int = UNBOUNDED) -> None:
+        """Charge the host with its memory, unless it runs elsewhere; `most` requests fit into the rest."""
+        self.fixed = amount if self.here else 0.0
+        self._plane.set_memory(self.slot, self.fixed, most)
+
+    def charge_application(self) -> bool:
+        """The application's own memory is in use from now on; False if it is more than it may have."""
+        base = self.recipe.spec.memory.base
+        if self.share.application < base:
+            return False
+        self.charge(self.share.resident + base, self.most)
+        return True
+
+    @property
+    def most(self) -> int:
+        """Requests in service that its memory carries, less what its balloon holds."""
+        memory = self.recipe.spec.memory
+        left = self.share.application - self.balloon - memory.base
+        if memory.per_request == 0.0 or isinf(left):
+            return UNBOUNDED
+        return min(floor(left / memory.per_request * (1 + 1e-12)), UNBOUNDED)
+
+    def inflate(self, amount: float) -> None:
+        """Its balloon holds `amount` bytes from now on, which are promised to others."""
+        self.balloon = amount
+        self._plane.promise(self.slot, self.share.memory - amount)
+        self._plane.set_memory(self.slot, self.fixed, self.most)
+
+    def deflate(self) -> float:
+        """Its memory has been given back, and with it what its balloon held: so many bytes."""
+        held, self.balloon = self.balloon, 0.0
+        return held
+
+    def merge(self, merged: bool) -> None:
+        """Whether its pages are shared with others."""
+        self.merged = merged
+
+    def resize(self, share: Share) -> None:
+        """It has another share from now on; admission has agreed."""
+        old, self.share = self.share, share
+        self._plane.resize(self.slot, share.weight, share.cap)
+        if self.here:
+            self._plane.promise(self.slot, share.memory - self.balloon)
+            if self.has_process:
+                self.fixed += share.resident - old.resident
+        self._plane.set_memory(self.slot, self.fixed, self.most)
+
+    # its states
+
+    def serves(self) -> None:
+        """It is ready."""
+        self.state = READY
+        self._story = None
+        self.ready_since = self.env.now
+        if not self.has_been_ready:
+            self.ready = self.env.now
+
+    def falls(self) -> None:
+        """Its process has died; it is to be started again."""
+        self.state = RESTARTING
+
+    def failed_again(self) -> int:
+        """Its application has died: how often in a row, counted afresh after a long enough service."""
+        if self.env.now - self.ready_since >= self.recipe.platform.restart.reset_after:
+            self.failures = 0
+        self.failures += 1
+        return self.failures
+
+    def drains(self, reason: str) -> None:
+        """It is given nothing more."""
+        self.state = DRAINING
+        if self.here:
+            self.stop_reason = reason
+
+    def moves(self, machine: Machine) -> None:
+        """It goes on elsewhere; what it held on this host is no longer its own."""
+        self.machine = machine
+        self.stopped, self.stop_reason = self.env.now, "moved"
+
+    def ends(self) -> None:
+        """It is gone; one that has moved away had stopped here before."""
+        self.state = STOPPED
+        if isnan(self.stopped):
+            self.stopped = self.env.now

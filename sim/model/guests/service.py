@@ -1,0 +1,138 @@
+"""One service on the host: how many replicas it has, and wants; what becomes of each is `life`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+
+from sim.engine import layout
+from sim.model.guests.guest import READY, Guest, Recipe, phase_draws
+from sim.model.guests.life import Life
+from sim.model.guests.roster import Roster
+from sim.model.host.machine import Host, Machine
+from sim.model.host.placement import Share, share_of
+from sim.model.world import World
+from sim.scenario import PerRequest, Service
+
+ROUTING = {
+    "random": layout.RANDOM,
+    "round-robin": layout.ROUND_ROBIN,
+    "least-outstanding": layout.LEAST_OUTSTANDING,
+    "power-of-two": layout.POWER_OF_TWO,
+}
+
+
+class ServiceRun:
+    """The replicas of one service. `index` is the service's number in the data plane.
+
+    `wait` is told, with a way to try again, when admission has refused a start. Raises ValueError for a service that
+    has no size or image on the platform.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        host: Host,
+        name: str,
+        spec: Service,
+        stops: np.random.Generator,
+        wait: Callable[[Callable[[], bool]], None],
+    ) -> None:
+        platform = world.platform
+        size, image = spec.size_on(platform.size_lineage), spec.image_on(platform.image_lineage)
+        if size is None or image is None:
+            raise ValueError(f"service {name} has no {'size' if size is None else 'image'} for {platform.name}")
+        self._world, self._host, self._wait = world, host, wait
+        self.name, self.spec = name, spec
+        self.share = share_of(platform, size, host.node_memory)
+        self.booted = self.share  # of its guests' beginning: what can be plugged depends on it
+        self.pending = 0  # replicas wanted that admission has refused so far
+        parts = host.images.parts(image)
+        if image.cached:
+            host.cache(parts)
+        full_copy = any(p.kind == "clone" and p.bytes == "image" for p in platform.startup)
+        self.recipe = Recipe(
+            service=name,
+            index=self._add_to_plane(),
+            spec=spec,
+            platform=platform,
+            image=image,
+            parts=parts,
+            disk=platform.disk.per_guest + (image.bytes if full_copy else 0.0),
+            draws=phase_draws(world, platform, f"start/{name}"),
+        )
+        self.index = self.recipe.index
+        self.roster = Roster()
+        self.life = Life(world, self.recipe, self.roster, stops)
+
+    def _add_to_plane(self) -> int:
+        spec = self.spec
+        per_request = isinstance(spec.autoscale, PerRequest)
+        return self._world.plane.add_service(
+            concurrency=spec.concurrency,
+            queue=spec.queue,
+            backlog=spec.backlog,
+            timeout=inf if spec.timeout is None else spec.timeout,
+            routing=layout.IDLE_LIFO if per_request else ROUTING[spec.routing],
+            overhead=self._world.platform.cpu.overhead,
+            per_request=spec.memory.per_request,
+            notify=getattr(spec.autoscale, "min", 1) == 0,
+        )
+
+    def is_called(self, name: str | None) -> bool:
+        """Whether `name` means this service: its own name, that of the service whose tenant it is, or any (None)."""
+        return name is None or name in (self.name, self.name.rpartition("-")[0])
+
+    # how many
+
+    @property
+    def guests(self) -> list[Guest]:
+        """Replicas that count: alive, by number."""
+        return self.roster.guests
+
+    @property
+    def wanted(self) -> int:
+        """Replicas asked for: those alive and those that wait for room."""
+        return len(self.roster.guests) + self.pending
+
+    @property
+    def ready(self) -> int:
+        """Replicas that serve now."""
+        return self._world.plane.ready(self.index)
+
+    def scale_to(self, n: int) -> None:
+        """Have `n` replicas: new ones are admitted or wait for room; those waiting, starting, newest go first."""
+        while self.wanted < n:
+            if self.start_one() is None:
+                self.pending += 1
+        while self.wanted > n:
+            if self.pending:
+                self.pending -= 1
+                continue
+            last = max(self.roster.guests, key=lambda guest: (guest.state != READY, guest.number))
+            self.life.stop(last, "scaled down")
+
+    def start_one(self) -> Guest | None:
+        """Start a replica; None if admission refuses it, which is told to whoever listens and to the waiting room."""
+        machine = self._place()
+        if isinstance(machine, str):
+            self._world.signals.start_refused.fire(self.name, machine, self._host.down)
+            self._wait(self.start_pending)
+            return None
+        return self.life.start_on(machine, self.share)
+
+    def start_pending(self) -> bool:
+        """Room has come free: start what waits for it. True if something waits still."""
+        while self.pending and not isinstance(machine := self._place(), str):
+            self.life.start_on(machine, self.share)
+            self.pending -= 1
+        return self.pending > 0
+
+    def _place(self) -> Machine | str:
+        return self._host.place(self.share, self.recipe.disk, self.recipe.parts)
+
+    def resize(self, share: Share) -> None:
+        """Replicas started from now on have this share."""
+        self.share = share

@@ -1,0 +1,1 @@
+"""The host and the machines on it: what they have, and what of it is promised."""

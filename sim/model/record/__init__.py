@@ -1,0 +1,1 @@
+"""What is written down: listeners only, which nothing else in the model knows."""

@@ -1,6 +1,6 @@
 """The rooms of the house: imports run one way, and what a platform is stays data.
 
-    scenario -> platforms -> model (on engine) -> experiment -> report -> cli
+    terms -> scenario -> platforms -> model (on engine) -> report -> experiment -> cli
 
 Imports are read from the source, also those inside functions, relative ones, those for type checkers only, and
 `import_module("sim…")`.
@@ -20,16 +20,29 @@ from sim.platforms import names as platform_names
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sim"
 ROOMS: dict[str, set[str]] = {
-    "scenario": set(),
-    "platforms": {"scenario"},
+    "terms": set(),
+    "scenario": {"terms"},
+    "platforms": {"scenario", "terms"},
     "engine": set(),
-    "model": {"engine", "platforms", "scenario"},
-    "report": {"scenario"},
-    "experiment": {"model", "report", "scenario", "platforms"},
+    "model": {"engine", "platforms", "scenario", "terms"},
+    "report": {"scenario", "terms"},
+    "experiment": {"model", "report", "scenario", "platforms", "terms"},
 }
 TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
 # what a room must not know, as far as an import shows it
 STRANGERS: dict[str, set[str]] = {
+    "terms": {
+        "simpy",
+        "numba",
+        "pandas",
+        "pyarrow",
+        "pydantic",
+        "matplotlib",
+        "seaborn",
+        "rich",
+        "dask",
+        "distributed",
+    },
     "scenario": {"simpy", "numba", "pandas", "matplotlib", "seaborn", "rich", "dask", "distributed"},
     "platforms": {"simpy", "numba", "pandas", "matplotlib", "seaborn", "rich", "dask", "distributed"},
     "engine": {"pandas", "pyarrow", "pydantic", "ruamel", "matplotlib", "seaborn", "rich", "dask", "distributed"},
@@ -129,12 +142,13 @@ def test_imports_run_one_way(module: str) -> None:
         ("sim.engine.plane", "from sim import model"),
         ("sim.model.host", "from ..report import store"),
         ("sim.model.host", "from .. import experiment"),
-        ("sim.report.store", "def f():\n    from sim.experiment.runner import run"),
+        ("sim.report.results", "def f():\n    from sim.experiment.runner import run"),
         ("sim.experiment.runner", "import sim.cli"),
         ("sim.experiment.runner", "from sim import run"),
-        ("sim.model.host", "from importlib import import_module\nimport_module('sim.report.store')"),
+        ("sim.model.host", "from importlib import import_module\nimport_module('sim.report.results')"),
         ("sim.model.host", "import pandas as pd"),
-        ("sim.report.store", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sim.model import records"),
+        ("sim.report.joined", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sim.model import guest"),
+        ("sim.terms.records", "from sim.scenario import Scenario"),
     ],
 )
 def test_an_arrow_that_runs_back_is_seen(module: str, line: str) -> None:

@@ -66,7 +66,7 @@ COMMANDS = {
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
-    from sim.report.store import ResultsError
+    from sim.report.folder.writer import ResultsError
     from sim.scenario.errors import ScenarioError
 
     if isinstance(error, ScenarioError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,26 @@ from simpy.events import Event
 from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
 from sim.model.guest import APP, Guest
-from sim.model.records import RequestTally, Sample, Usage
+from sim.terms.columns import STATE
+from sim.terms.records import RequestTally, Sample
 
 if TYPE_CHECKING:
     from sim.model.simulation import Simulation
 
 SAMPLES = 500  # of the timeline, over the whole run
 Sink = Callable[[dict[str, NDArray[Any]], Sequence[str], Sequence[str]], None]
-TIMELINE = (
-    "time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity", "memory_used", "memory_allocated",
-    "memory_capacity", "in_flight", "arrivals", "completed", "memory_cache",
-)  # fmt: skip
+
+
+class Usage(NamedTuple):
+    """The host at a moment: CPU (core-s) and requests so far; memory (bytes), requests and guests now."""
+
+    cpu: float
+    memory: float
+    stranded: float
+    arrived: int
+    completed: int
+    in_flight: int
+    ready: int
 
 
 class Observer:
@@ -226,7 +235,7 @@ class Observer:
     def timeline(self) -> dict[str, NDArray[Any]]:
         """A row a sample."""
         rows = np.array(self._samples)
-        return {name: rows[:, i] for i, name in enumerate(TIMELINE)}
+        return {name: rows[:, i] for i, name in enumerate(STATE)}
 
 
 def _trapezia(samples: Sequence[tuple[float, float]], begin: float) -> float:

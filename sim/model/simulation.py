@@ -20,13 +20,13 @@ from sim.model.faults import Faults
 from sim.model.guest import Guest
 from sim.model.moves import Moves
 from sim.model.nesting import NestedHost, host_of
-from sim.model.observer import Observer, Sink
+from sim.model.observer import Observer, Sink, Usage
 from sim.model.reclaim import Reclaim
-from sim.model.records import RunRecords, Usage
 from sim.model.service import ServiceRun
 from sim.model.streams import generator
 from sim.platforms import Platform
 from sim.scenario import PerRequest, Scenario
+from sim.terms.records import RunRecords
 
 
 def simulate(scenario: Scenario, platform: Platform, replication: int, *, sink: Sink | None = None) -> RunRecords:

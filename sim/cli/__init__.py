@@ -46,22 +46,11 @@ def _command(name: str) -> Command:
     """The function of a command; only its own module is imported."""
     from importlib import import_module
 
+    from .arguments import COMMANDS
+
     module, _, function = COMMANDS[name].partition(":")
     found: Command = getattr(import_module(f".{module}", __name__), function)
     return found
-
-
-COMMANDS = {
-    "run": "run:command",
-    "compare": "compare:command",
-    "sweep": "sweep:command",
-    "density": "density:command",
-    "crossover": "crossover:command",
-    "validate": "files:validate",
-    "platforms": "files:platforms",
-    "schema": "files:schema",
-}
-"""Command → module and function that carries it out."""
 
 
 def _explain(error: Exception) -> int:

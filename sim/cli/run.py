@@ -9,7 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import COMMANDS, DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
+from . import DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
+from .arguments import COMMANDS
 
 if TYPE_CHECKING:
     from sim.experiment.run import Report

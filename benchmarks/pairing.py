@@ -35,7 +35,7 @@ def print_pairing(console: Console, quick: bool) -> int:
 
 
 def _factors(name: str, result: object, replications: int) -> Table:
-    from sim.report import paired_difference, unpaired_difference
+    from sim.report.metrics.statistics import paired_difference, unpaired_difference
 
     rows = result.summary.query("service == 'all'")
     first, second = result.platforms

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.report import Results, load_results
+from sim.report.results import Results, load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
     from sim.experiment.crossover import Crossover
     from sim.experiment.density import Density
-    from sim.report import Comparison
+    from sim.report.answers.comparison import Comparison
 
 __all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 
@@ -130,7 +130,7 @@ def compare(results: Sequence[Results | str | Path], platforms: Sequence[str] | 
     if the results' services and durations are the same; they are compared pair by pair then, and the comparison's
     `.paired` says so. Print it with `sim.report.render`. Raises ResultsError for a folder that is not a result.
     """
-    from sim.report.joining import join
+    from sim.report.joined import join
 
     opened = [each if isinstance(each, Results) else load_results(each) for each in results]
     return join(opened, platforms).comparison

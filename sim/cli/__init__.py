@@ -46,27 +46,16 @@ def _command(name: str) -> Command:
     """The function of a command; only its own module is imported."""
     from importlib import import_module
 
+    from .arguments import COMMANDS
+
     module, _, function = COMMANDS[name].partition(":")
     found: Command = getattr(import_module(f".{module}", __name__), function)
     return found
 
 
-COMMANDS = {
-    "run": "run:command",
-    "compare": "compare:command",
-    "sweep": "sweep:command",
-    "density": "density:command",
-    "crossover": "crossover:command",
-    "validate": "files:validate",
-    "platforms": "files:platforms",
-    "schema": "files:schema",
-}
-"""Command → module and function that carries it out."""
-
-
 def _explain(error: Exception) -> int:
     """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
-    from sim.report.store import ResultsError
+    from sim.report.folder.writer import ResultsError
     from sim.scenario.errors import ScenarioError
 
     if isinstance(error, ScenarioError):

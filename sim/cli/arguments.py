@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import COMMANDS
+COMMANDS = {
+    "run": "run:command",
+    "compare": "compare:command",
+    "sweep": "sweep:command",
+    "density": "density:command",
+    "crossover": "crossover:command",
+    "validate": "files:validate",
+    "platforms": "files:platforms",
+    "schema": "files:schema",
+}
+"""Command → module and function that carries it out."""
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -239,6 +250,6 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if value != value or abs(value) == float("inf"):
+    if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
     return value

@@ -13,7 +13,7 @@ from . import DONE, UserError
 from .run import RESULTS, shown
 
 if TYPE_CHECKING:
-    from sim.report.joining import Joined
+    from sim.report.joined import Joined
 
 MARK = "comparison.csv"
 """The file by which a folder is known as one that `compare` wrote."""
@@ -21,8 +21,11 @@ MARK = "comparison.csv"
 
 def command(options: Namespace) -> int:
     """Compare finished results; write the table and the plots."""
-    from sim.report import comparison_dict, comparison_table, conclude, load_results, make_console
-    from sim.report.joining import join
+    from sim.report.answers.plain import comparison_dict
+    from sim.report.answers.verdict import conclude
+    from sim.report.joined import join
+    from sim.report.results import load_results
+    from sim.report.text.terminal import comparison_table, make_console
 
     joined = join([load_results(folder) for folder in options.folders], options.platforms)
     comparison = joined.comparison
@@ -73,8 +76,8 @@ def _write(joined: Joined, folder: Path, plots: bool) -> None:
                        joined.comparison.paired)  # fmt: skip
                 writer.writerow("" if cell is None else cell for cell in row)
     if plots:
-        from sim.report import save_plots
-        from sim.report.difference_plot import save_differences
+        from sim.report.figures.difference import save_differences
+        from sim.report.figures.result import save_plots
 
         save_plots(joined, folder / "plots")
         save_differences(joined.comparison, folder / "plots" / "differences.png")

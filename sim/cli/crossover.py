@@ -122,9 +122,10 @@ def _interval(each: Crossing, unit: str) -> str:
 def _print(found: Crossover, lines: list[str], unit: str) -> None:
     from rich.table import Table
 
-    from sim.report import make_console, mean_interval
-    from sim.report.catalogue import describe
-    from sim.report.units import spread
+    from sim.report.metrics.numbers import spread
+    from sim.report.metrics.statistics import mean_interval
+    from sim.report.text.terminal import make_console
+    from sim.terms.metrics import describe
 
     console = make_console(sys.stdout)
     for line in lines:
@@ -144,7 +145,7 @@ def _print(found: Crossover, lines: list[str], unit: str) -> None:
 def _write(found: Crossover, folder: Path, lines: list[str], options: Namespace) -> None:
     import csv
 
-    from sim.report import mean_interval
+    from sim.report.metrics.statistics import mean_interval
 
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_dict(found, options.vary), indent=2, ensure_ascii=False)
@@ -157,7 +158,7 @@ def _write(found: Crossover, folder: Path, lines: list[str], options: Namespace)
             sides = [mean_interval(found.series[name][index]).mean for name in (found.a, found.b)]
             writer.writerow((value, *sides, apart.mean, "" if apart.half is None else apart.half, apart.count))
     if not options.no_plots:
-        from sim.report.crossover_plot import save_crossover
+        from sim.report.figures.crossover import save_crossover
 
         title = f"{Path(options.file).stem}, {lines[0]}" + (f" (and {len(lines) - 1} more)" if lines[1:] else "")
         save_crossover(found, folder / "crossover.png", options.vary, options.unit, title.replace(" (95 %", "\n(95 %"))

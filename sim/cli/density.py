@@ -102,7 +102,7 @@ def _write(found: Sequence[Density], folder: Path, vary: str, options: Namespace
         writer.writeheader()
         writer.writerows(rows)
     if not options.no_plots:
-        from sim.report.density_plot import save_density
+        from sim.report.figures.density import save_density
 
         most = {each.platform: each.most for each in found}
         broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found if each.broke}
@@ -115,7 +115,7 @@ def _print(found: Sequence[Density], folder: Path, vary: str, options: Namespace
         return
     from rich.table import Table
 
-    from sim.report import make_console
+    from sim.report.text.terminal import make_console
 
     console = make_console(sys.stdout)
     unit = options.unit

@@ -103,6 +103,6 @@ def _table(*headers: str) -> Any:
 
 
 def _print(table: Any) -> None:
-    from sim.report import make_console
+    from sim.report.text.terminal import make_console
 
     make_console(sys.stdout).print(table)

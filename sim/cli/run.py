@@ -9,7 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import COMMANDS, DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
+from . import DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
+from .arguments import COMMANDS
 
 if TYPE_CHECKING:
     from sim.experiment.run import Report
@@ -100,7 +101,7 @@ def _print(scenario: Scenario, report: Report, options: Namespace) -> None:
 
 
 def _print_table(scenario: Scenario, report: Report) -> None:
-    from sim.report import comparison_table, make_console
+    from sim.report.text.terminal import comparison_table, make_console
 
     assert report.results is not None
     console = make_console(sys.stdout)
@@ -125,7 +126,7 @@ def _last_line(report: Report) -> str:
 
 
 def _as_dict(report: Report) -> dict[str, Any]:
-    from sim.report import comparison_dict
+    from sim.report.answers.plain import comparison_dict
 
     assert report.results is not None
     return {

@@ -64,7 +64,7 @@ def _plot(found: Mapping[str, Sensitivity], folder: Path, title: str, options: N
     if options.no_plots:
         return []
     from sim.experiment.sensitivity import tornado
-    from sim.report.sweep_plots import save_tornado
+    from sim.report.figures.sweep import save_tornado
 
     rows = {name: tornado(each) for name, each in found.items()}
     return [save_tornado(rows, options.metric, folder / "plots", title, options.sensitivity)]
@@ -88,10 +88,10 @@ def _print(
         return
     from rich.table import Table
 
-    from sim.report import make_console
-    from sim.report.catalogue import describe
-    from sim.report.sweep_plots import strength_of
-    from sim.report.units import text
+    from sim.report.figures.sweep import strength_of
+    from sim.report.metrics.numbers import text
+    from sim.report.text.terminal import make_console
+    from sim.terms.metrics import describe
 
     unit = describe(options.metric).unit
     console = make_console(sys.stdout)

@@ -79,7 +79,7 @@ def _conclude(sweep: Sweep, made: SweepResult, folder: Path, options: Namespace)
     import pandas as pd
 
     from sim.experiment.sensitivity import tornadoes
-    from sim.report.sweep_plots import axes_of, save_sweep_plots
+    from sim.report.figures.sweep import axes_of, save_sweep_plots
 
     table = pd.read_parquet(made.table)
     ranges = [each.paths for each in sweep.sample.over] if sweep.sample is not None else []

@@ -130,8 +130,8 @@ def _load_all(wanted: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Platfo
 
 def _metric_findings(scenario: Scenario) -> list[Finding]:
     """Metrics of `replications: {until: …}` and of `focus` that no run will ever have."""
-    from sim.report.catalogue import BY_NAME
-    from sim.report.tables import TIMELINE
+    from sim.terms.columns import TIMELINE
+    from sim.terms.metrics import BY_NAME
 
     findings: list[Finding] = []
     for index, entry in enumerate(scenario.focus):

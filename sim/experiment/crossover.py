@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.report.statistics import FEWEST, LEVEL, t_quantile
+from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
 
 from .executor import Executor, SerialExecutor
 from .sweep import Evaluate, evaluate_run
@@ -184,7 +184,7 @@ def find_crossover(
 
 
 def _better(metric: str) -> Literal["lower", "higher"]:
-    from sim.report.catalogue import describe
+    from sim.terms.metrics import describe
 
     side = describe(metric).better
     if side is None:

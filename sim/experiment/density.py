@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sim.report.statistics import FEWEST
+from sim.report.metrics.statistics import FEWEST
 
 from . import runner
 from .executor import Executor, SerialExecutor

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from sim.report.statistics import FEWEST, LEVEL, lower_bound, upper_bound
+from sim.report.metrics.statistics import FEWEST, LEVEL, lower_bound, upper_bound
 
 CLEAR = 0.999
 """Confidence (one-sided) at which an early answer is taken: that all replications would say otherwise is unlikely."""

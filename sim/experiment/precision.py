@@ -10,7 +10,7 @@ import math
 from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.report.statistics import LEVEL, mean_interval, t_quantile
+from sim.report.metrics.statistics import LEVEL, mean_interval, t_quantile
 
 FEWEST = 5
 """Replications before a first decision: fewer make the variance too uncertain, and stopping too early likely

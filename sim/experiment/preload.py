@@ -1,8 +1,7 @@
 """Done once by the server from which worker processes are forked, so that each starts in milliseconds."""
 
 import sim.model.run
-import sim.report.measures
-import sim.report.tables
+import sim.report.folder.tables
 import sim.scenario  # noqa: F401 - imported for its effect on start-up time only
 from sim.model import compiled
 

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.report import Results, ResultsError, RunWriter, prepare
+from sim.report.figures.style import prepare
+from sim.report.folder.writer import ResultsError, RunWriter
+from sim.report.results import Results
 from sim.scenario import Scenario, Until
 
 from . import precision, runner
 from .executor import Executor
 
 if TYPE_CHECKING:
-    from sim.report import RunTables
+    from sim.report.folder.tables import RunTables
 
 Simulate = Callable[..., Any]
 """(scenario, platform, replication, *, requests) -> run records; picklable."""
@@ -282,7 +284,7 @@ class _Session:
         return self.writer.folder
 
     def _write(self, folder: Path, missing: int, plots: bool) -> Results:
-        from sim.report import save_plots
+        from sim.report.figures.result import save_plots
 
         self.writer.write(platforms=platform_data(self.scenario), notes=self._manifest_notes(missing))
         if plots:
@@ -318,7 +320,7 @@ def check_is_result(folder: Path) -> None:
 
 def run_task(task: Task, scenario: Scenario, simulate: Simulate) -> RunTables:
     """On a worker: one run, as the tables that are kept of it."""
-    from sim.report import run_tables
+    from sim.report.folder.tables import run_tables
 
     records = simulate(scenario, task.platform, task.replication, requests=task.requests)
     return run_tables(records, scenario, task.requests)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.platforms import Platform
-    from sim.report.measures import Row
-    from sim.report.records import RunRecords
+    from sim.report.metrics.measures import Row
     from sim.scenario import Scenario
+    from sim.terms.records import RunRecords
 
 LONGEST_TRANSIENT = 0.5
 """Share of a run that is discarded when MSER-5 finds no end of the transient: the most that it may cut."""
@@ -23,7 +23,7 @@ LONGEST_TRANSIENT = 0.5
 def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Path | None = None) -> RunRecords:
     """Simulate one replication of `scenario` on `platform`.
 
-    `requests`: write every request to this Parquet part (see `sim.report.RequestPartWriter`). With `warmup: auto` the
+    `requests`: write every request to this Parquet part (see `RequestPartWriter`). With `warmup: auto` the
     transient is found first, from pilot runs (`measured`). Raises PlatformError and OSError.
     """
     from sim.model.run import simulate
@@ -32,7 +32,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
     chosen = platform_of(scenario, platform)
     if requests is None:
         return simulate(scenario, chosen, replication)
-    from sim.report import RequestPartWriter
+    from sim.report.folder.requests import RequestPartWriter
 
     with RequestPartWriter(requests, platform, replication) as writer:
 
@@ -44,9 +44,10 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
 
 def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
     """Metric rows of a run, as they stand in `summary.csv`."""
-    from sim.report import metrics
 
-    return list(metrics(records, scenario))
+    from sim.report.metrics.measures import measure
+
+    return list(measure(records, scenario))
 
 
 def warm_up() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.report.statistics import LEVEL
+from sim.report.metrics.statistics import LEVEL
 
 from .sweep import Plan
 

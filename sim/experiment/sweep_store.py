@@ -29,7 +29,7 @@ PART_SUFFIX = ".parquet"
 TEMPORARY_SUFFIX = ".tmp"
 ROW_GROUP = 1 << 17
 """Rows a row group of the table; fixed, because it shows in the bytes."""
-_CODE = ("scenario", "platforms", "engine", "model", "report/measures.py", "report/samples.py")
+_CODE = ("scenario", "platforms", "engine", "model", "terms", "report/metrics")
 
 
 class SweepError(Exception):

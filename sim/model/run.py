@@ -17,12 +17,12 @@ from sim.model.record.guests import GuestLog
 from sim.model.record.requests import RequestLog, Sink
 from sim.model.record.timeline import Timeline
 from sim.model.record.totals import Totals
-from sim.model.records import RunRecords
 from sim.model.signals import Signals
 from sim.model.traffic.arrivals import ArrivalStream, closed_sources
 from sim.model.world import World
 from sim.platforms import Platform
 from sim.scenario import PerRequest, Scenario
+from sim.terms.records import RunRecords
 
 
 def simulate(scenario: Scenario, platform: Platform, replication: int, *, sink: Sink | None = None) -> RunRecords:

@@ -13,6 +13,7 @@ from sim.scenario.errors import Finding, Loc, Refused, nearest, show
 from sim.scenario.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, whole
 from sim.scenario.placement import ANY, Image, Images, Size, Sizes
 from sim.scenario.traffic import Traffic
+from sim.terms.columns import ROUTING, Routing
 
 __all__ = [
     "Autoscale", "Concurrency", "Hpa", "Memory", "PerRequest", "Ramp", "Service", "Services", "Slo", "tenant_names",
@@ -156,8 +157,6 @@ Autoscale = Annotated[
     Human(_parse_autoscale, _or_null),
 ]
 Replicas = Annotated[int | Ramp | None, Human(_parse_replicas, _or_null)]
-Routing = Literal["random", "round-robin", "least-outstanding", "power-of-two"]
-_ROUTING: Final = ("random", "round-robin", "least-outstanding", "power-of-two")
 
 
 class Service(Strict):
@@ -182,7 +181,7 @@ class Service(Strict):
     )
     timeout: OptionalDuration = Field(None, description="how long a client waits for its answer, such as 5s")
     slo: Slo | None = Field(None, description="objectives: {p99: 400ms, availability: 99.9%}")
-    routing: Annotated[Routing, choice(*_ROUTING)] = Field(
+    routing: Annotated[Routing, choice(*ROUTING)] = Field(
         "least-outstanding", description="how a replica is chosen for a request"
     )
     size: Sizes = Field(description="{cpu: 2, memory: 2GiB}, or such a mapping for each platform")

@@ -11,7 +11,7 @@ import sim
 import theory
 from sim.experiment import runner
 from sim.model.record import timeline
-from sim.report import mean_interval, paired_difference, unpaired_difference
+from sim.report.metrics.statistics import mean_interval, paired_difference, unpaired_difference
 from sim.scenario import scenario_from_text
 
 RATE, MEAN = 5.0, 0.1  # 1/s, s: an M/M/1 at a load of 0.5

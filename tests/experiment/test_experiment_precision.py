@@ -2,7 +2,7 @@ import pytest
 from experiment_fakes import queue_responses, stream
 
 from sim.experiment.precision import FEWEST, Rule, decide, until_precise
-from sim.report import mean_interval
+from sim.report.metrics.statistics import mean_interval
 
 
 def follow(rule, value_of):

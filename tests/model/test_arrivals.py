@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.model.traffic import arrivals as module
-from sim.model.traffic.arrivals import ArrivalStream, closed_sources
 from sim.model.chance.sampling import sampler
 from sim.model.chance.streams import generator
+from sim.model.traffic import arrivals as module
+from sim.model.traffic.arrivals import ArrivalStream, closed_sources
 from sim.scenario import (
     ConstantRate,
     ConstantUsers,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sim.model.records import RunRecords
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
+from sim.terms.records import RunRecords
 
 # Round numbers: 100 MB/s everywhere, so that a 100 MB image takes 1 s over the NIC and 1 s onto the disk.
 HOST = "{cores: 4, memory: 8GiB, disk: {read: 100MB/s, write: 100MB/s}, network: 800Mbit/s}"

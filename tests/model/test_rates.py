@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.model.traffic.rates import FlatRate, MarkovModulatedRate, PiecewiseLinearRate, SineRate
 from sim.model.chance.streams import generator
+from sim.model.traffic.rates import FlatRate, MarkovModulatedRate, PiecewiseLinearRate, SineRate
 
 rates = st.one_of(st.just(0.0), st.floats(0.01, 1e4))
 stages = st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(0.01, 1e3)), rates), min_size=1, max_size=8)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.terms.records import RequestTally, RunRecords, Sample
+
 GIB = 2.0**30
 CORES, MEMORY = 16.0, 64 * GIB
 
@@ -49,50 +51,6 @@ class FakeScenario:
 
 
 @dataclass(frozen=True)
-class FakeSample:
-    count: int
-    total: float
-    values: NDArray[Any] | None = None
-    edges: NDArray[Any] | None = None
-    counts: NDArray[Any] | None = None
-
-
-@dataclass(frozen=True)
-class FakeTally:
-    arrived: int
-    completed: int
-    rejected: int
-    timed_out: int
-    failed: int
-    in_flight: int
-    response: FakeSample
-    waiting_sum: float
-    waiting_count: int
-
-
-@dataclass(frozen=True)
-class FakeRecords:
-    platform: str
-    replication: int
-    services: tuple[str, ...]
-    warmup: float
-    duration: float
-    cores: float
-    memory: float
-    requests: dict[str, FakeTally]
-    guests: dict[str, NDArray[Any]]
-    timeline: dict[str, NDArray[Any]]
-    events: dict[str, NDArray[Any]]
-    integrals: dict[str, float]
-    service_integrals: dict[str, dict[str, float]]
-    peaks: dict[str, float]
-    counters: dict[str, float]
-    density_max: float | None
-    scale_out: dict[str, float]
-    wall: float
-
-
-@dataclass(frozen=True)
 class Kind:
     """What makes one synthetic platform: start-up phases (s), cores and bytes promised and spent per guest."""
 
@@ -114,24 +72,24 @@ KINDS = {
 }
 
 
-def exact(values: Sequence[float] | NDArray[Any]) -> FakeSample:
+def exact(values: Sequence[float] | NDArray[Any]) -> Sample:
     array = np.asarray(values, dtype=np.float64)
-    return FakeSample(len(array), float(array.sum()), values=np.sort(array))
+    return Sample(len(array), float(array.sum()), values=np.sort(array))
 
 
-def histogram(values: NDArray[Any], bins_per_decade: int = 200) -> FakeSample:
+def histogram(values: NDArray[Any], bins_per_decade: int = 200) -> Sample:
     edges = np.concatenate(([0.0], np.logspace(-6, 4, 10 * bins_per_decade + 1)))
-    return FakeSample(len(values), float(values.sum()), edges=edges, counts=np.histogram(values, edges)[0])
+    return Sample(len(values), float(values.sum()), edges=edges, counts=np.histogram(values, edges)[0])
 
 
-def tally(response: FakeSample, **counts: int) -> FakeTally:
+def tally(response: Sample, **counts: int) -> RequestTally:
     kinds = {kind: counts.get(kind, 0) for kind in ("rejected", "timed_out", "failed", "in_flight")}
     arrived = response.count + sum(kinds.values())
-    return FakeTally(arrived, response.count, response=response, waiting_sum=0.1 * response.total,
+    return RequestTally(arrived, response.count, response=response, waiting_sum=0.1 * response.total,
                      waiting_count=response.count, **kinds)  # fmt: skip
 
 
-def burst(platform: str, replication: int = 0, *, kept: str = "values") -> FakeRecords:
+def burst(platform: str, replication: int = 0, *, kept: str = "values") -> RunRecords:
     """A fifteen-minute run in which the traffic jumps tenfold for two minutes; two minutes of transient."""
     kind = KINDS[platform]
     rng = np.random.default_rng([11, replication])
@@ -163,14 +121,14 @@ def burst(platform: str, replication: int = 0, *, kept: str = "values") -> FakeR
     }  # fmt: skip
     first = np.isfinite(guests["ready"]) & (guests["requested"] > 0)
     scale_out = float(guests["ready"][first].max() - guests["requested"][first].min())
-    return FakeRecords(
+    return RunRecords(
         platform, replication, ("shop",), 120.0, 900.0, CORES, MEMORY, {"shop": served}, guests, timeline,
         _events(guests), integrals, {"shop": {"guests": integrals["guests"]}}, {"guests": float(alive.max())},
-        {"refused": 12.0 if platform == "vm" else 0.0}, None, {"shop": scale_out}, 0.8,
+        {"refused": 12.0 if platform == "vm" else 0.0}, None, {"shop": scale_out}, wall=0.8,
     )  # fmt: skip
 
 
-def with_services(records: FakeRecords, names: Sequence[str]) -> FakeRecords:
+def with_services(records: RunRecords, names: Sequence[str]) -> RunRecords:
     """The same run, its one service's records given to several services."""
     (one,) = records.requests.values()
     return replace(

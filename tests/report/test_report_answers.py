@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sim.report import crossover_plot, density_plot
+from sim.report.figures import density
+from sim.report.figures.crossover import difference, save_crossover
 
 
 def rows(platform: str, tried: dict[float, float], limit: float = 1.0) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ MOST = {"vm": 20.0, "container": 30.0}
 
 
 def test_the_density_figure_says_the_number_and_what_broke() -> None:
-    ax = density_plot.answers(CURVE, MOST, {"vm": "tail: too slow"}, Figure().subplots(), "/s")
+    ax = density.answers(CURVE, MOST, {"vm": "tail: too slow"}, Figure().subplots(), "/s")
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["vm: 20/s", "container: ≥ 30/s"]
     assert [bar.get_width() for bar in ax.patches] == [20.0, 30.0]
     words = " ".join(each.get_text() for each in ax.texts)
@@ -34,18 +35,18 @@ def test_the_density_figure_says_the_number_and_what_broke() -> None:
 
 
 def test_the_curve_ends_at_the_edge_of_its_scale() -> None:
-    ax = density_plot.used_up(CURVE, MOST, Figure().subplots())
+    ax = density.used_up(CURVE, MOST, Figure().subplots())
     line = next(each for each in ax.lines if each.get_label() == "vm: p99 of api")
-    assert list(line.get_ydata()) == [0.4, 0.9, density_plot.MOST_SHARE]
+    assert list(line.get_ydata()) == [0.4, 0.9, density.MOST_SHARE]
     lost = {**CURVE[0], "objective": "availability", "bound": 0.98, "limit": 0.99}
-    ax = density_plot.used_up([lost], {"vm": None}, Figure().subplots())
+    ax = density.used_up([lost], {"vm": None}, Figure().subplots())
     assert np.isclose(ax.lines[0].get_ydata()[0], 2.0)  # twice the loss that is allowed
 
 
 def test_density_is_saved_with_and_without_a_curve(tmp_path: Path) -> None:
-    with_curve = density_plot.save_density(CURVE, MOST, {}, tmp_path / "a.png", "load", "/s", "x")
+    with_curve = density.save_density(CURVE, MOST, {}, tmp_path / "a.png", "load", "/s", "x")
     bare = [{**row, "objective": ""} for row in CURVE]
-    without = density_plot.save_density(bare, {"vm": None, "container": 30.0}, {}, tmp_path / "b.png", "n", "")
+    without = density.save_density(bare, {"vm": None, "container": 30.0}, {}, tmp_path / "b.png", "n", "")
     assert with_curve.stat().st_size > without.stat().st_size > 10_000
 
 
@@ -60,11 +61,11 @@ def crossover(**more: Any) -> Any:
 def test_the_crossover_figure_shows_where_and_how_sure(tmp_path: Path) -> None:
     crossing = SimpleNamespace(at=2.0, low=1.5, high=float("inf"))
     found = crossover(crossings=(crossing,))
-    ax = crossover_plot.difference(found, Figure().subplots())
+    ax = difference(found, Figure().subplots())
     (span,) = ax.patches
     assert (span.get_x(), span.get_x() + span.get_width()) == (1.5, 3.0)  # as far as the axis goes
     assert [float(each.get_xdata()[0]) for each in ax.lines if each.get_linestyle() == "--"] == [2.0]
     assert list(ax.lines[0].get_ydata()) == [1.0, 0.0, -1.0]
-    assert crossover_plot.save_crossover(found, tmp_path / "c.png", "load", "/s", "x").stat().st_size > 10_000
+    assert save_crossover(found, tmp_path / "c.png", "load", "/s", "x").stat().st_size > 10_000
     bare = crossover(crossings=(SimpleNamespace(at=2.0, low=None, high=None),))
-    assert not crossover_plot.difference(bare, Figure().subplots()).patches
+    assert not difference(bare, Figure().subplots()).patches

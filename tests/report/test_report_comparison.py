@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 from rich.console import Console
 
-from sim.report import Row, compare, comparison_dict, conclude, metrics, render
-from sim.report.comparison import Comparison
-from sim.report.table import comparison_table, make_console
-from sim.report.units import share, spread, text, times
+from sim.report.answers.comparison import Comparison, compare
+from sim.report.answers.plain import comparison_dict
+from sim.report.answers.verdict import conclude
+from sim.report.metrics.measures import Row, measure
+from sim.report.metrics.numbers import share, spread, text, times
+from sim.report.text.terminal import comparison_table, make_console, render
 
 from .fixtures import FakeScenario, FakeService, burst, with_services
 
@@ -32,7 +34,7 @@ def measured(platforms: Sequence[str], replications: int, services: Sequence[str
         row
         for platform in platforms
         for replication in range(replications)
-        for row in metrics(with_services(burst(platform, replication), services), scenario)
+        for row in measure(with_services(burst(platform, replication), services), scenario)
     ]
     return compare("burst", rows, platforms=platforms, host=HOST)
 

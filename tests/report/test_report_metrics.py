@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.report import Row, metrics
+from sim.report.metrics.measures import Row, measure
+from sim.terms.records import RunRecords
 
-from .fixtures import FakeRecords, FakeScenario, FakeService, FakeSlo, burst, exact, histogram, tally
+from .fixtures import FakeScenario, FakeService, FakeSlo, burst, exact, histogram, tally
 
 
-def tiny(**changes: object) -> FakeRecords:
+def tiny(**changes: object) -> RunRecords:
     """Span [10, 20], two services, two starts in the span and one before it."""
     nan = np.nan
     records = replace(
@@ -44,8 +45,8 @@ def tiny(**changes: object) -> FakeRecords:
     return replace(records, **changes)
 
 
-def by_name(records: FakeRecords, service: str = "all", scenario: FakeScenario | None = None) -> dict[str, float]:
-    rows = metrics(records, scenario or FakeScenario(services={"a": FakeService(), "b": FakeService()}))
+def by_name(records: RunRecords, service: str = "all", scenario: FakeScenario | None = None) -> dict[str, float]:
+    rows = measure(records, scenario or FakeScenario(services={"a": FakeService(), "b": FakeService()}))
     return {row.metric: row.value for row in rows if row.service == service}
 
 
@@ -183,11 +184,11 @@ def test_exact_and_binned_services_can_be_taken_together() -> None:
 
 
 def test_rows_are_in_the_order_of_the_services_and_name_their_run() -> None:
-    rows = metrics(tiny(), FakeScenario(services={"a": FakeService(), "b": FakeService()}))
+    rows = measure(tiny(), FakeScenario(services={"a": FakeService(), "b": FakeService()}))
     assert list(dict.fromkeys(row.service for row in rows)) == ["all", "a", "b"]
     assert rows[0] == Row("vm", 0, "all", "requests.arrived", "1", 8.0)
 
 
 def test_an_empty_span_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to measure"):
-        metrics(tiny(warmup=20.0), FakeScenario())
+        measure(tiny(warmup=20.0), FakeScenario())

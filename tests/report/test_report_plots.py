@@ -7,11 +7,15 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.report import Results, RunWriter, load_results, plots, run_tables, save_plots
+from sim.report.figures import plots, style
+from sim.report.figures.result import save_plots
+from sim.report.folder.tables import run_tables
+from sim.report.folder.writer import RunWriter
+from sim.report.results import Results, load_results
 
 from .fixtures import FakeScenario, burst, with_services
 
-COLOURS = plots.palette(["vm", "container"])
+COLOURS = style.palette(["vm", "container"])
 
 
 @pytest.fixture(scope="module")
@@ -104,4 +108,4 @@ def test_bars_are_the_time_means_in_cores(results: Results, ax: Axes) -> None:
 
 
 def test_platforms_have_different_colours() -> None:
-    assert len(set(plots.palette(["a", "b", "c", "d", "e", "f", "g"]).values())) == 7
+    assert len(set(style.palette(["a", "b", "c", "d", "e", "f", "g"]).values())) == 7

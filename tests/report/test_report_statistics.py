@@ -3,8 +3,13 @@ import math
 import pytest
 from scipy import stats
 
-from sim.report import mean_interval, paired_difference, unpaired_difference
-from sim.report.statistics import lower_bound, upper_bound
+from sim.report.metrics.statistics import (
+    lower_bound,
+    mean_interval,
+    paired_difference,
+    unpaired_difference,
+    upper_bound,
+)
 
 
 def test_interval_is_students_t() -> None:

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.report import RequestPartWriter, ResultsError, RunWriter, load_results, merge_parts, run_tables
-from sim.report.files import number
+from sim.report.folder.requests import RequestPartWriter, merge_parts
+from sim.report.folder.summary import number
+from sim.report.folder.tables import run_tables
+from sim.report.folder.writer import ResultsError, RunWriter
+from sim.report.results import load_results
 
 from .fixtures import FakeScenario, burst
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sim.report import sweep_plots
-from sim.report.sweep_plots import SweepAxes, axes_of, heat_map, lines, save_sweep_plots
+from sim.report.figures import sweep
+from sim.report.figures.sweep import SweepAxes, axes_of, heat_map, lines, save_sweep_plots
 
 STAGES = "services.shop.traffic.ramping-arrival-rate.stages.1.target"
 
@@ -67,6 +67,6 @@ def test_what_fits_the_sweep_is_saved(tmp_path: Path) -> None:
 
 
 def test_long_paths_keep_the_end_that_says_what_they_are() -> None:
-    assert sweep_plots._short("host.cores") == "host.cores"
-    assert sweep_plots._short("services.api.request_cpu.exponential.mean") == "request_cpu.exponential.mean"
-    assert sweep_plots._short(f"{STAGES},other") == "stages.1.target"
+    assert sweep._short("host.cores") == "host.cores"
+    assert sweep._short("services.api.request_cpu.exponential.mean") == "request_cpu.exponential.mean"
+    assert sweep._short(f"{STAGES},other") == "stages.1.target"

@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from sim.report import Answer, Row, answers, compare, comparison_dict, render
+from sim.report.answers.comparison import compare
+from sim.report.answers.plain import comparison_dict
+from sim.report.answers.when_to_use import Answer, answers
+from sim.report.metrics.measures import Row
+from sim.report.text.terminal import render
 
 UNITS = {"response.p99": "s", "startup.p50": "s", "move.time": "s", "move.downtime": "s", "scale_out.time": "s",
          "blast.requests": "ratio", "memory.stranded": "ratio", "memory.allocated": "ratio"}  # fmt: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sim.experiment import runner
 from sim.experiment.checks import load_checked
-from sim.report.records import RunRecords
 from sim.scenario import Scenario
+from sim.terms.records import RunRecords
 
 ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sim.model.records import RunRecords
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
+from sim.terms.records import RunRecords
 
 from .rows import metrics_of
 

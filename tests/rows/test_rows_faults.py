@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.model.records import RunRecords
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import ScenarioError, load_scenario
 from sim.scenario.loader import scenario_from_text
+from sim.terms.records import RunRecords
 
 ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
 SCENARIO = """\

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from sim.experiment.checks import load_checked
-from sim.report import compare, comparison_dict, render
-from sim.report.figures import save_plots
-from sim.report.measures import Row
-from sim.report.store import RunWriter, load_results
-from sim.report.tables import run_tables
+from sim.report.answers.comparison import compare
+from sim.report.answers.plain import comparison_dict
+from sim.report.figures.result import save_plots
+from sim.report.folder.tables import run_tables
+from sim.report.folder.writer import RunWriter
+from sim.report.metrics.measures import Row
+from sim.report.results import load_results
+from sim.report.text.terminal import render
 from sim.scenario import ScenarioError, json_schema, scenario_from_text
 
 from .rows import ROWS, records_of, scenario_of

@@ -12,10 +12,10 @@ from simpy import Environment
 
 from sim.experiment import runner
 from sim.model.host.images import ImageStore
-from sim.model.records import RunRecords
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
+from sim.terms.records import RunRecords
 
 from .rows import metrics_of, records_of, scenario_of
 

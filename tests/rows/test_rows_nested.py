@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from sim.model.guests.vm_pool import NestedHost
-from sim.model.records import RunRecords
 from sim.model.run import Run
 from sim.platforms import load_platform
 from sim.scenario import load_scenario
+from sim.terms.records import RunRecords
 
 GIB, MIB = 2.0**30, 2.0**20
 VMM, GUEST_OS, DAEMONS, SHIM, LIBVIRTD = 30.5e6, 64e6, 216e6, 4.8e6, 100e6  # the catalogue's vm.yaml, container.yaml

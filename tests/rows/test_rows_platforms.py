@@ -10,7 +10,7 @@ import pytest
 
 from sim.experiment import runner
 from sim.experiment.checks import load_checked
-from sim.report.tables import TIMELINE
+from sim.terms.columns import TIMELINE
 
 from .rows import ROWS, metrics_of, records_of
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.model.records import RunRecords
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import ScenarioError, scenario_from_text
+from sim.terms.records import RunRecords
 
 GIB = 2.0**30
 VMM = 30.5e6

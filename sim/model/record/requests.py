@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
-from sim.model.records import RequestTally, Sample
 from sim.model.world import World
+from sim.terms.records import RequestTally, Sample
 
 Sink = Callable[[dict[str, NDArray[Any]], Sequence[str], Sequence[str]], None]
 COLUMNS = ("service", "guest", "status", "arrival", "demand", "start", "finish")

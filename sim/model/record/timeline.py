@@ -14,12 +14,9 @@ from sim.model.guests.phases import Story
 from sim.model.host.machine import Floats, Host
 from sim.model.record.guests import GuestLog
 from sim.model.world import World
+from sim.terms.columns import STATE
 
 SAMPLES = 500  # of the timeline, over the whole run
-TIMELINE = (
-    "time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity", "memory_used", "memory_allocated",
-    "memory_capacity", "in_flight", "arrivals", "completed", "memory_cache",
-)  # fmt: skip
 
 
 class Timeline:
@@ -108,7 +105,7 @@ class Timeline:
     def table(self) -> dict[str, NDArray[Any]]:
         """A row a sample."""
         rows = np.array(self._samples)
-        return {name: rows[:, i] for i, name in enumerate(TIMELINE)}
+        return {name: rows[:, i] for i, name in enumerate(STATE)}
 
 
 def _trapezia(samples: Sequence[tuple[float, float]], begin: float) -> float:

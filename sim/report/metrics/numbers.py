@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .statistics import Interval
+from sim.report.metrics.statistics import Interval
 
 _TIMES = ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
 _BYTES = ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB"), (2.0**40, "TiB"))

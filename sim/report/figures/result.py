@@ -6,43 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import plots
-from .store import Results
+from sim.report.figures import plots
+from sim.report.figures.focus import draw as draw_focus
+from sim.report.figures.style import GIB, new_figure, palette, save, styled
+from sim.report.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-DPI = 130
-STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#bbbbbb",
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.8,
-    "figure.titlesize": 12,
-}
-
-
-def prepare() -> None:
-    """Import in the background what figures and tables need: a second or two that a run can take along."""
-    import threading
-
-    threading.Thread(target=_imports, daemon=True).start()
-
-
-def _imports() -> None:
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure
-    import matplotlib.style
-    import pandas as pd
-    import scipy.special
-
-    del matplotlib, pd, scipy
 
 
 def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
@@ -50,18 +20,14 @@ def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
 
     Returns the files. No display and no global state of matplotlib is used.
     """
-    from matplotlib import rc_context, style
-
     target = folder or results.folder / "plots"
     target.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+    with styled():
         for name, draw in FIGURES.items():
             figure = draw(results)
             if figure is not None:
-                path = target / f"{name}.png"
-                _write(figure, path)
-                made.append(path)
+                made.append(save(figure, target / f"{name}.png"))
     return made
 
 
@@ -70,8 +36,8 @@ def timeline(results: Results) -> Figure | None:
     frame = results.timeline
     if frame.empty:
         return None
-    colours = plots.palette(results.platforms)
-    figure = _figure(10.5, 10.5)
+    colours = palette(results.platforms)
+    figure = new_figure(10.5, 10.5)
     panels = figure.subplots(4, 1, sharex=True)
     plots.traffic(frame, panels[0], colours=colours)
     plots.ready_guests(frame, panels[1], colours=colours)
@@ -93,9 +59,9 @@ def startup(results: Results) -> Figure | None:
     if not (guests["ready"] > guests["requested"]).any():
         return None
     rows = guests["platform"].nunique()
-    figure = _figure(12.0, 1.9 + 0.85 * rows)
+    figure = new_figure(12.0, 1.9 + 0.85 * rows)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
-    plots.startup_times(guests, left, colours=plots.palette(results.platforms))
+    plots.startup_times(guests, left, colours=palette(results.platforms))
     plots.startup_phases(guests, right)
     figure.suptitle(f"{results.name}: every start of every replication, also in the transient")
     return figure
@@ -106,8 +72,8 @@ def response(results: Results) -> Figure | None:
     frame = results.response
     if frame.empty:
         return None
-    figure = _figure(8.5, 5.2)
-    colours = plots.palette(results.platforms)
+    figure = new_figure(8.5, 5.2)
+    colours = palette(results.platforms)
     plots.response_tail(frame, figure.subplots(), colours=colours, completed=_completed(results))
     figure.suptitle(f"{results.name}: response time of completed requests{_mean_of(frame)}")
     return figure
@@ -118,12 +84,12 @@ def allocation(results: Results) -> Figure | None:
     host = results.manifest["scenario"].get("host", {})
     if not {"cores", "memory"} <= set(host):
         return None
-    colours = plots.palette(results.platforms)
-    figure = _figure(max(8.5, 4.0 + 1.6 * len(colours)), 4.6)
+    colours = palette(results.platforms)
+    figure = new_figure(max(8.5, 4.0 + 1.6 * len(colours)), 4.6)
     left, right = figure.subplots(1, 2)
     summary = results.summary
     plots.allocated_and_used(summary, left, colours=colours, kind="cpu", capacity=float(host["cores"]))
-    memory = float(host["memory"]) / plots.GIB
+    memory = float(host["memory"]) / GIB
     plots.allocated_and_used(summary, right, colours=colours, kind="memory", capacity=memory)
     words = "dashed: allocated · filled: used (CPU: hatched = overhead)"
     figure.suptitle(f"{results.name}: mean over the measured span — {words}")
@@ -134,9 +100,7 @@ def focus(results: Results) -> Figure | None:
     """What the scenario is about, where it says so."""
     if not results.comparison.focus:
         return None
-    from . import focus_plot
-
-    return focus_plot.draw(results, _figure(9.0, 5.0))
+    return draw_focus(results, new_figure(9.0, 5.0))
 
 
 FIGURES: dict[str, Callable[[Results], Figure | None]] = {
@@ -146,20 +110,6 @@ FIGURES: dict[str, Callable[[Results], Figure | None]] = {
     "response-tail": response,
     "allocated-vs-used": allocation,
 }
-
-
-def _write(figure: Figure, path: Path) -> None:
-    """Save a figure. `Figure.savefig` draws everything twice, once to see what there is: half the time of a result."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure.set_dpi(DPI)
-    FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]  # matplotlib has no types for it
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _warmup(results: Results) -> float:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from .catalogue import QUESTIONS, STARTS, USERS
-from .comparison import Comparison, Line, focus_lines
-from .measures import ALL
-from .statistics import FEWEST, Interval
-from .units import spread, text, times
-from .verdict import conclude
-from .when_to_use import TITLE
-from .when_to_use import sentences as when_to_use
+from sim.report.answers.comparison import Comparison, Line, focus_lines
+from sim.report.answers.verdict import conclude
+from sim.report.answers.when_to_use import TITLE
+from sim.report.answers.when_to_use import sentences as when_to_use
+from sim.report.metrics.measures import ALL
+from sim.report.metrics.numbers import spread, text, times
+from sim.report.metrics.statistics import FEWEST, Interval
+from sim.terms.metrics import QUESTIONS, STARTS, USERS
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

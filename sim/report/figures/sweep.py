@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .catalogue import describe
-from .figures import DPI, STYLE
-from .plots import INK, palette
-from .statistics import Interval, mean_interval
-from .units import spread, text
+from sim.report.figures.style import INK, new_figure, palette, save, styled
+from sim.report.metrics.numbers import spread, text
+from sim.report.metrics.statistics import Interval, mean_interval
+from sim.terms.metrics import describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,14 +50,12 @@ def save_sweep_plots(
 
     `tornadoes`: see `tornado`; empty when nothing was sampled.
     """
-    from matplotlib import rc_context, style
-
     chosen = table[(table["metric"] == metric) & (table["service"] == "all")]
     if chosen.empty:
         return []
     made: list[Path] = []
     folder.mkdir(parents=True, exist_ok=True)
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
+    with styled():
         figures: dict[str, Figure | None] = {}
         if axes.factors:
             for name in axes.factors:
@@ -69,9 +66,7 @@ def save_sweep_plots(
             figures["tornado"] = tornado(tornadoes, str(chosen["unit"].iloc[0]), metric, title)
         for name, figure in figures.items():
             if figure is not None:
-                path = folder / f"{metric}-{name}.png"
-                figure.savefig(path, dpi=DPI)
-                made.append(path)
+                made.append(save(figure, folder / f"{metric}-{name}.png"))
     return made
 
 
@@ -80,7 +75,7 @@ def lines(chosen: pd.DataFrame, axis: str, axes: SweepAxes, metric: str, title: 
     others = [name for name in axes.factors if name != axis]
     split = others[0] if others else None
     values: list[Any] = sorted(chosen[split].unique())[:4] if split else [None]
-    figure = _figure(3.4 + 3.6 * len(values), 4.4)
+    figure = new_figure(3.4 + 3.6 * len(values), 4.4)
     panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
     colours = palette(list(dict.fromkeys(chosen["platform"])))
     for panel, value in zip(panels, values, strict=True):
@@ -120,7 +115,7 @@ def heat_map(chosen: pd.DataFrame, factors: Sequence[str], metric: str, title: s
         for name in platforms
     ]
     shape = grids[0].shape
-    figure = _figure(2.2 + len(platforms) * (1.2 + 0.85 * shape[1]), 2.0 + 0.6 * shape[0])
+    figure = new_figure(2.2 + len(platforms) * (1.2 + 0.85 * shape[1]), 2.0 + 0.6 * shape[0])
     panels = figure.subplots(1, len(platforms), squeeze=False)[0]
     known = np.concatenate([grid.to_numpy().ravel() for grid in grids])
     low, high = float(np.nanmin(known)), float(np.nanmax(known))
@@ -169,13 +164,9 @@ def save_tornado(
     rows: Mapping[str, pd.DataFrame], metric: str, folder: Path, title: str, method: str = "samples"
 ) -> Path:
     """Save a tornado of a sensitivity analysis; see `tornado`."""
-    from matplotlib import rc_context, style
-
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{metric}-tornado.png"
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
-        tornado(rows, describe(metric).unit, metric, title, method).savefig(path, dpi=DPI)
-    return path
+    with styled():
+        return save(tornado(rows, describe(metric).unit, metric, title, method), folder / f"{metric}-tornado.png")
 
 
 def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str, method: str = "samples") -> Figure:
@@ -185,7 +176,7 @@ def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str
     `STRENGTHS`.
     """
     platforms = list(rows)
-    figure = _figure(2.5 + 4.6 * len(platforms), 1.9 + 0.45 * len(next(iter(rows.values()))))
+    figure = new_figure(2.5 + 4.6 * len(platforms), 1.9 + 0.45 * len(next(iter(rows.values()))))
     panels = figure.subplots(1, len(platforms), squeeze=False)[0]
     colours = palette(platforms)
     for panel, name in zip(panels, platforms, strict=True):
@@ -257,9 +248,3 @@ def _short(path: str) -> str:
     while kept < len(steps) and (steps[-kept].isdigit() or len(".".join(steps[-kept - 1 :])) <= 28):
         kept += 1  # `1.target` says nothing, `stages.1.target` does
     return ".".join(steps[-kept:])
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Columns
-from .tables import COUNT, NUMBER, TEXT
+from sim.terms.columns import COUNT, NUMBER, TEXT
+from sim.terms.records import Columns
 
 
 def numbers(values: NDArray[Any]) -> Any:

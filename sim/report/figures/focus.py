@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import plots
-from .catalogue import Metric, describe
-from .comparison import Line, focus_lines
-from .tables import TIMELINE
-from .units import spread
+from sim.report.answers.comparison import Line, focus_lines
+from sim.report.figures import plots
+from sim.report.figures.style import GIB, INK, palette
+from sim.report.metrics.numbers import spread, text
+from sim.terms.columns import TIMELINE
+from sim.terms.metrics import Metric, describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .store import Results
+    from sim.report.results import Results
 
 _APART = 30.0  # greatest / least mean from which bars on one linear scale hide the small ones
 _CURVES = {"memory.used": "memory_used", "memory.allocated": "memory_allocated", "cpu.allocated": "cpu_allocated"}
@@ -40,7 +41,7 @@ def draw(results: Results, figure: Any) -> Figure | None:
     down = -(-len(panels) // across)
     figure.set_size_inches(9.0 if across == 1 else 4.6 * across + 0.8, 0.7 + 3.9 * down)
     axes = list(np.atleast_1d(figure.subplots(down, across)).ravel())
-    colours = plots.palette(results.platforms)
+    colours = palette(results.platforms)
     for ax, (kind, what) in zip(axes, panels, strict=False):
         if kind == "bars":
             bars(what, ax, colours=colours)
@@ -89,7 +90,7 @@ def bars(line: Line, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
         ax.bar(places, means, color=[colours[name] for name in names], width=0.62)
         ax.set_ylim(0.0, max(float((means + high).max(initial=0.0)) * 1.18, 1e-12))
     if halves.any():
-        ax.errorbar(places, means, yerr=(low, high), fmt="none", capsize=4, ecolor=plots.INK)
+        ax.errorbar(places, means, yerr=(low, high), fmt="none", capsize=4, ecolor=INK)
     for place, name, top in zip(places, names, means + high, strict=True):
         words = spread(line.values[name], line.metric.unit)
         if len(words) > _WIDE and len(colours) > 2:
@@ -111,7 +112,7 @@ def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, 
     if column in ("cpu_used", "memory_used"):
         return plots.simulated_time(plots.resource(frame, ax, colours=colours, kind=kind))
     for name, own in _by_time(frame, colours).items():
-        scale = plots.GIB if kind == "memory" else 1.0
+        scale = GIB if kind == "memory" else 1.0
         ax.plot(own["time"], own[column] / scale, color=colours[name], lw=1.6, label=name)
     ax.set_ylabel({"memory": "GiB", "cpu": "cores"}.get(kind, column.replace("_", " ")))
     ax.set_title(column.replace("_", " "))
@@ -124,7 +125,7 @@ def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, 
 def over_guests(results: Results, column: str, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
     """One column of the timeline by the number of guests, at the samples at which none is starting or stopping."""
     kind = column.partition("_")[0]
-    scale, unit = (plots.GIB, "GiB") if kind == "memory" else (1.0, "cores")
+    scale, unit = (GIB, "GiB") if kind == "memory" else (1.0, "cores")
     for name, frame in _by_time(results.timeline, colours).items():
         settled = frame[frame["ready"] == frame["guests"]]
         own = (settled if len(settled) > 1 else frame).groupby("ready")[column].last() / scale
@@ -161,8 +162,6 @@ def _title(metric: Metric) -> str:
 def _quantities(ax: Axes, unit: str) -> None:
     """Label the value axis: one unit for all of a linear axis, so that its labels can be compared."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-    from .units import text
 
     top = ax.get_ylim()[1]
     if unit == "B" and ax.get_yscale() == "log":

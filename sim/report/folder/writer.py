@@ -1,29 +1,27 @@
-"""The result folder: written beside its place and renamed when whole; read back lazily."""
+"""The result folder: written beside its place and renamed when whole."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform as machine
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import columnar, files, tables
-from .measures import Row
-from .records import Columns, ScenarioView
-from .requests import merge_parts
-from .tables import RunTables
+from sim.report.folder import columnar, summary, tables
+from sim.report.folder.requests import merge_parts
+from sim.report.folder.tables import RunTables
+from sim.report.metrics.measures import Row
+from sim.terms import columns
+from sim.terms.records import Columns
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from .comparison import Comparison
+    from sim.scenario import Scenario
 
 FORMAT = "hostsim results 1"
 LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
@@ -40,7 +38,7 @@ class RunWriter:
     of the same name stays as it was.
     """
 
-    def __init__(self, folder: Path, scenario: ScenarioView, *, overwrite: bool = False) -> None:
+    def __init__(self, folder: Path, scenario: Scenario, *, overwrite: bool = False) -> None:
         """Prepare a temporary folder beside `folder`.
 
         Raises ResultsError when `folder` exists and `overwrite` is false, or when it is not a result folder
@@ -84,16 +82,16 @@ class RunWriter:
         """
         runs = self._in_order()
         rows = self.rows
-        files.write_summary(self.work / "summary.csv", self.scenario.name, rows)
-        self._write_table("guests", [run.guests for run in runs], tables.GUESTS)
-        self._write_table("timeline", [run.timeline for run in runs], tables.TIMELINE)
-        self._write_table("events", [run.events for run in runs], tables.EVENTS)
-        self._write_table("response", [run.response for run in runs], tables.RESPONSE)
+        summary.write_summary(self.work / "summary.csv", self.scenario.name, rows)
+        self._write_table("guests", [run.guests for run in runs], columns.GUESTS)
+        self._write_table("timeline", [run.timeline for run in runs], columns.TIMELINE)
+        self._write_table("events", [run.events for run in runs], columns.EVENTS)
+        self._write_table("response", [run.response for run in runs], columns.RESPONSE)
         parts = [run.requests for run in runs if run.requests is not None]
         if parts:
             merge_parts(parts, self.work / "requests.parquet")
         shutil.rmtree(self.work / "parts", ignore_errors=True)
-        files.write_json(self.work / "manifest.json", self._manifest(platforms or {}, notes or {}))
+        summary.write_json(self.work / "manifest.json", self._manifest(platforms or {}, notes or {}))
         return self.work
 
     def finish(self) -> Path:
@@ -162,120 +160,6 @@ class RunWriter:
             "scenario": self.scenario.to_dict(),
             "platforms": dict(platforms),
         }
-
-
-class Results:
-    """One finished result folder; a table is read when it is first asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open a folder. Raises ResultsError when it is not there, not whole or of another format."""
-        self.folder = Path(folder)
-        path = self.folder / "manifest.json"
-        try:
-            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise ResultsError(f"{self.folder}: no result here (there is no manifest.json)") from error
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path}: cannot be read ({error})") from error
-        found = self.manifest.get("format") if isinstance(self.manifest, dict) else None
-        if found != FORMAT:
-            raise ResultsError(f"{path}: format {found!r}, this version reads {FORMAT!r}")
-
-    @property
-    def name(self) -> str:
-        """Name of the scenario."""
-        return str(self.manifest["name"])
-
-    @property
-    def platforms(self) -> list[str]:
-        """Platforms that have results, in the order of the scenario."""
-        return files.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
-
-    @cached_property
-    def rows(self) -> list[Row]:
-        """`summary.csv` as rows."""
-        try:
-            return files.read_summary(self.folder / "summary.csv")
-        except OSError as error:
-            raise ResultsError(f"{self.folder}: cannot be read ({error.strerror})") from error
-
-    @cached_property
-    def summary(self) -> pd.DataFrame:
-        """`summary.csv` as a frame."""
-        import pandas as pd
-
-        return pd.read_csv(self.folder / "summary.csv")
-
-    @cached_property
-    def guests(self) -> pd.DataFrame:
-        """`guests.parquet`."""
-        return self._frame("guests")
-
-    @cached_property
-    def timeline(self) -> pd.DataFrame:
-        """`timeline.parquet`."""
-        return self._frame("timeline")
-
-    @cached_property
-    def events(self) -> pd.DataFrame:
-        """`events.parquet`."""
-        return self._frame("events")
-
-    @cached_property
-    def response(self) -> pd.DataFrame:
-        """`response.parquet`: the tail of the response time."""
-        return self._frame("response")
-
-    @cached_property
-    def requests(self) -> pd.DataFrame:
-        """`requests.parquet`; ResultsError when the requests were not kept."""
-        if not self.has_requests:
-            raise ResultsError(f"{self.folder}: the requests were not kept (run with --keep-requests)")
-        return self._frame("requests")
-
-    @cached_property
-    def comparison(self) -> Comparison:
-        """Its platforms side by side; ValueError when no run has finished."""
-        from .comparison import compare
-
-        scenario = self.manifest["scenario"]
-        host = {key: float(value) for key, value in scenario.get("host", {}).items() if key in ("cores", "memory")}
-        return compare(
-            self.name,
-            self.rows,
-            platforms=list(scenario.get("platforms", ())),
-            host=host,
-            focus=scenario.get("focus", ()),
-            description=scenario.get("description", ""),
-        )
-
-    @property
-    def verdict(self) -> list[str]:
-        """Who did better and by how much, in a few sentences."""
-        from .verdict import conclude
-
-        return conclude(self.comparison)
-
-    def table(self, width: int = 100) -> str:
-        """The comparison as plain text of at most `width` columns."""
-        from .table import render
-
-        return render(self.comparison, width=width)
-
-    @property
-    def has_requests(self) -> bool:
-        """Whether the requests were kept."""
-        return (self.folder / "requests.parquet").exists()
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.read_parquet(self.folder / f"{name}.parquet")
-
-
-def load_results(folder: str | Path) -> Results:
-    """Open a finished result folder; see `Results`."""
-    return Results(Path(folder))
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .measures import Row
+from sim.report.metrics.measures import Row
 
 SUMMARY_HEADER = ("scenario", "platform", "replication", "service", "metric", "unit", "value")
 

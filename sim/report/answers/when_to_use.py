@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .comparison import Comparison, Line
-from .statistics import Interval, paired_difference, unpaired_difference
-from .units import share, spread, text, times
+from sim.report.answers.comparison import Comparison, Line
+from sim.report.metrics.numbers import share, spread, text, times
+from sim.report.metrics.statistics import Interval, paired_difference, unpaired_difference
 
 TITLE: Final = "When to use which, by these numbers"
 QUESTIONS: Final[Mapping[str, Sequence[str]]] = {

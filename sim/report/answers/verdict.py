@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .comparison import Comparison, Line
-from .statistics import FEWEST
-from .units import share, text, times
+from sim.report.answers.comparison import Comparison, Line
+from sim.report.metrics.numbers import share, text, times
+from sim.report.metrics.statistics import FEWEST
 
 SAME_SHARE = 0.0005  # shares of requests closer than this are told as equal
 MOST_TOLD = 3  # platforms whose lost requests are told one by one

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .catalogue import describe
-from .figures import DPI, STYLE
-from .plots import FAINT, INK, palette
-from .statistics import mean_interval
-from .units import text
+from sim.report.figures.style import FAINT, INK, new_figure, palette, save, styled
+from sim.report.metrics.numbers import text
+from sim.report.metrics.statistics import mean_interval
+from sim.terms.metrics import describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,18 +53,14 @@ def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: st
 
     `title`: the answer in a sentence; bands are 95 % intervals, paired for the difference.
     """
-    from matplotlib import rc_context, style
-    from matplotlib.figure import Figure
-
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
-        figure = Figure(figsize=(9.0, 7.0), layout="constrained")
+    with styled():
+        figure = new_figure(9.0, 7.0)
         above, below = figure.subplots(2, 1, sharex=True)
         both(found, above)
         difference(found, below)
         below.set_xlabel(f"{axis}{f' ({unit})' if unit else ''}")
         figure.suptitle(title)
-        figure.savefig(path, dpi=DPI)
-    return path
+        return save(figure, path)
 
 
 def both(found: Crossover, ax: Axes) -> Axes:

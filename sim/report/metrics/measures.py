@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import samples
-from .catalogue import describe
-from .records import Array, RequestTally, RunRecords, Sample, ScenarioView, SloView
+from sim.report.metrics import samples
+from sim.terms.metrics import describe
+from sim.terms.records import Array, RequestTally, RunRecords, Sample
+
+if TYPE_CHECKING:
+    from sim.scenario import Scenario, Slo
 
 Selection: TypeAlias = NDArray[np.intp]
 """Numbers of rows."""
@@ -53,7 +56,7 @@ class Row(NamedTuple):
     value: float
 
 
-def metrics(records: RunRecords, scenario: ScenarioView) -> list[Row]:
+def measure(records: RunRecords, scenario: Scenario) -> list[Row]:
     """Compute every metric that the run can have.
 
     Service `all` is the host, or all services together. A metric without a meaning here (a percentile of
@@ -76,14 +79,14 @@ def metrics(records: RunRecords, scenario: ScenarioView) -> list[Row]:
 
 
 def _metrics_of(
-    records: RunRecords, service: str, slos: Mapping[str, SloView], starts: Mapping[str, Selection]
+    records: RunRecords, service: str, slos: Mapping[str, Slo], starts: Mapping[str, Selection]
 ) -> Iterator[tuple[str, float]]:
     yield from _requests(records, service)
     yield from _slo(records, service, slos)
     if service in starts:
         yield from _startups(records, starts[service])
     yield from _longest("scale_out.time", records.scale_out, service)
-    yield from _longest("deploy.time", getattr(records, "deploy", {}), service)
+    yield from _longest("deploy.time", records.deploy, service)
     yield from _shares(records, service)
     if service == ALL:
         yield from _lost(records)
@@ -103,7 +106,7 @@ def _requests(records: RunRecords, service: str) -> Iterator[tuple[str, float]]:
     response = samples.merge([tally.response for tally in tallies])
     yield "response.mean", samples.mean(response)
     yield from _tails("response", response, _RESPONSE_TAILS)
-    cold = getattr(records, "cold", {})
+    cold = records.cold
     asked = sum(records.requests[name].arrived for name in cold if service in (ALL, name) and name in records.requests)
     if asked:
         yield "requests.cold", sum(cold[name] for name in cold if service in (ALL, name)) / asked
@@ -154,7 +157,7 @@ def _tails(prefix: str, sample: Sample, tails: Mapping[str, float]) -> Iterator[
         yield f"{prefix}.{name}", float(value)
 
 
-def _slo(records: RunRecords, service: str, slos: Mapping[str, SloView]) -> Iterator[tuple[str, float]]:
+def _slo(records: RunRecords, service: str, slos: Mapping[str, Slo]) -> Iterator[tuple[str, float]]:
     names = [name for name in (slos if service == ALL else (service,)) if name in slos]
     verdicts = [met(slos[name], records.requests[name]) for name in names if name in records.requests]
     decided = [verdict for verdict in verdicts if verdict is not None]
@@ -162,7 +165,7 @@ def _slo(records: RunRecords, service: str, slos: Mapping[str, SloView]) -> Iter
         yield "slo.met", float(all(decided))
 
 
-def met(slo: SloView, tally: RequestTally) -> bool | None:
+def met(slo: Slo, tally: RequestTally) -> bool | None:
     """Whether every objective held; None when no request was decided in the span.
 
     Availability is completed / (arrived − in flight): what is undecided at the end of the run is not held
@@ -211,7 +214,7 @@ def _floats(column: NDArray[Any]) -> Array:
 def _spread(prefix: str, seconds: Array) -> Iterator[tuple[str, float]]:
     if len(seconds) == 0:
         return
-    sample = samples.Merged(len(seconds), float(np.sum(seconds)), values=np.sort(seconds))
+    sample = Sample(len(seconds), float(np.sum(seconds)), values=np.sort(seconds))
     yield f"{prefix}.mean", samples.mean(sample)
     yield from _tails(prefix, sample, _STARTUP_TAILS)
     yield f"{prefix}.max", float(np.max(seconds))

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .figures import DPI, STYLE
-from .plots import INK, palette
+from sim.report.figures.style import INK, new_figure, palette, save, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +31,10 @@ def save_density(
     `rows`: see `sim.experiment.density.curve_rows`; `most`: platform → the answer (None: no value holds); `broke`:
     platform → what broke first above it, in words. The curve is there when the scenario has objectives.
     """
-    from matplotlib import rc_context, style
-    from matplotlib.figure import Figure
-
     curve = any(row["objective"] for row in rows)
     height = 1.1 + 0.85 * len(most)
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
-        figure = Figure(figsize=(9.0, height + (3.4 if curve else 0.3)), layout="constrained")
+    with styled():
+        figure = new_figure(9.0, height + (3.4 if curve else 0.3))
         ratios = [height, 3.4] if curve else [height]
         panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
         answers(rows, most, broke, panels[0], unit)
@@ -46,8 +42,7 @@ def save_density(
             used_up(rows, most, panels[1])
         panels[-1].set_xlabel(f"{vary}{f' ({unit})' if unit else ''}")
         figure.suptitle(f"{f'{title}: how' if title else 'How'} much does the host carry?")
-        figure.savefig(path, dpi=DPI)
-    return path
+        return save(figure, path)
 
 
 def answers(

@@ -1,6 +1,6 @@
 """One plot a function: each takes a frame and an `ax`, draws into it, and returns the `ax`.
 
-Frames are those of `Results` (see docs/results.md). `colours` maps platforms to colours; see `palette`.
+Frames are those of `Results` (see docs/results.md). `colours` maps platforms to colours; see `style.palette`.
 """
 
 from __future__ import annotations
@@ -10,30 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .units import share, text
+from sim.report.figures.style import FAINT, GIB, INK
+from sim.report.metrics.numbers import share, text
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-# Okabe and Ito 2008, "Color universal design": told apart with every common form of colour blindness
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-USUAL = ("vm", "microvm", "container", "container-in-vm", "kata", "gvisor", "native")  # in the order of the colours
-INK, FAINT = "#333333", "#999999"
-GIB = 2.0**30
 _TAIL_FROM = 0.9  # share of slower requests from which on the tail is drawn: the quickest tenth is not what is asked
 _IN_HOURS = 7200.0  # s that an axis of time is long, from which it is labelled in hours
 _FAR_BELOW = 0.4  # peak / capacity below which the scale ends at the peak
 _LABELLED_FROM = 0.09  # share of a bar below which a phase has no room for its name
-
-
-def palette(platforms: Sequence[str]) -> dict[str, str]:
-    """Give each platform a colour: those of the catalogue the same in every result, the others what is left."""
-    own = {name: number for number, name in enumerate(USUAL) if name in platforms}
-    spare = [number for number in range(len(OKABE_ITO)) if number not in own.values()] or [*range(len(OKABE_ITO))]
-    others = [name for name in platforms if name not in own]
-    own |= {name: spare[number % len(spare)] for number, name in enumerate(others)}
-    return {name: OKABE_ITO[own[name]] for name in platforms}
 
 
 # ---------------------------------------------------------------- over time

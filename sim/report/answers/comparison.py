@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from .catalogue import Metric, describe, in_order
-from .files import platform_order
-from .measures import ALL, Row
-from .statistics import Interval, mean_interval, paired_difference, unpaired_difference
+from sim.report.folder.summary import platform_order
+from sim.report.metrics.measures import ALL, Row
+from sim.report.metrics.statistics import Interval, mean_interval, paired_difference, unpaired_difference
+from sim.terms.metrics import Metric, describe, in_order
 
 MOST_SERVICES = 6
 
@@ -145,41 +144,8 @@ def focus_lines(comparison: Comparison) -> list[Focused]:
     return found
 
 
-def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict[str, Any]:
-    """Give all services and metrics, also those that the table leaves out, as plain data in SI units."""
-    from .when_to_use import answers  # it reads comparisons
-
-    return {
-        "scenario": comparison.scenario,
-        "platforms": list(comparison.platforms),
-        "replications": dict(comparison.replications),
-        "paired": comparison.paired,
-        "focus": list(comparison.focus),
-        "metrics": [
-            {
-                "service": line.service,
-                "metric": line.metric.name,
-                "unit": line.metric.unit,
-                "better": line.metric.better,
-                "values": {name: _plain(value) for name, value in line.values.items()},
-                "differences": {name: _plain(value) for name, value in line.differences.items()},
-                "ratios": dict(line.ratios),
-                "best": list(line.best),
-                "clear": line.clear,
-            }
-            for line in comparison.lines
-        ],
-        "verdict": list(verdict),
-        "when_to_use": [answer.as_dict() for answer in answers(comparison)],
-    }
-
-
 def _of_metric(own: Mapping[str, Mapping[str, Mapping[int, float]]], metric: str) -> dict[str, Mapping[int, float]]:
     return {platform: metrics[metric] for platform, metrics in own.items() if metric in metrics}
-
-
-def _plain(value: Interval) -> dict[str, float | int | None]:
-    return {"mean": value.mean, "half_width_95": value.half, "replications": value.count}
 
 
 def _line(

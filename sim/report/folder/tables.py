@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalogue import woven
-from .measures import Row, metrics
-from .records import Columns, RunRecords, ScenarioView
-from .samples import response_curve
+from sim.report.metrics.measures import Row, measure
+from sim.terms.columns import COUNT, NUMBER, TEXT
+from sim.terms.metrics import woven
+from sim.terms.records import Columns, RunRecords
 
-TEXT, NUMBER, COUNT = "text", "number", "count"
-_KEY = {"platform": TEXT, "replication": COUNT}
-GUESTS = _KEY | {"service": TEXT, "guest": TEXT, "requested": NUMBER, "ready": NUMBER, "stopped": NUMBER}
-GUESTS |= {"stop_reason": TEXT}
-_STATE = (
-    *("time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity"),
-    *("memory_used", "memory_allocated", "memory_capacity", "in_flight", "arrivals", "completed"),
-    "memory_cache",
-)
-TIMELINE = _KEY | dict.fromkeys(_STATE, NUMBER)
-EVENTS = _KEY | {"time": NUMBER, "guest": TEXT, "event": TEXT, "detail": TEXT}
-RESPONSE = _KEY | {"service": TEXT, "probability": NUMBER, "seconds": NUMBER}
+if TYPE_CHECKING:
+    from sim.scenario import Scenario
+from sim.report.metrics.samples import response_curve
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class RunTables:
     requests: Path | None = None
 
 
-def run_tables(records: RunRecords, scenario: ScenarioView, requests: Path | None = None) -> RunTables:
+def run_tables(records: RunRecords, scenario: Scenario, requests: Path | None = None) -> RunTables:
     """Compute the metrics and the tables of one run.
 
     `requests`: the part that a `RequestPartWriter` closed, if the requests are kept.
@@ -53,7 +44,7 @@ def run_tables(records: RunRecords, scenario: ScenarioView, requests: Path | Non
     return RunTables(
         platform=records.platform,
         replication=records.replication,
-        rows=metrics(records, scenario),
+        rows=measure(records, scenario),
         guests=keyed(records.guests, records.platform, records.replication),
         timeline=keyed(records.timeline, records.platform, records.replication),
         events=keyed(records.events, records.platform, records.replication),

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .comparison import Comparison, Line
-from .figures import DPI, STYLE
-from .plots import FAINT, INK, OKABE_ITO
-from .units import spread
+from sim.report.answers.comparison import Comparison, Line
+from sim.report.figures.style import FAINT, INK, OKABE_ITO, new_figure, save, styled
+from sim.report.metrics.numbers import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,24 +19,20 @@ FURTHEST = 250.0
 
 def save_differences(comparison: Comparison, path: Path) -> Path | None:
     """Save a panel for each platform but the first; None when there is nothing to draw."""
-    from matplotlib import rc_context, style
-    from matplotlib.figure import Figure
-
     first, *others = comparison.platforms
     lines = [line for line in comparison.of("all") if _drawable(line, first)]
     others = [name for name in others if any(name in line.differences for line in lines)]
     if not lines or not others:
         return None
-    with rc_context(), style.context(["seaborn-v0_8-whitegrid", STYLE]):
-        figure = Figure(figsize=(3.2 + 5.2 * len(others), 1.8 + 0.3 * len(lines)), layout="constrained")
+    with styled():
+        figure = new_figure(3.2 + 5.2 * len(others), 1.8 + 0.3 * len(lines))
         panels = figure.subplots(1, len(others), sharey=True, squeeze=False)[0]
         for panel, name in zip(panels, others, strict=True):
             differences(comparison, lines, name, panel)
         sure = any(line.differences[name].half is not None for line in lines for name in line.differences)
         words = "bars: 95 % interval; grey: it holds 0" if sure else "too few replications for intervals"
         figure.suptitle(f"{comparison.scenario}: differences from {first} — {words}")
-        figure.savefig(path, dpi=DPI)
-    return path
+        return save(figure, path)
 
 
 def differences(comparison: Comparison, lines: Sequence[Line], name: str, ax: Axes) -> Axes:

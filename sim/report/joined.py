@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .comparison import Comparison, compare
-from .measures import Row
-from .store import Results, ResultsError
+from sim.report.answers.comparison import Comparison, compare
+from sim.report.folder.writer import ResultsError
+from sim.report.metrics.measures import Row
+from sim.report.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

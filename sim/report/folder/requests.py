@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columnar import integers, named, numbers
-from .records import STATUSES
+from sim.report.folder.columnar import integers, named, numbers
+from sim.terms.columns import STATUSES
 
 ROWS_PER_GROUP = 1_000_000
 _NAMES = ["platform", "service", "guest", "status"]

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .records import Array, Columns, RunRecords, Sample
+from sim.terms.records import Array, Columns, RunRecords, Sample
 
 CURVE_POINTS = 6 * 32 + 1  # 32 a decade, so that p90, p99, p99.9 … are on the grid
 CURVE_FLOOR = 1e-6  # the rarest tail that a curve shows; rarer ones need more requests than a run has
-
-
-@dataclass(frozen=True)
-class Merged:
-    """Several samples taken as one (see `records.Sample` for the fields)."""
-
-    count: int
-    total: float
-    values: Array | None = None
-    edges: Array | None = None
-    counts: NDArray[Any] | None = None
 
 
 def quantiles(sample: Sample, probabilities: ArrayLike) -> Array:
@@ -75,7 +63,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
     count, total = sum(sample.count for sample in kept), float(sum(sample.total for sample in kept))
     exact = [sample.values for sample in kept if sample.values is not None]
     if len(exact) == len(kept):
-        return Merged(count, total, values=np.sort(np.concatenate(exact)) if exact else np.empty(0))
+        return Sample(count, total, values=np.sort(np.concatenate(exact)) if exact else np.empty(0))
     edges = np.unique(np.concatenate([sample.edges for sample in kept if sample.edges is not None]))
     if exact:
         joined = np.concatenate(exact)
@@ -83,7 +71,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
     counts = np.zeros(len(edges) - 1)
     for sample in kept:
         counts += _counted(sample, edges)
-    return Merged(count, total, edges=edges, counts=counts)
+    return Sample(count, total, edges=edges, counts=counts)
 
 
 def response_curve(records: RunRecords) -> Columns:

@@ -1,0 +1,1 @@
+"""Platforms side by side, who did better, and when to use which."""

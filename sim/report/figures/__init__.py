@@ -1,0 +1,1 @@
+"""One question a figure; each is drawn from tables and saved as PNG."""

@@ -1,0 +1,1 @@
+"""The files of a result: written whole or not at all."""

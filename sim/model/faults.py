@@ -22,7 +22,7 @@ from sim.model.machine import Machine
 from sim.model.nesting import NestedHost, Vm
 from sim.model.sampling import sampler
 from sim.model.streams import generator
-from sim.scenario import Fault
+from sim.scenario import HostFault
 
 if TYPE_CHECKING:
     from sim.model.simulation import Simulation
@@ -60,6 +60,7 @@ class Faults:
         if faults:
             self._simulation.observer.watchers.append(self._watch)
         for index, fault in enumerate(faults):
+            assert isinstance(fault, HostFault)
             self._simulation.env.process(self._planned(index, fault))
 
     def counters(self, arrived: int) -> dict[str, float]:
@@ -81,7 +82,7 @@ class Faults:
 
     # when, and whom
 
-    def _planned(self, index: int, fault: Fault) -> Story:
+    def _planned(self, index: int, fault: HostFault) -> Story:
         scenario, env = self._simulation.scenario, self._simulation.env
         name = f"faults/{index}"
         luck = generator(scenario.seed, self._simulation.replication, name)
@@ -96,7 +97,7 @@ class Faults:
             if fault.rate is None:
                 return
 
-    def _happen(self, fault: Fault, where: float, escape: float, wait: float) -> None:
+    def _happen(self, fault: HostFault, where: float, escape: float, wait: float) -> None:
         simulation = self._simulation
         if fault.kind == "host-patch":
             simulation.env.process(self._patch(fault))
@@ -110,7 +111,7 @@ class Faults:
         else:
             self._kinds[fault.kind](fault, guest)
 
-    def _target(self, fault: Fault, where: float) -> Guest | None:
+    def _target(self, fault: HostFault, where: float) -> Guest | None:
         """The replica asked for, or one of those that serve; `where` in [0, 1) picks it."""
         ready = [
             guest
@@ -140,12 +141,12 @@ class Faults:
         self._blasts.append(blast)
         return blast
 
-    def _app_crash(self, fault: Fault, guest: Guest) -> None:
+    def _app_crash(self, fault: HostFault, guest: Guest) -> None:
         blast = self._open_blast()
         self._reach(blast, [guest])
         guest.service.crash(guest, "app-crash", "by plan")
 
-    def _panic(self, fault: Fault, guest: Guest) -> None:
+    def _panic(self, fault: HostFault, guest: Guest) -> None:
         """The kernel under a guest falls, and all that run on it."""
         isolation = self._simulation.platform.isolation
         blast = self._open_blast()
@@ -198,7 +199,7 @@ class Faults:
             else:
                 guest.service.restart_after(guest, phases, wait)
 
-    def _patch(self, fault: Fault) -> Story:
+    def _patch(self, fault: HostFault) -> Story:
         """The host's kernel is replaced: guests that can move first do, the others are down until the host is up."""
         simulation = self._simulation
         simulation.observer.event(None, "fault", "host-patch", simulation.env.now)

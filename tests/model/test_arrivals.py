@@ -13,16 +13,8 @@ from sim.model import arrivals as module
 from sim.model.arrivals import ArrivalStream, closed_sources
 from sim.model.sampling import sampler
 from sim.model.streams import generator
-from sim.scenario import (
-    ConstantRate,
-    ConstantUsers,
-    Diurnal,
-    Mmpp,
-    RampingRate,
-    Service,
-    Trace,
-    parse_distribution,
-)
+from sim.reading.distribution import parse_distribution
+from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Trace
 
 WORK = parse_distribution({"exponential": "50ms"})
 COLUMNS = ("time", "service", "demand", "u1", "u2")

@@ -55,8 +55,8 @@ def _command(name: str) -> Command:
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
+    from sim.reading.errors import ScenarioError
     from sim.report.folder.writer import ResultsError
-    from sim.scenario.errors import ScenarioError
 
     if isinstance(error, ScenarioError):
         print(error, file=sys.stderr)

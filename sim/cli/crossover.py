@@ -47,7 +47,7 @@ def command(options: Namespace) -> int:
 def _scenario(options: Namespace) -> tuple[Scenario, str, str]:
     """The scenario, with both ends of the axis tried on it, and its two platforms."""
     from sim.experiment.checks import load_checked
-    from sim.scenario import ScenarioError
+    from sim.reading.errors import ScenarioError
 
     given: dict[str, Any] = {"platforms": options.platforms, "seed": options.seed}
     scenario = load_checked(options.file, overrides=options.overrides, **given)

@@ -26,7 +26,7 @@ def command(options: Namespace) -> int:
     """Search, print the answer of each platform and the curve that was walked."""
     from sim.experiment import density as room
     from sim.experiment.checks import load_checked
-    from sim.scenario import ScenarioError
+    from sim.reading.errors import ScenarioError
 
     check_is_file(options.file)
     given: dict[str, Any] = {

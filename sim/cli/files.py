@@ -13,8 +13,9 @@ from . import DONE, WRONG_INPUT, UserError
 def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
     from sim.experiment.checks import load_checked, load_checked_sweep
-    from sim.scenario import ScenarioError, points
-    from sim.scenario.document import read_document
+    from sim.reading.document import read_document
+    from sim.reading.errors import ScenarioError
+    from sim.scenario import points
 
     mistakes = 0
     for file in options.files:
@@ -49,7 +50,7 @@ def platforms(options: Namespace) -> int:
     if options.name is None:
         return _all_platforms(options.format)
     if options.name not in names():
-        from sim.scenario.errors import nearest
+        from sim.reading.errors import nearest
 
         near = nearest(options.name, names())
         hint = f"; did you mean {near}?" if near else ""

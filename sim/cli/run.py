@@ -58,7 +58,7 @@ def command(options: Namespace) -> int:
 
 def check_is_file(file: str) -> None:
     """Refuse (UserError) a word that is neither a file nor a command, with the nearest command."""
-    from sim.scenario.errors import nearest
+    from sim.reading.errors import nearest
 
     near = nearest(file, COMMANDS)
     if not Path(file).exists() and near is not None and Path(file).suffix == "":

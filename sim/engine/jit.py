@@ -1,96 +1,67 @@
-"""How the kernel is compiled: numba with a disk cache that is keyed by the engine's own source.
+"""How the kernel is compiled: numba with this project's settings, its own cache and, where tested, a faster pipeline.
 
-Numba's cache notices a change of the file that holds a function, not of the functions it calls, so the cache
-folder carries a digest of every file of this room: an edit can never meet stale machine code.
-No ``fastmath``: the compiled and the interpreted kernel (``NUMBA_DISABLE_JIT=1``) agree bit for bit.
+No ``fastmath``: the compiled and the interpreted kernel (``NUMBA_DISABLE_JIT=1``) agree bit for bit. The pipeline and
+the cache are subclasses of numba's internals, which change: the first is used with the versions that it was tested
+with, and where either fails, numba's own ways take more time and give the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-import platform
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 from typing import Any, TypeVar
+
+import numba
+
+from sim.engine.cache import PLAIN, writable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _digest() -> str:
-    import numba
-    import numpy
-
-    text = hashlib.sha256(f"{numba.__version__} {numpy.__version__} {platform.machine()}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        text.update(source.read_bytes())
-    return text.hexdigest()[:16]
+TESTED = ((0, 60), (0, 68))
+"""The oldest and the newest numba that `pipeline` was tested with."""
 
 
-def cache_folder() -> Path:
-    """Folder of the compiled kernel; ``HOSTSIM_CACHE`` overrides the user's cache folder."""
-    root = os.environ.get("HOSTSIM_CACHE")
-    if root is None:
-        from platformdirs import user_cache_dir
-
-        root = user_cache_dir("hostsim")
-    return Path(root) / f"kernel-{_digest()}"
-
-
-def _use_cache_folder() -> bool:
-    import numba
-
+@cache
+def _compilers() -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Options of numba.njit for (entry points, helpers); None: numba's defaults."""
+    if os.environ.get(PLAIN) == "1" or not TESTED[0] <= _release(numba.__version__) <= TESTED[1]:
+        return None
     try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False  # a read-only home: compile in memory each time rather than fail
-    numba.config.CACHE_DIR = str(folder)
-    return os.access(folder, os.W_OK)
+        from sim.engine.pipeline import EntryCompiler, HelperCompiler
+    except Exception:  # whatever it is, it is numba that has changed inside
+        return None
+    called_by_compiled = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return (
+        {"_nrt": False, "pipeline_class": EntryCompiler},
+        {"_nrt": False, "pipeline_class": HelperCompiler, **called_by_compiled},
+    )
 
 
-CACHED = _use_cache_folder()
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _compiled(function: F, options: dict[str, Any] | None) -> F:
+    made: F = numba.njit(error_model="numpy", **(options or {}))(function)
+    return made
 
 
 def njit(function: F) -> F:
-    """``numba.njit`` with this project's settings (disk cache, numpy's division, no fastmath)."""
-    import numba
+    """``numba.njit`` with this project's settings: numpy's division, no fastmath, kept on disk (`cache`)."""
+    compilers = _compilers()
+    compiled = _compiled(function, compilers and compilers[0])
+    if writable() and not numba.config.DISABLE_JIT:
+        # numba has changed inside: each process compiles, rather than with a cache that may be stale
+        with contextlib.suppress(Exception):
+            from sim.engine.kept import KernelCache
 
-    from sim.engine.pipeline import EntryCompiler
-
-    compiled: F = numba.njit(
-        cache=CACHED, error_model="numpy", fastmath=False, _nrt=False, pipeline_class=EntryCompiler
-    )(function)
+            vars(compiled)["_cache"] = KernelCache(function)
     return compiled
 
 
 def inline(function: F) -> F:
     """A helper of the kernel: compiled into its callers, so it needs no cache entry of its own."""
-    import numba
-
-    from sim.engine.pipeline import HelperCompiler
-
-    compiled: F = numba.njit(
-        error_model="numpy",
-        fastmath=False,
-        _nrt=False,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        pipeline_class=HelperCompiler,
-    )(function)
-    return compiled
-
-
-def is_compiled() -> bool:
-    """True when the kernel is on disk already (or runs interpreted): nothing slow is ahead."""
-    import numba
-
-    return bool(numba.config.DISABLE_JIT) or (CACHED and (cache_folder() / "complete").exists())
-
-
-def mark_compiled() -> None:
-    """Remember that every entry point has been compiled into the cache."""
-    import numba
-
-    if CACHED and not numba.config.DISABLE_JIT:
-        (cache_folder() / "complete").touch()
+    compilers = _compilers()
+    return _compiled(function, compilers and compilers[1])

@@ -7,20 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sim.platforms import Platform, PlatformError, load_platform, names
-from sim.scenario import (
-    Document,
-    Finding,
-    Problem,
-    Scenario,
-    ScenarioError,
-    Sweep,
-    Until,
-    coverage,
-    load_document,
-    load_sweep,
-    points,
-)
-from sim.scenario.errors import Loc, nearest
+from sim.reading.document import Document
+from sim.reading.errors import Finding, Loc, Problem, ScenarioError, nearest
+from sim.scenario import Scenario, Sweep, Until, coverage, load_document, load_sweep, points
 from sim.scenario.loader import validate, with_options
 
 

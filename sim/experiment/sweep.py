@@ -23,12 +23,12 @@ from sim.scenario import Sweep, points
 
 from . import runner
 from .executor import DaskExecutor, Executor, Outcome
+from .fingerprint import code_fingerprint
 from .sweep_store import (
     Finished,
     Planned,
     SweepError,
     SweepStore,
-    code_fingerprint,
     encode,
     run_id,
     scenario_digest,

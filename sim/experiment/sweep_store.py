@@ -11,14 +11,12 @@ process killed at any moment leaves whole files and at most one nameless rest, w
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +27,6 @@ PART_SUFFIX = ".parquet"
 TEMPORARY_SUFFIX = ".tmp"
 ROW_GROUP = 1 << 17
 """Rows a row group of the table; fixed, because it shows in the bytes."""
-_CODE = ("scenario", "platforms", "engine", "model", "terms", "report/metrics")
 
 
 class SweepError(Exception):
@@ -67,21 +64,6 @@ def run_id(digest: str, platform: str, replication: int) -> str:
     return hashlib.sha256(f"{digest}\n{platform}\n{replication}".encode()).hexdigest()[:32]
 
 
-@cache
-def code_fingerprint() -> str:
-    """Hash of the code and catalogue that determine a run's numbers: results of different ones never mix."""
-    package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for entry in _CODE:
-        root = package / entry
-        files = [root] if root.is_file() else sorted(root.rglob("*"))
-        for file in files:
-            if file.suffix in (".py", ".yaml"):
-                digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()[:32]
-
-
 class SweepStore:
     """The folder of one sweep. One process at a time may write to it (see `locked`)."""
 
@@ -93,15 +75,20 @@ class SweepStore:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the sweep for writing; the system frees it when the process dies. Raises SweepError if it is held."""
+        from filelock import FileLock, Timeout
+
         self.parts.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".lock", "w", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise SweepError(f"{self.root}: another process is running this sweep") from error
+        lock = FileLock(self.root / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise SweepError(f"{self.root}: another process is running this sweep") from error
+        try:
             for rest in [*self.root.glob(f"*{TEMPORARY_SUFFIX}"), *self.parts.glob(f"*{TEMPORARY_SUFFIX}")]:
                 rest.unlink(missing_ok=True)
             yield
+        finally:
+            lock.release()
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest as it stands; None when there is none."""
@@ -180,6 +167,8 @@ def _write_whole(path: Path, write: Any) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if os.name == "nt":
+        return  # a folder cannot be opened there, and a rename is on the disk without
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

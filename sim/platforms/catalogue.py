@@ -7,20 +7,24 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from sim import registry
 from sim.platforms.errors import PlatformError, PlatformProblem, unknown_name
 from sim.platforms.merge import Tree, merge
 from sim.platforms.reading import Reader, Row
 from sim.platforms.schema import Platform
-from sim.scenario.errors import show
+from sim.reading.errors import show
 
 _NO_OVERRIDES: Mapping[str, Any] = {}
 
 
-@cache
+for _file in sorted(files("sim.platforms").iterdir(), key=lambda entry: entry.name.removesuffix(".yaml")):
+    if _file.name.endswith(".yaml"):
+        registry.builtin("platforms", _file.name.removesuffix(".yaml"), spec=_file)
+
+
 def names() -> tuple[str, ...]:
-    """Names of all platforms of the catalogue, in alphabetical order."""
-    entries = (entry.name for entry in files("sim.platforms").iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")))
+    """Names of all platforms of the catalogue, in alphabetical order; those of other packages follow."""
+    return registry.names("platforms")
 
 
 def load_platform(name: str, overrides: Mapping[str, Any] = _NO_OVERRIDES) -> Platform:
@@ -114,6 +118,6 @@ def _read(name: str) -> Mapping[str, Any]:
     """The YAML file of a platform, parsed once; never changed by its readers (`merge` copies)."""
     from ruamel.yaml import YAML  # here: listing the command line's help must not pay for it
 
-    text = files("sim.platforms").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    text = registry.spec("platforms", name).read_text(encoding="utf-8")
     tree: Mapping[str, Any] = YAML(typ="safe", pure=True).load(text)
     return tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sim.scenario.errors import nearest
+from sim.reading.errors import HostsimError, nearest
 
 
 class PlatformProblem(NamedTuple):
@@ -26,7 +26,7 @@ class PlatformProblem(NamedTuple):
         return f"{self.path}: found {self.found}; allowed: {self.allowed}{hint}"
 
 
-class PlatformError(Exception):
+class PlatformError(HostsimError):
     """A platform that cannot be loaded.
 
     `problems` holds all of them; `path`, `found`, `allowed` and `suggestion` are those of the first.

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
-from sim.scenario.errors import show
+from sim.reading.errors import show
 
 Tree = dict[str, Any]
 

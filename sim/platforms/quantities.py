@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sim.scenario.distribution import Distribution, parse_distribution
-from sim.scenario.fields import bounded, whole
-from sim.scenario.units import UnitError
+from sim.reading.distribution import Distribution, parse_distribution
+from sim.reading.fields import bounded, whole
+from sim.reading.units import UnitError
 
 __all__ = ["KINDS", "Distribution", "Quantity"]
 

@@ -14,8 +14,8 @@ from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.merge import is_quantity
 from sim.platforms.quantities import KINDS
 from sim.platforms.schema import Phase, Platform
-from sim.scenario.errors import Refused, show
-from sim.scenario.units import UnitError
+from sim.reading.errors import Refused, show
+from sim.reading.units import UnitError
 
 TRUST = ("raw data", "page", "notes", "memory", "assumption", "override")
 """How far a number may be trusted, best first; `override` is what a scenario typed in."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from sim import registry
 from sim.platforms.quantities import Distribution
 
 # The second argument names the kind of quantity (quantities.KINDS) by which the catalogue's text is parsed.
@@ -118,6 +119,10 @@ class Phase(_Part):
         """Bytes that the phase moves for an image of `image` bytes (0 for kinds without bytes)."""
         whole = image if self.bytes == "image" else self.bytes
         return 0.0 if whole is None else whole * self.fraction
+
+
+for _kind in get_args(PhaseKind):
+    registry.builtin("phases", _kind, spec=Phase)
 
 
 class Restart(_Part):

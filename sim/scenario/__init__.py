@@ -1,15 +1,12 @@
-"""What is asked: units, the schema of scenario files, their loader, and the design of sweeps."""
+"""What is asked: the schema of scenario files, their loader, and the design of sweeps."""
 
 from sim.scenario.coverage import coverage
 from sim.scenario.design import Sweep, load_sweep, numeric, points
-from sim.scenario.distribution import Distribution, parse_distribution
-from sim.scenario.document import Document, apply_overrides
-from sim.scenario.errors import Finding, Problem, ScenarioError
-from sim.scenario.incidents import Fault, Move, Resize
+from sim.scenario.incidents import Fault, HostFault, Move, Resize
 from sim.scenario.loader import load_document, load_scenario, scenario_from_text
-from sim.scenario.placement import Image, Layer, Size
 from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
-from sim.scenario.services import Concurrency, Hpa, Memory, PerRequest, Ramp, Service, Slo
+from sim.scenario.services import Concurrency, Hpa, Memory, PerRequest, Ramp, Rule, Service, Slo
+from sim.scenario.sizes import Image, Layer, Size
 from sim.scenario.traffic import (
     ConstantRate,
     ConstantUsers,
@@ -27,12 +24,10 @@ __all__ = [
     "ConstantRate",
     "ConstantUsers",
     "Disk",
-    "Distribution",
     "Diurnal",
-    "Document",
     "Fault",
-    "Finding",
     "Host",
+    "HostFault",
     "Hpa",
     "Image",
     "Layer",
@@ -41,12 +36,11 @@ __all__ = [
     "MmppState",
     "Move",
     "PerRequest",
-    "Problem",
     "Ramp",
     "RampingRate",
     "Resize",
+    "Rule",
     "Scenario",
-    "ScenarioError",
     "Service",
     "Size",
     "Slo",
@@ -55,14 +49,12 @@ __all__ = [
     "Sweep",
     "Trace",
     "Until",
-    "apply_overrides",
     "coverage",
     "json_schema",
     "load_document",
     "load_scenario",
     "load_sweep",
     "numeric",
-    "parse_distribution",
     "points",
     "scenario_from_text",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sim.scenario.errors import Finding, Loc, nearest
-from sim.scenario.placement import ANY
+from sim.reading.errors import Finding, Loc, nearest
 from sim.scenario.schema import Scenario
+from sim.scenario.sizes import ANY
 
 __all__ = ["coverage"]
 

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field
 
-from sim.scenario import units
-from sim.scenario.document import Document, read_document
-from sim.scenario.errors import Finding, Loc, Problem, Refused, ScenarioError, nearest, show
-from sim.scenario.fields import Collector, Human, Info, Strict, choice, count, one_of, text
+from sim.reading import units
+from sim.reading.document import Document, read_document
+from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, nearest, show
+from sim.reading.fields import Collector, Human, Info, Strict, choice, count, one_of, text
 from sim.scenario.loader import load_document, validate, validated, with_options
 from sim.scenario.schema import Scenario, parse_name
 

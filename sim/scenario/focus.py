@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from sim.scenario.errors import Finding, Refused, nearest, show
-from sim.scenario.fields import Human, Info
+from sim.reading.errors import Finding, Refused, nearest, show
+from sim.reading.fields import Human, Info
 
 __all__ = ["Focus", "unknown_services"]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from functools import partial
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field
 
-from sim.scenario.errors import Finding
-from sim.scenario.fields import Strict, choice, count, flag, quantity, text
-from sim.scenario.placement import ANY, Size, Sizes
+from sim import registry
+from sim.reading.errors import Finding
+from sim.reading.fields import Collector, Human, Info, Strict, choice, count, flag, quantity, text
+from sim.scenario.registered import Registered, spec_of
+from sim.scenario.sizes import ANY, Size, Sizes
 
-__all__ = ["Fault", "Move", "Resize"]
+__all__ = ["AnyFault", "Fault", "HostFault", "Move", "Resize"]
 
 _FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch")
 Time = Annotated[float, quantity("duration", least=0)]
@@ -21,17 +24,35 @@ Index = Annotated[int | None, count(0, optional=True)]
 
 
 class Fault(Strict):
-    """Something that breaks, once `at` a time (seconds) or at a `rate` (1/s, Poisson)."""
+    """Something that breaks, once `at` a time (seconds) or at a `rate` (1/s, Poisson).
 
-    kind: Annotated[Literal["app-crash", "kernel-panic", "compromise", "host-patch"], choice(*_FAULTS)] = Field(
-        description=f"one of {', '.join(_FAULTS)}"
-    )
+    The base of the faults that other packages add (see `sim.registry`).
+    """
+
+    kind: str = Field(description="what breaks")
     at: OptionalTime = Field(None, description="when it happens, such as 5min")
     rate: Annotated[float | None, quantity("rate", above=0, optional=True)] = Field(
         None, description="how often it happens, such as 0.1/h"
     )
     service: OptionalText = Field(None, description="the service it strikes; any when left out")
     replica: Index = Field(None, description="the number of the replica it strikes; drawn when left out")
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """Exactly one of `at` and `rate`."""
+        given = [key for key in ("at", "rate") if raw.get(key) is not None]
+        if len(given) == 1:
+            return []
+        found = "both at and rate" if given else "neither at nor rate"
+        return [Finding((), found, "one of at (a time) and rate")]
+
+
+class HostFault(Fault):
+    """The project's own faults: of an application, of a kernel, of an intruder, of the host."""
+
+    kind: Annotated[Literal["app-crash", "kernel-panic", "compromise", "host-patch"], choice(*_FAULTS)] = Field(
+        description=f"one of {', '.join(_FAULTS)}"
+    )
     move_first: Annotated[bool, flag()] = Field(False, description="host-patch: move away first what can be moved")
     outage: OptionalTime = Field(None, description="host-patch, kernel-panic: how long the kernel is away")
     link: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
@@ -43,12 +64,8 @@ class Fault(Strict):
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """Exactly one of `at` and `rate`; a host is patched as a whole."""
-        findings: list[Finding] = []
-        given = [key for key in ("at", "rate") if raw.get(key) is not None]
-        if len(given) != 1:
-            found = "both at and rate" if given else "neither at nor rate"
-            findings.append(Finding((), found, "one of at (a time) and rate"))
+        """Each kind has keys of its own; a host is patched as a whole."""
+        findings = super().cross(values, raw)
         kind = values.get("kind")
         if kind is None:
             return findings
@@ -61,6 +78,27 @@ class Fault(Strict):
                 allowed = f"this key only with {' or '.join(kinds)}" if kinds else "no such key: it strikes the host"
                 findings.append(Finding((key,), f"{key} with {kind}", allowed, on_key=True))
         return findings
+
+
+for _kind in _FAULTS:
+    registry.builtin("faults", _kind, spec=HostFault)
+
+
+def _parse_fault(value: Any, info: Info) -> Strict:
+    """A fault of any kind; one whose kind is not known is read as one of ours, which tells all that is wrong."""
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    known = isinstance(kind, str) and kind in registry.names("faults")
+    collect = Collector(info)
+    model = collect.call(partial(spec_of, "faults"), kind, "kind") if known else HostFault
+    read = None if model is None else collect.model(model, value)
+    collect.done()
+    return cast(Strict, read)
+
+
+AnyFault = Annotated[
+    Annotated[Fault, Registered("faults", "kind")],
+    Human(_parse_fault, lambda inner: inner),
+]
 
 
 class Move(Strict):

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from sim.scenario.document import Document, parse_text, parse_value, read_document
-from sim.scenario.errors import Problem, ScenarioError
-from sim.scenario.fields import Context, Strict, findings_of
+from sim.reading.document import Document, parse_text, parse_value, read_document
+from sim.reading.errors import Problem, ScenarioError
+from sim.reading.fields import Context, Strict, findings_of
 from sim.scenario.schema import Scenario
 
 __all__ = ["load_document", "load_scenario", "scenario_from_text", "validate", "validated", "with_options"]

@@ -9,15 +9,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import models_json_schema
 
-from sim.scenario import units
-from sim.scenario.errors import Finding, Refused, nearest, show
-from sim.scenario.fields import Context, Human, Info, Strict, bounded, count, quantity, quantity_schema, text, whole
+from sim import registry
+from sim.reading import units
+from sim.reading.errors import Finding, Refused, nearest, show
+from sim.reading.fields import Context, Human, Info, Strict, bounded, count, quantity, quantity_schema, text, whole
 from sim.scenario.focus import Focus, unknown_services
-from sim.scenario.incidents import Fault, Move, Resize
-from sim.scenario.placement import platform_name
+from sim.scenario.incidents import AnyFault, Move, Resize
+from sim.scenario.registered import fill_in, spec_of
 from sim.scenario.services import Service, Services, tenant_names
+from sim.scenario.sizes import platform_name
 
 __all__ = ["Disk", "Host", "Scenario", "Until", "json_schema", "parse_name"]
 
@@ -193,7 +196,7 @@ class Scenario(Strict):
     cpu_overcommit: Overcommit = Field(1.0, description="vCPUs promised for each core (VMs)")
     memory_overcommit: Overcommit = Field(1.0, description="guest memory promised / host memory (VMs)")
     services: Services = Field(description="the services, by name")
-    faults: Annotated[list[Fault], _NULL_IS_EMPTY] = Field(
+    faults: Annotated[list[AnyFault], _NULL_IS_EMPTY] = Field(
         default_factory=list, description="things that break: [{kind, at or rate, service}]"
     )
     moves: Annotated[list[Move], _NULL_IS_EMPTY] = Field(
@@ -277,7 +280,14 @@ def _check_incident(item: Mapping[str, Any], names: list[str], duration: float |
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the scenario file as people write it, for editors."""
-    schema = TypeAdapter(Scenario).json_schema(mode="validation")
+    kinds = ("autoscalers", "faults", "traffic")
+    specs = (spec_of(kind, name) for kind in kinds for name in registry.names(kind))
+    models: dict[type[Strict], None] = {Scenario: None, **dict.fromkeys(specs)}
+    refs, schema = models_json_schema([(model, "validation") for model in models])
+    schema |= schema["$defs"].pop("Scenario")
+    fill_in(schema, {model: ref for (model, _), ref in refs.items()})
+    used = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
+    schema["$defs"] = {name: each for name, each in schema["$defs"].items() if name in used}
     _humanize(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hostsim scenario", **schema}
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from sim.scenario.distribution import Work
-from sim.scenario.errors import Finding, Loc, Refused, nearest, show
-from sim.scenario.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, whole
-from sim.scenario.placement import ANY, Image, Images, Size, Sizes
+from sim import registry
+from sim.reading.distribution import Work
+from sim.reading.errors import Finding, Loc, Refused, nearest, show
+from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, whole
+from sim.scenario.registered import Registered, spec_of, unknown_name
+from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
 from sim.scenario.traffic import Traffic
 from sim.terms.columns import ROUTING, Routing
 
 __all__ = [
-    "Autoscale", "Concurrency", "Hpa", "Memory", "PerRequest", "Ramp", "Service", "Services", "Slo", "tenant_names",
+    "Autoscale", "Concurrency", "Hpa", "Memory", "PerRequest", "Ramp", "Rule", "Service", "Services", "Slo",
+    "tenant_names",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -103,6 +107,15 @@ class PerRequest(Strict):
     max: Annotated[int, count(1)] = Field(description="most replicas")
 
 
+class Rule(_Bounds):
+    """What every rule of another package has (see `sim.registry`); its own numbers are further fields."""
+
+    rule: str = Field(description="the rule")
+    min: Annotated[int, count(0)] = Field(1, description="fewest replicas, and those of the start")
+    max: Annotated[int, count(1)] = Field(description="most replicas")
+    sync: Duration = Field(15.0, description="time between decisions")
+
+
 class Ramp(Strict):
     """Replicas added until the host refuses or there are `max`: `add` of them every `every` seconds."""
 
@@ -111,26 +124,27 @@ class Ramp(Strict):
     max: Annotated[int | None, count(1, optional=True)] = Field(None, description="most replicas; no bound if left out")
 
 
-_RULES: Final[dict[str, type[Strict]]] = {"hpa": Hpa, "concurrency": Concurrency, "per-request": PerRequest}
+for _name, _rule in {"hpa": Hpa, "concurrency": Concurrency, "per-request": PerRequest}.items():
+    registry.builtin("autoscalers", _name, spec=_rule)
 
 
 def _parse_autoscale(value: Any, info: Info) -> Strict | None:
     if value is None:
         return None
-    rules = ", ".join(_RULES)
+    rules = ", ".join(registry.names("autoscalers"))
     if not isinstance(value, Mapping):
         raise Refused([Finding((), show(value), f"a mapping with rule: {rules}")])
     rule = value.get("rule")
-    if not isinstance(rule, str) or rule not in _RULES:
-        near = nearest(rule, _RULES) if rule is not None else None
-        findings = [Finding(("rule",), show(rule), f"one of {rules}", near)]
+    if rule not in registry.names("autoscalers"):
+        findings = [unknown_name("autoscalers", rule, "rule")]
         if "rule" not in value and (misspelt := nearest("rule", [str(key) for key in value])) is not None:
             findings = [Finding((misspelt,), "an unknown key", f"rule: {rules}", "rule", True)]
         raise Refused(findings)
     collect = Collector(info)
-    model = collect.model(_RULES[rule], value)
+    model = collect.call(partial(spec_of, "autoscalers"), rule, "rule")
+    read = None if model is None else collect.model(model, value)
     collect.done()
-    return model
+    return read
 
 
 def _parse_replicas(value: Any, info: Info) -> int | Ramp | None:
@@ -153,7 +167,7 @@ def _or_null(inner: dict[str, Any]) -> dict[str, Any]:
 
 
 Autoscale = Annotated[
-    Annotated[Hpa | Concurrency | PerRequest, Field(discriminator="rule")] | None,
+    Annotated[Hpa | Concurrency | PerRequest | Rule, Registered("autoscalers", "rule")] | None,
     Human(_parse_autoscale, _or_null),
 ]
 Replicas = Annotated[int | Ramp | None, Human(_parse_replicas, _or_null)]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
+from copy import deepcopy
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from sim.scenario.distribution import Distribution, Pause
-from sim.scenario.errors import Finding, Refused, nearest, show
-from sim.scenario.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, text
+from sim import registry
+from sim.reading.distribution import Distribution, Pause
+from sim.reading.errors import Finding, Refused, nearest, show
+from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, text
+from sim.scenario.registered import Registered, spec_of
 
 __all__ = [
     "ConstantRate",
@@ -33,7 +36,13 @@ Duration = Annotated[float, quantity("duration", above=0)]
 Arrivals = Annotated[Literal["poisson", "even"], choice("poisson", "even")]
 
 
-class ConstantRate(Strict):
+class Source(Strict):
+    """A source of requests, by its kind; the base of those that other packages add (see `sim.registry`)."""
+
+    kind: str
+
+
+class ConstantRate(Source):
     """Arrivals at one rate, whatever the system does (open loop)."""
 
     kind: Literal["constant-arrival-rate"] = "constant-arrival-rate"
@@ -48,7 +57,7 @@ class Stage(Strict):
     target: Rate = Field(description="rate at the end of the stage, such as 500/s")
 
 
-class RampingRate(Strict):
+class RampingRate(Source):
     """Arrivals at a rate that moves through stages; after the last one no more come, as in k6."""
 
     kind: Literal["ramping-arrival-rate"] = "ramping-arrival-rate"
@@ -64,7 +73,7 @@ class RampingRate(Strict):
         return []
 
 
-class ConstantUsers(Strict):
+class ConstantUsers(Source):
     """A fixed number of users, each waiting for its answer, then thinking (closed loop)."""
 
     kind: Literal["constant-vus"] = "constant-vus"
@@ -82,7 +91,7 @@ class MmppState(Strict):
     mean_duration: Duration = Field(description="mean of the exponential stay in this state, such as 30s")
 
 
-class Mmpp(Strict):
+class Mmpp(Source):
     """A Markov-modulated Poisson process: the rate jumps between states, giving bursts."""
 
     kind: Literal["mmpp"] = "mmpp"
@@ -97,7 +106,7 @@ class Mmpp(Strict):
         return []
 
 
-class Diurnal(Strict):
+class Diurnal(Source):
     """Poisson arrivals whose rate follows mean + (peak − mean) · sin(2π (t + phase) / period)."""
 
     kind: Literal["diurnal"] = "diurnal"
@@ -115,7 +124,7 @@ class Diurnal(Strict):
         return [Finding(("peak",), f"{raw['peak']} with mean {raw['mean']}", "from the mean to twice the mean")]
 
 
-class Trace(Strict):
+class Trace(Source):
     """Recorded arrivals, from a CSV or Parquet file; relative to the scenario's folder."""
 
     kind: Literal["trace"] = "trace"
@@ -180,16 +189,8 @@ def _digest(path: Path, changed: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-Source = Annotated[ConstantRate | RampingRate | ConstantUsers | Mmpp | Diurnal | Trace, Field(discriminator="kind")]
-
-_MODELS: Final[dict[str, type[Strict]]] = {
-    "constant-arrival-rate": ConstantRate,
-    "ramping-arrival-rate": RampingRate,
-    "constant-vus": ConstantUsers,
-    "mmpp": Mmpp,
-    "diurnal": Diurnal,
-    "trace": Trace,
-}
+for _model in (ConstantRate, RampingRate, ConstantUsers, Mmpp, Diurnal, Trace):
+    registry.builtin("traffic", _model.model_fields["kind"].default, spec=_model)
 
 
 def _parse(value: Any, info: Info) -> list[Strict]:
@@ -208,21 +209,27 @@ def _parse(value: Any, info: Info) -> list[Strict]:
 
 
 def _sources(collect: Collector, value: Any, *loc: str | int) -> list[Strict | None]:
+    known = registry.names("traffic")
     if not isinstance(value, Mapping) or (loc and not value):
-        collect.add(show(value), f"a mapping with a kind of traffic: {', '.join(_MODELS)}", *loc)
+        collect.add(show(value), f"a mapping with a kind of traffic: {', '.join(known)}", *loc)
         return []
-    collect.unknown(value, tuple(_MODELS), *loc)
-    return [collect.model(_MODELS[kind], value[kind], *loc, kind) for kind in value if kind in _MODELS]
+    collect.unknown(value, known, *loc)
+    found: list[Strict | None] = []
+    for kind in value:
+        if kind in known and (model := collect.call(partial(spec_of, "traffic"), kind, *loc, kind)) is not None:
+            found.append(collect.model(model, _named(value[kind], kind, model), *loc, kind))
+    return found
 
 
-def _schema(inner: dict[str, Any]) -> dict[str, Any]:
-    models: dict[str, str] = inner["items"]["discriminator"]["mapping"]
-    kinds = {
-        "type": "object",
-        "properties": {kind: {"$ref": ref} for kind, ref in models.items()},
-        "additionalProperties": False,
-    }
-    return {"anyOf": [kinds, {"type": "array", "items": kinds}, {"type": "null"}]}
+def _named(value: Any, kind: str, model: type[Strict]) -> Any:
+    """A source of another package bears its name; those of this one have it by themselves."""
+    if not model.model_fields["kind"].is_required() or not isinstance(value, Mapping | None):
+        return value
+    return {**(value or {}), "kind": kind}
 
 
-Traffic = Annotated[list[Source], Human(_parse, _schema)]
+_KINDS_SCHEMA: Final = {"type": "object", "x-registered": "traffic", "additionalProperties": False}
+_SCHEMA: Final = {"anyOf": [_KINDS_SCHEMA, {"type": "array", "items": _KINDS_SCHEMA}, {"type": "null"}]}
+Traffic = Annotated[
+    list[Annotated[Source, Registered("traffic", "kind")]], Human(_parse, lambda inner: deepcopy(_SCHEMA))
+]

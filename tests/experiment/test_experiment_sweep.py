@@ -2,6 +2,8 @@ import errno
 import itertools
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -241,3 +243,8 @@ def test_no_scheduler_at_the_address_is_said(monkeypatch):
         DaskExecutor(scheduler="tcp://127.0.0.1:1"),
     ):
         pass
+
+
+def test_a_sweep_can_be_imported_where_only_unix_modules_lack():
+    code = "import sys; sys.modules['fcntl'] = None; import sim.experiment.sweep"
+    subprocess.run([sys.executable, "-c", code], check=True)

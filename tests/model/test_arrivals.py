@@ -13,16 +13,8 @@ from sim.model.chance.sampling import sampler
 from sim.model.chance.streams import generator
 from sim.model.traffic import arrivals as module
 from sim.model.traffic.arrivals import ArrivalStream, closed_sources
-from sim.scenario import (
-    ConstantRate,
-    ConstantUsers,
-    Diurnal,
-    Mmpp,
-    RampingRate,
-    Service,
-    Trace,
-    parse_distribution,
-)
+from sim.reading.distribution import parse_distribution
+from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Trace
 
 WORK = parse_distribution({"exponential": "50ms"})
 COLUMNS = ("time", "service", "demand", "u1", "u2")

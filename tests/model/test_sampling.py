@@ -10,7 +10,7 @@ from scipy import stats
 
 from sim.model.chance.sampling import sampler
 from sim.model.chance.streams import generator
-from sim.scenario import Distribution
+from sim.reading.distribution import Distribution
 
 SIGMA = math.sqrt(math.log(1 + 1.2**2))  # of the logarithm of a lognormal with a coefficient of variation of 1.2
 LAWS = {

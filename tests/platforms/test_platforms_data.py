@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from sim.platforms import describe, load_platform, names
 from sim.platforms.reading import TRUST
-from sim.scenario.units import UnitError, guess
+from sim.reading.units import UnitError, guess
 
 CATALOGUE = ("container", "container-in-vm", "gvisor", "kata", "microvm", "native", "vm")
 

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import pytest
 
 from sim.platforms import Phase, Platform, load_platform
-from sim.scenario.distribution import Distribution
+from sim.reading.distribution import Distribution
 
 MB, GB, MIB, GIB = 1e6, 1e9, 2.0**20, 2.0**30
 FAST_DISK = 1.5e9  # bytes a second

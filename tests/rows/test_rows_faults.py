@@ -10,7 +10,8 @@ import pytest
 
 from sim.model.run import simulate
 from sim.platforms import load_platform
-from sim.scenario import ScenarioError, load_scenario
+from sim.reading.errors import ScenarioError
+from sim.scenario import load_scenario
 from sim.scenario.loader import scenario_from_text
 from sim.terms.records import RunRecords
 

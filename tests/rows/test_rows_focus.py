@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.experiment.checks import load_checked
+from sim.reading.errors import ScenarioError
 from sim.report.answers.comparison import compare
 from sim.report.answers.plain import comparison_dict
 from sim.report.figures.result import save_plots
@@ -15,7 +16,7 @@ from sim.report.folder.writer import RunWriter
 from sim.report.metrics.measures import Row
 from sim.report.results import load_results
 from sim.report.text.terminal import render
-from sim.scenario import ScenarioError, json_schema, scenario_from_text
+from sim.scenario import json_schema, scenario_from_text
 
 from .rows import ROWS, records_of, scenario_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario import Scenario, ScenarioError, scenario_from_text
+from sim.reading.errors import ScenarioError
+from sim.scenario import Scenario, scenario_from_text
 
 MINIMAL = """\
 duration: 10min

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario import RampingRate, ScenarioError, Sweep, load_sweep, numeric, points
+from sim.reading.errors import ScenarioError
+from sim.scenario import RampingRate, Sweep, load_sweep, numeric, points
 
 Write = Callable[[str], Path]
 

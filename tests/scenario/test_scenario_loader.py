@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.scenario import (
-    Finding,
-    Hpa,
-    RampingRate,
-    Scenario,
-    ScenarioError,
-    apply_overrides,
-    load_document,
-    load_scenario,
-    scenario_from_text,
-)
-from sim.scenario.errors import Loc, Refused, dotted
+from sim.reading.document import apply_overrides
+from sim.reading.errors import Finding, Loc, Refused, ScenarioError, dotted
+from sim.scenario import Hpa, RampingRate, Scenario, load_document, load_scenario, scenario_from_text
 from sim.scenario.loader import validate
 
 Load = Callable[..., Scenario]

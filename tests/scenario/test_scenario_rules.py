@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.reading.errors import ScenarioError
 from sim.scenario import (
     Concurrency,
     ConstantUsers,
@@ -15,7 +16,6 @@ from sim.scenario import (
     PerRequest,
     Ramp,
     Scenario,
-    ScenarioError,
     Trace,
     Until,
     coverage,

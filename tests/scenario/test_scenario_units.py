@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.scenario import units
+from sim.reading import units
 
 FINITE = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
 

@@ -24,7 +24,7 @@ from sim.model.guests.life import Life, until_ready
 from sim.model.guests.phases import Story
 from sim.model.host.machine import Host
 from sim.model.world import World
-from sim.scenario import Fault
+from sim.scenario import HostFault
 
 
 @dataclass
@@ -74,6 +74,7 @@ class Faults:
         if faults:
             self._signals.requests_ended.connect(self._watch)
         for index, fault in enumerate(faults):
+            assert isinstance(fault, HostFault)
             self._env.process(self._planned(index, fault))
 
     def counters(self, arrived: int) -> dict[str, float]:
@@ -95,7 +96,7 @@ class Faults:
 
     # when, and whom
 
-    def _planned(self, index: int, fault: Fault) -> Story:
+    def _planned(self, index: int, fault: HostFault) -> Story:
         world, env, name = self._world, self._env, f"faults/{index}"
         luck, times, delays = (world.stream(f"{name}{what}") for what in ("", "/times", "/delay"))
         delay = sampler(self._platform.isolation.escape_delay)
@@ -107,7 +108,7 @@ class Faults:
             if fault.rate is None:
                 return
 
-    def _happen(self, fault: Fault, where: float, escape: float, wait: float) -> None:
+    def _happen(self, fault: HostFault, where: float, escape: float, wait: float) -> None:
         if fault.kind == "host-patch":
             self._env.process(self._patch(fault))
             return
@@ -120,7 +121,7 @@ class Faults:
         else:
             self._kinds[fault.kind](fault, guest)
 
-    def _target(self, fault: Fault, where: float) -> Guest | None:
+    def _target(self, fault: HostFault, where: float) -> Guest | None:
         """The replica asked for, or one of those that serve; `where` in [0, 1) picks it."""
         ready = [
             guest
@@ -144,12 +145,12 @@ class Faults:
         self._blasts.append(blast)
         return blast
 
-    def _app_crash(self, fault: Fault, guest: Guest) -> None:
+    def _app_crash(self, fault: HostFault, guest: Guest) -> None:
         blast = self._open_blast()
         self._reach(blast, [guest])
         self._life(guest).crash(guest, "app-crash", "by plan")
 
-    def _panic(self, fault: Fault, guest: Guest) -> None:
+    def _panic(self, fault: HostFault, guest: Guest) -> None:
         """The kernel under a guest falls, and all that run on it."""
         isolation = self._platform.isolation
         blast = self._open_blast()
@@ -196,7 +197,7 @@ class Faults:
             else:
                 life.restart_after(guest, phases, wait)
 
-    def _patch(self, fault: Fault) -> Story:
+    def _patch(self, fault: HostFault) -> Story:
         """The host's kernel is replaced: guests that can move first do, the others are down until the host is up."""
         self._signals.note.fire(None, "fault", "host-patch")
         blast = self._open_blast()

@@ -16,6 +16,8 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final
 
+from sim.reading.errors import HostsimError
+
 __all__ = [
     "KINDS",
     "Kind",
@@ -38,7 +40,7 @@ _QUANTITY: Final = re.compile(rf"([-+]?{_NUMBER})\s*(\S.*)?")
 _PART: Final = re.compile(rf"({_NUMBER})\s*([a-zµμ]+)\s*")
 
 
-class UnitError(ValueError):
+class UnitError(HostsimError, ValueError):
     """A value is not a quantity of the wanted kind: what was `found`, what is `allowed`, the nearest unit."""
 
     def __init__(self, found: str, allowed: str, suggestion: str | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sim.scenario.errors import Finding, Loc, Problem, Refused, ScenarioError, dotted, nearest, show
+from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, dotted, nearest, show
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML

@@ -21,8 +21,8 @@ from pydantic import ValidationInfo as Info
 from pydantic import ValidatorFunctionWrapHandler as Handler
 from pydantic_core import CoreSchema, core_schema
 
-from sim.scenario import units
-from sim.scenario.errors import Finding, Loc, Refused, nearest, show
+from sim.reading import units
+from sim.reading.errors import Finding, Loc, Refused, nearest, show
 
 __all__ = [
     "Collector",

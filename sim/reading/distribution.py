@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, cast
 
-from sim.scenario.errors import Finding, Refused, nearest, show
-from sim.scenario.fields import Human, Strict, bounded, quantity_schema
+from sim.reading.errors import Finding, Refused, nearest, show
+from sim.reading.fields import Human, Strict, bounded, quantity_schema
 
 __all__ = ["Distribution", "distribution", "parse_distribution"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final, cast
 
-from sim.scenario.errors import nearest, show
-from sim.scenario.fields import (
+from sim.reading.errors import nearest, show
+from sim.reading.fields import (
     Collector,
     Human,
     Info,

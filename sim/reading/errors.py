@@ -1,4 +1,12 @@
-"""What is wrong with a scenario: findings inside the tree, problems with their place in a file."""
+"""What is wrong with a scenario: findings inside the tree, problems with their place in a file; all errors' base.
+
+HostsimError                everything that this package raises for its user's eyes
+├── ScenarioError           a scenario, sweep or platform file is refused: every mistake with its place
+├── PlatformError           a platform cannot be made: every mistake with its dotted path
+├── PluginError             something from another package or a script cannot be used
+├── Refused (ValueError)    a part of a tree is refused; becomes a ScenarioError
+└── UnitError (ValueError)  a text is not the quantity that is wanted; becomes one too
+"""
 
 from __future__ import annotations
 
@@ -7,9 +15,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-__all__ = ["Finding", "Loc", "Problem", "Refused", "ScenarioError", "dotted", "nearest", "show"]
+__all__ = ["Finding", "HostsimError", "Loc", "Problem", "Refused", "ScenarioError", "dotted", "nearest", "show"]
 
 Loc = tuple[str | int, ...]
+
+
+class HostsimError(Exception):
+    """The base of all errors that this package raises on purpose."""
 
 
 class Finding(NamedTuple):
@@ -29,7 +41,7 @@ class Finding(NamedTuple):
         return self._replace(loc=(*prefix, *self.loc))
 
 
-class Refused(ValueError):
+class Refused(HostsimError, ValueError):
     """Raised by validators: all the findings of one part of the tree."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -64,7 +76,7 @@ class Problem:
         return f"{place}: {path}found {self.found}; allowed: {self.allowed}{hint}"
 
 
-class ScenarioError(Exception):
+class ScenarioError(HostsimError):
     """A scenario or sweep file is refused; `problems` holds every mistake found, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -1,0 +1,33 @@
+"""What a run's numbers depend on beside its scenario: the code and the libraries that compute, as one hash."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+WITHOUT = ("cli", "report/figures")
+"""Folders of `sim/` that no run's numbers depend on. All else counts, so that no new or moved file is forgotten."""
+LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "simpy")
+
+
+@cache
+def code_fingerprint(package: Path = PACKAGE) -> str:
+    """Hash (32 hex digits) of the code, the catalogue and the libraries: results of different ones never mix.
+
+    Raises FileNotFoundError when a folder of `WITHOUT` is not there, PackageNotFoundError for a missing library.
+    """
+    versions = {name: version(name) for name in LIBRARIES}
+    python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(f"{python} {versions}\n".encode())
+    outside = [package / name for name in WITHOUT]
+    if missing := [str(folder) for folder in outside if not folder.is_dir()]:
+        raise FileNotFoundError(f"not there, but left out of the fingerprint: {', '.join(missing)}")
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts and not any(map(file.is_relative_to, outside)):
+            digest.update(f"{file.relative_to(package).as_posix()} {file.stat().st_size}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:32]

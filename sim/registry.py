@@ -1,0 +1,329 @@
+"""Doors: what autoscalers, start-up phases, faults, traffic, metrics and platforms there are, by name.
+
+A name has a *spec* (what a scenario or a platform says about it: a pydantic class) and a *behaviour* (what the model
+does with it). The project's own register both where they are defined. Others are added without a line changed here:
+
+- an installed package names an object (a class or a module) in an entry-point group, `hostsim.autoscalers`,
+  `hostsim.phases`, `hostsim.faults`, `hostsim.traffic`, `hostsim.metrics` or `hostsim.platforms`. The object has the
+  spec as `Spec` (a subclass of the kind's base, see `KINDS`; without one the base itself) and the behaviour under the
+  name that `KINDS` gives. A metric is a `Metric` object itself; a platform is a YAML file in the package, written as
+  `package:file.yaml`;
+- a script or a notebook uses the decorators `sim.autoscaler` and `sim.arrivals`, or calls `add`.
+
+Entry points are looked up when a kind is first asked for, once, and each is loaded when its name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+from sim.reading.errors import HostsimError
+from sim.reading.errors import nearest as nearest_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+__all__ = [
+    "KINDS", "Arrivals", "Autoscaler", "FaultStory", "Kind", "PhaseStory", "PluginError", "ServiceState",
+    "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest", "spec", "unpack",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+class PluginError(HostsimError):
+    """Something from outside cannot be used: which package and entry point, and why."""
+
+
+# ---------------------------------------------------------------- the contract of each kind
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What an autoscaler may know of its service at a decision.
+
+    `rule`: its spec, as the scenario gives it; `now`: time, s; `wanted` and `ready`: replicas asked for, and serving;
+    `in_flight`: requests that have arrived and not ended; `work`: core-seconds of requests since the start of the run;
+    `cpu_each`: cores that a replica's size asks for.
+    """
+
+    rule: Any
+    now: float
+    wanted: int
+    ready: int
+    in_flight: int
+    work: float
+    cpu_each: float
+
+
+class Autoscaler(Protocol):
+    """How many replicas a service shall have. The behaviour is the class: an object is made for each service of a run.
+
+    Its `Spec` is a `sim.scenario.Rule`: a service starts with `min` replicas, `decide` is asked every `sync` seconds,
+    and what it says is kept between `min` and `max`.
+    """
+
+    def decide(self, state: ServiceState) -> int:
+        """The number of replicas from now on."""
+
+
+class PhaseStory(Protocol):
+    """One phase of a start-up, as a SimPy process. Its `Spec` is a `sim.platforms.Phase` with further fields."""
+
+    def __call__(self, guest: Any, phase: Any) -> Generator[Any, Any, None]:
+        """Let the phase pass: `yield guest.env.timeout(1.0)`, say. `phase` is the spec."""
+
+
+class FaultStory(Protocol):
+    """What a fault does when its time has come. Its `Spec` is a `sim.scenario.Fault`, which says when and to whom."""
+
+    def __call__(self, world: Any, fault: Any, guest: Any) -> Generator[Any, Any, None] | None:
+        """Strike `guest` (one that serves and that the fault is meant for); a generator goes on as a SimPy process."""
+
+
+class Arrivals(Protocol):
+    """Requests from outside, whatever the system does. Its `Spec` is a `sim.scenario.Source` with fields of its own.
+
+    The numbers of `rng` are the same on every platform. A function of (rng, duration) will do where there is no spec.
+    """
+
+    def __call__(self, rng: np.random.Generator, duration: float, source: Any) -> ArrayLike:
+        """Times of arrival in seconds, ascending, in [0, duration)."""
+
+
+class Kind(NamedTuple):
+    """Where a kind comes from: `base` is the class of its specs, in the module that registers the project's own;
+    `behaviours` the module that registers their behaviours; `part` what a plug-in calls its behaviour ("": itself).
+    """
+
+    base: str
+    behaviours: str
+    part: str
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "autoscalers": Kind("sim.scenario.services:Rule", "sim.model.scaling", ""),
+    "phases": Kind("sim.platforms.schema:Phase", "sim.model.guest", "run"),
+    "faults": Kind("sim.scenario.incidents:Fault", "sim.model.faults", "happen"),
+    "traffic": Kind("sim.scenario.traffic:Source", "sim.model.arrivals", "arrivals"),
+    "metrics": Kind("sim.terms.metrics:Metric", "", ""),
+    "platforms": Kind("sim.platforms.catalogue:", "", ""),
+}
+
+# ---------------------------------------------------------------- what is there
+
+
+@dataclass
+class _Entry:
+    """One name: what is known of it, and the entry point that is still to be loaded."""
+
+    spec: Any = None
+    behaviour: Any = None
+    point: metadata.EntryPoint | None = None
+    script: bool = False
+
+
+_ENTRIES: Final[dict[str, dict[str, _Entry]]] = {kind: {} for kind in KINDS}
+
+
+def add(kind: str, name: str, *, spec: Any = None, behaviour: Any = None) -> None:
+    """Register what a script or a notebook brings along. Raises ValueError for a name that is taken.
+
+    It replaces what was added under the same name before, so that a cell can be run again.
+    """
+    here = _known(kind)
+    if name in here and not here[name].script:
+        raise ValueError(f"{kind}: the name {name!r} is taken")
+    here[name] = _Entry(_base(kind) if spec is None else spec, behaviour, script=True)
+
+
+def builtin(kind: str, name: str, *, spec: Any = None, behaviour: Any = None) -> None:
+    """Register the project's own spec of `name`, or (from the model) its behaviour."""
+    entry = _ENTRIES[kind].setdefault(name, _Entry())
+    entry.spec = entry.spec if spec is None else spec
+    entry.behaviour = entry.behaviour if behaviour is None else behaviour
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Names of a kind: the project's own, then those of packages and scripts. Nothing from outside is loaded."""
+    return tuple(_known(kind))
+
+
+def nearest(kind: str, text: object) -> str | None:
+    """The name of a kind closest to `text`, None if nothing is close."""
+    return nearest_of(text, names(kind))
+
+
+def spec(kind: str, name: str) -> Any:
+    """The spec of a name: a pydantic class; of a metric, the metric; of a platform, the path of its file.
+
+    Raises KeyError for an unknown name, PluginError for a plug-in that is broken.
+    """
+    return _loaded(kind, name).spec
+
+
+def behaviour(kind: str, name: str) -> Any:
+    """The behaviour of a name, as the kind's protocol describes it. Raises KeyError and PluginError."""
+    entry = _loaded(kind, name)
+    if entry.behaviour is None and KINDS[kind].behaviours:
+        importlib.import_module(KINDS[kind].behaviours)
+    return entry.behaviour
+
+
+def _known(kind: str) -> dict[str, _Entry]:
+    importlib.import_module(KINDS[kind].base.partition(":")[0])  # registers the project's own
+    _find(kind)
+    return _ENTRIES[kind]
+
+
+@cache
+def _find(kind: str) -> None:
+    """Take up the entry points of a kind. A name that is taken, or comes twice, is told when it is used."""
+    here = _ENTRIES[kind]
+    for point in sorted(metadata.entry_points(group=f"hostsim.{kind}"), key=lambda each: (each.name, each.value)):
+        if point.name in here:
+            why = "the name is taken" + (f" by {_origin(other)}" if (other := here[point.name].point) else "")
+            raise PluginError(f"{_origin(point)}: {why}")
+        here[point.name] = _Entry(point=point)
+
+
+def _loaded(kind: str, name: str) -> _Entry:
+    entry = _known(kind)[name]
+    if entry.point is not None and entry.spec is None:
+        try:
+            entry.spec, entry.behaviour = (
+                _from_platform(entry.point) if kind == "platforms" else _parts(kind, entry.point.load())
+            )
+        except Exception as error:  # whatever a package does when it is imported is not the user's mistake
+            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            raise PluginError(f"{_origin(entry.point)}: {reason}") from error
+    return entry
+
+
+def _parts(kind: str, found: Any) -> tuple[Any, Any]:
+    """Spec and behaviour of an object from outside. Raises PluginError where it breaks the contract of its kind."""
+    base = _base(kind)
+    if kind == "metrics":
+        if not isinstance(found, base):
+            raise PluginError(f"a metric is a {base.__name__}, not a {type(found).__name__}")
+        return found, found
+    wanted = getattr(found, "Spec", base)
+    if not (isinstance(wanted, type) and issubclass(wanted, base)):
+        raise PluginError(f"its Spec must be a subclass of {base.__name__}")
+    part = KINDS[kind].part
+    acts = getattr(found, part, None) if part else found
+    if not callable(acts) or (kind == "autoscalers" and not callable(getattr(found, "decide", None))):
+        raise PluginError(f"it has no function {part or 'decide'}")
+    return wanted, acts
+
+
+def _base(kind: str) -> type[Any]:
+    module, _, name = KINDS[kind].base.partition(":")
+    found: type[Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _from_platform(point: metadata.EntryPoint) -> tuple[Any, Any]:
+    from importlib.resources import files
+
+    package, _, file = point.value.partition(":")
+    path = files(package.strip()).joinpath(file.strip())
+    if not file or not path.is_file():
+        raise PluginError("a platform is a YAML file of the package, written as package:file.yaml")
+    return path, path
+
+
+def _origin(point: metadata.EntryPoint) -> str:
+    package = f"the package {point.dist.name} {point.dist.version}" if point.dist is not None else "a package"
+    return f"{package}, entry point {point.name} = {point.value} in {point.group}"
+
+
+# ---------------------------------------------------------------- scripts and notebooks
+
+
+def autoscaler(name: str) -> Callable[[type[T]], type[T]]:
+    """Register a class with `decide(state) -> replicas` as the rule `name` (see `Autoscaler`).
+
+        @sim.autoscaler("two-by-night")
+        class TwoByNight:
+            def decide(self, state):
+                return 2 if state.now % 86400 < 6 * 3600 else state.rule.max
+
+    In a scenario: `autoscale: {rule: two-by-night, max: 8, sync: 60s}`.
+    """
+
+    def register(made: type[T]) -> type[T]:
+        wanted, acts = _parts("autoscalers", made)
+        add("autoscalers", name, spec=wanted, behaviour=acts)
+        return made
+
+    return register
+
+
+def arrivals(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function of (rng, duration) that gives the times of arrival, s, as the traffic `name`.
+
+        @sim.arrivals("every-minute")
+        def every_minute(rng, duration):
+            return np.arange(0.0, duration, 60.0) + rng.random()
+
+    In a scenario: `traffic: {every-minute: {}}`.
+    """
+
+    def register(made: Callable[..., Any]) -> Callable[..., Any]:
+        add("traffic", name, behaviour=_WithoutSource(made))
+        return made
+
+    return register
+
+
+class _WithoutSource:
+    """A function of (rng, duration), called as the contract says."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, rng: Any, duration: float, source: Any) -> Any:
+        return self.function(rng, duration)
+
+
+def luggage() -> bytes:
+    """What scripts have registered in this process, for a worker to `unpack`; empty where there is nothing.
+
+    Raises PluginError for what cannot be sent.
+    """
+    carried = [
+        (kind, name, entry.spec, entry.behaviour)
+        for kind, here in _ENTRIES.items()
+        for name, entry in here.items()
+        if entry.script
+    ]
+    if not carried:
+        return b""
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(carried))
+    except Exception as error:
+        what = ", ".join(f"{name} ({kind})" for kind, name, *_ in carried)
+        raise PluginError(
+            f"{what}: registered in this script, and cannot be sent to a worker process: {error}; use one worker, or "
+            "put it into a package with an entry point"
+        ) from error
+
+
+def unpack(packed: bytes) -> None:
+    """Register in a worker process what `luggage` packed. Raises PluginError where a module is not there."""
+    import pickle
+
+    try:
+        for kind, name, *parts in pickle.loads(packed) if packed else ():
+            add(kind, name, spec=parts[0], behaviour=parts[1])
+    except ImportError as error:
+        raise PluginError(f"a worker process lacks what the script has registered: {error}") from error

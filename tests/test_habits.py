@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from sim.scenario import ScenarioError, scenario_from_text
+from sim.reading.errors import ScenarioError
+from sim.scenario import scenario_from_text
 
 ROOT = Path(__file__).parents[1]
 

@@ -26,7 +26,7 @@ TESTS = ("pytest", "hypothesis")
 def lower_bounds() -> list[str]:
     """`name==version` for all that hostsim needs, and for `TESTS`. Raises ValueError for one without a lower bound."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    tools = [each for each in project["optional-dependencies"]["dev"] if re.split(r"\W", each)[0] in TESTS]
+    tools = [each for each in project["optional-dependencies"]["dev"] if each.partition(">=")[0] in TESTS]
     pins = []
     for each in [*project["dependencies"], *tools]:
         bound = re.fullmatch(r"([\w.-]+)>=([\w.]+)", each)

@@ -39,6 +39,7 @@ class StoreyRun(KernelRun):
         self.plane.set_capacity(each.cores, 0 if each.pool < 0 else self.pools[each.pool])
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(storeys=storeys())
 def test_two_storeys_agree_with_brute_force(storeys: Storeys) -> None:

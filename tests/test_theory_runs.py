@@ -16,6 +16,8 @@ import pytest
 import sim
 import theory
 
+pytestmark = pytest.mark.slow
+
 MEAN = 0.001  # s of CPU a request
 REQUESTS = 800_000  # so that the interval of a mean is a few percent of it
 LEVEL = 0.99

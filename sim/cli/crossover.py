@@ -122,10 +122,10 @@ def _interval(each: Crossing, unit: str) -> str:
 def _print(found: Crossover, lines: list[str], unit: str) -> None:
     from rich.table import Table
 
+    from sim.report.metrics.known import describe
     from sim.report.metrics.numbers import spread
     from sim.report.metrics.statistics import mean_interval
     from sim.report.text.terminal import make_console
-    from sim.terms.metrics import describe
 
     console = make_console(sys.stdout)
     for line in lines:

@@ -89,9 +89,9 @@ def _print(
     from rich.table import Table
 
     from sim.report.figures.sweep import strength_of
+    from sim.report.metrics.known import describe
     from sim.report.metrics.numbers import text
     from sim.report.text.terminal import make_console
-    from sim.terms.metrics import describe
 
     unit = describe(options.metric).unit
     console = make_console(sys.stdout)

@@ -119,22 +119,22 @@ def _load_all(wanted: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Platfo
 
 def _metric_findings(scenario: Scenario) -> list[Finding]:
     """Metrics of `replications: {until: …}` and of `focus` that no run will ever have."""
+    from sim.report.metrics.known import is_known, known
     from sim.terms.columns import TIMELINE
-    from sim.terms.metrics import BY_NAME
 
     findings: list[Finding] = []
     for index, entry in enumerate(scenario.focus):
         service, _, metric = entry.rpartition("/")
-        if metric in BY_NAME or metric.startswith("startup.") or (metric in TIMELINE and not service):
+        if is_known(metric) or (metric in TIMELINE and not service):
             continue
-        near = nearest(metric, [*BY_NAME, *TIMELINE])
+        near = nearest(metric, [*known(), *TIMELINE])
         allowed = "a metric of summary.csv, or a column of timeline.parquet"
         findings.append(Finding(("focus", index), f"the unknown metric {metric!r}", allowed, near))
     until = scenario.replications
-    if not isinstance(until, Until) or until.metric in BY_NAME or until.metric.startswith("startup."):
+    if not isinstance(until, Until) or is_known(until.metric):
         return findings
     found = f"the unknown metric {until.metric!r}"
-    near = nearest(until.metric, BY_NAME)
+    near = nearest(until.metric, known())
     return [*findings, Finding(("replications", "until"), found, "a metric of summary.csv, such as response.p99", near)]
 
 

@@ -184,7 +184,7 @@ def find_crossover(
 
 
 def _better(metric: str) -> Literal["lower", "higher"]:
-    from sim.terms.metrics import describe
+    from sim.report.metrics.known import describe
 
     side = describe(metric).better
     if side is None:

@@ -39,6 +39,7 @@ EXACT = {
 }
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_of_an_mm1_in_95_percent_of_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "SAMPLES", 2)  # of the timeline, which nobody looks at here: they take most time
     base = scenario_from_text(QUEUE)

@@ -52,6 +52,7 @@ BROKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", brute_force.CASES)
 def test_the_simulator_gives_the_same_number_as_brute_force(name, monkeypatch):
     monkeypatch.setattr(timeline, "SAMPLES", 20)  # the timeline costs more than these short runs

@@ -7,6 +7,8 @@ import time
 import kill_trials
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def wanted(tmp_path_factory):

@@ -215,6 +215,7 @@ def cluster():
         yield executor
 
 
+@pytest.mark.slow
 def test_dask_gives_the_bytes_of_one_process(tmp_path, cluster):
     serial = run(plan(bad=(2,)), tmp_path / "a")
     parallel = on(cluster, plan(bad=(2,)), tmp_path / "b")
@@ -223,6 +224,7 @@ def test_dask_gives_the_bytes_of_one_process(tmp_path, cluster):
     assert parallel.table.read_bytes() == serial.table.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_worker_is_a_row_and_is_tried_again(tmp_path, cluster):
     the_plan = plan(replications=1, cure=str(tmp_path / "cure"))
     result = on(cluster, the_plan, tmp_path / "a", deadly)

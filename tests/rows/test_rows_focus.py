@@ -90,6 +90,7 @@ def test_without_focus_the_table_is_as_before() -> None:
     assert render(compare("x", rows(), description="Not asked for")) == render(compare("x", rows()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["operating-system", "images", "elastic"])
 def test_the_plot_is_drawn(row: str, tmp_path: Path) -> None:
     scenario = scenario_of(row)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sim.report.folder.summary import platform_order
-from sim.report.metrics.measures import ALL, Row
+from sim.report.metrics.known import describe, in_order
+from sim.report.metrics.measures import Row
 from sim.report.metrics.statistics import Interval, mean_interval, paired_difference, unpaired_difference
-from sim.terms.metrics import Metric, describe, in_order
+from sim.terms.metrics import ALL, Metric
 
 MOST_SERVICES = 6
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sim.report.figures.style import FAINT, INK, new_figure, palette, save, styled
+from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import text
 from sim.report.metrics.statistics import mean_interval
-from sim.terms.metrics import describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,10 @@ import numpy as np
 from sim.report.answers.comparison import Line, focus_lines
 from sim.report.figures import plots
 from sim.report.figures.style import GIB, INK, palette
+from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import spread, text
 from sim.terms.columns import TIMELINE
-from sim.terms.metrics import Metric, describe
+from sim.terms.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

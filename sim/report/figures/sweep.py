@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.report.figures.style import INK, new_figure, palette, save, styled
+from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import spread, text
 from sim.report.metrics.statistics import Interval, mean_interval
-from sim.terms.metrics import describe
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.report.metrics.known import woven
 from sim.report.metrics.measures import Row, measure
 from sim.terms.columns import COUNT, NUMBER, TEXT
-from sim.terms.metrics import woven
 from sim.terms.records import Columns, RunRecords
 
 if TYPE_CHECKING:

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.terms.metrics import ALL, TAILS
 from sim.terms.records import Array, Columns, RunRecords, Sample
 
 CURVE_POINTS = 6 * 32 + 1  # 32 a decade, so that p90, p99, p99.9 … are on the grid
 CURVE_FLOOR = 1e-6  # the rarest tail that a curve shows; rarer ones need more requests than a run has
+
+
+class SpreadOf:
+    """Mean and quantiles of a sample (see `sim.terms.metrics.Spread`); all percentiles are found at once."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+
+    @property
+    def mean(self) -> float:
+        """Mean, s; NaN for an empty sample."""
+        return mean(self._sample)
+
+    def quantile(self, probability: float) -> float:
+        """Quantile, s; NaN for an empty sample."""
+        if probability in self._tails:
+            return self._tails[probability]
+        return float(quantiles(self._sample, [probability])[0])
+
+    @cached_property
+    def _tails(self) -> dict[float, float]:
+        asked = [*TAILS.values(), 1.0]
+        return dict(zip(asked, quantiles(self._sample, asked).tolist(), strict=True))
 
 
 def quantiles(sample: Sample, probabilities: ArrayLike) -> Array:
@@ -101,7 +126,7 @@ def response_curve(records: RunRecords) -> Columns:
 
 def _by_service(records: RunRecords) -> list[tuple[str, Sample]]:
     own = [(name, records.requests[name].response) for name in records.services if name in records.requests]
-    return [("all", merge([sample for _, sample in own])), *own]
+    return [(ALL, merge([sample for _, sample in own])), *own]
 
 
 def _histogram(sample: Sample) -> tuple[Array, NDArray[Any]]:

@@ -10,10 +10,9 @@ from sim.report.answers.comparison import Comparison, Line, focus_lines
 from sim.report.answers.verdict import conclude
 from sim.report.answers.when_to_use import TITLE
 from sim.report.answers.when_to_use import sentences as when_to_use
-from sim.report.metrics.measures import ALL
 from sim.report.metrics.numbers import spread, text, times
 from sim.report.metrics.statistics import FEWEST, Interval
-from sim.terms.metrics import QUESTIONS, STARTS, USERS
+from sim.terms.metrics import ALL, QUESTIONS, STARTS, USERS
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

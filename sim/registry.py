@@ -16,7 +16,7 @@ Entry points are looked up when a kind is first asked for, once, and each is loa
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
-    "KINDS", "Arrivals", "Autoscaler", "FaultStory", "Kind", "PhaseStory", "PluginError", "ServiceState",
+    "KINDS", "Arrivals", "Autoscaler", "FaultMeans", "FaultStory", "Kind", "PhaseStory", "PluginError", "ServiceState",
     "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest", "spec", "unpack",
 ]  # fmt: skip
 
@@ -44,22 +44,36 @@ class PluginError(HostsimError):
 # ---------------------------------------------------------------- the contract of each kind
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
-    """What an autoscaler may know of its service at a decision.
+class ServiceState(Protocol):
+    """What an autoscaler may know of its service at a decision."""
 
-    `rule`: its spec, as the scenario gives it; `now`: time, s; `wanted` and `ready`: replicas asked for, and serving;
-    `in_flight`: requests that have arrived and not ended; `work`: core-seconds of requests since the start of the run;
-    `cpu_each`: cores that a replica's size asks for.
-    """
+    @property
+    def rule(self) -> Any:
+        """Its spec, as the scenario gives it."""
 
-    rule: Any
-    now: float
-    wanted: int
-    ready: int
-    in_flight: int
-    work: float
-    cpu_each: float
+    @property
+    def now(self) -> float:
+        """Time, s."""
+
+    @property
+    def wanted(self) -> int:
+        """Replicas asked for: those alive and those that wait for room."""
+
+    @property
+    def ready(self) -> int:
+        """Replicas that serve."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have arrived and not ended."""
+
+    @property
+    def work(self) -> float:
+        """Core-seconds of requests since the start of the run, also of replicas on another host."""
+
+    @property
+    def cpu_each(self) -> float:
+        """Cores that a replica's size asks for."""
 
 
 class Autoscaler(Protocol):
@@ -80,10 +94,30 @@ class PhaseStory(Protocol):
         """Let the phase pass: `yield guest.env.timeout(1.0)`, say. `phase` is the spec."""
 
 
+class FaultMeans(Protocol):
+    """What a fault may do to the host."""
+
+    @property
+    def env(self) -> Any:
+        """The clock, SimPy's environment: `yield means.env.timeout(1.0)`."""
+
+    def guests(self) -> Sequence[Any]:
+        """All guests on the host (each with `.name`, `.service`, `.state`, `.machine`)."""
+
+    def crash(self, guests: Sequence[Any], event: str, detail: str) -> None:
+        """Their applications die: what they held fails, and they restart as the platform restarts them."""
+
+    def reboot(self, event: str, outage: float) -> None:
+        """The host's kernel is away for `outage` s, and all its guests with it; then they start at once."""
+
+    def note(self, guest: Any, event: str, detail: str) -> None:
+        """A row of the events, of a guest or (None) of the host."""
+
+
 class FaultStory(Protocol):
     """What a fault does when its time has come. Its `Spec` is a `sim.scenario.Fault`, which says when and to whom."""
 
-    def __call__(self, world: Any, fault: Any, guest: Any) -> Generator[Any, Any, None] | None:
+    def __call__(self, means: FaultMeans, fault: Any, guest: Any) -> Generator[Any, Any, None] | None:
         """Strike `guest` (one that serves and that the fault is meant for); a generator goes on as a SimPy process."""
 
 
@@ -108,10 +142,10 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "autoscalers": Kind("sim.scenario.services:Rule", "sim.model.scaling", ""),
-    "phases": Kind("sim.platforms.schema:Phase", "sim.model.guest", "run"),
-    "faults": Kind("sim.scenario.incidents:Fault", "sim.model.faults", "happen"),
-    "traffic": Kind("sim.scenario.traffic:Source", "sim.model.arrivals", "arrivals"),
+    "autoscalers": Kind("sim.scenario.services:Rule", "sim.model.control.scaling", ""),
+    "phases": Kind("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
+    "faults": Kind("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
+    "traffic": Kind("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),
     "metrics": Kind("sim.terms.metrics:Metric", "", ""),
     "platforms": Kind("sim.platforms.catalogue:", "", ""),
 }

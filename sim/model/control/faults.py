@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import registry
+from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import FAILED, REJECTED, TIMED_OUT
 from sim.model.chance.sampling import sampler
 from sim.model.control.moves import Moves
@@ -24,7 +26,7 @@ from sim.model.guests.life import Life, until_ready
 from sim.model.guests.phases import Story
 from sim.model.host.machine import Host
 from sim.model.world import World
-from sim.scenario import HostFault
+from sim.scenario import Fault, HostFault
 
 
 @dataclass
@@ -66,7 +68,6 @@ class Faults:
         self._lost = 0
         self._served = 0  # by guests that were exposed then
         self._exposed = np.full(0, inf)  # when a guest was broken into, by its number over the run
-        self._kinds = {"app-crash": self._app_crash, "kernel-panic": self._panic}
 
     def begin(self) -> None:
         """Set out for the faults that the scenario asks for."""
@@ -74,7 +75,6 @@ class Faults:
         if faults:
             self._signals.requests_ended.connect(self._watch)
         for index, fault in enumerate(faults):
-            assert isinstance(fault, HostFault)
             self._env.process(self._planned(index, fault))
 
     def counters(self, arrived: int) -> dict[str, float]:
@@ -96,7 +96,7 @@ class Faults:
 
     # when, and whom
 
-    def _planned(self, index: int, fault: HostFault) -> Story:
+    def _planned(self, index: int, fault: Fault) -> Story:
         world, env, name = self._world, self._env, f"faults/{index}"
         luck, times, delays = (world.stream(f"{name}{what}") for what in ("", "/times", "/delay"))
         delay = sampler(self._platform.isolation.escape_delay)
@@ -108,20 +108,22 @@ class Faults:
             if fault.rate is None:
                 return
 
-    def _happen(self, fault: HostFault, where: float, escape: float, wait: float) -> None:
-        if fault.kind == "host-patch":
+    def _happen(self, fault: Fault, where: float, escape: float, wait: float) -> None:
+        if isinstance(fault, HostFault) and fault.kind == "host-patch":
             self._env.process(self._patch(fault))
             return
         guest = self._target(fault, where)
-        self._signals.note.fire(None, "fault", fault.kind if guest else f"{fault.kind}: no guest")
+        self.note(None, "fault", fault.kind if guest else f"{fault.kind}: no guest")
         if guest is None:
             return
         if fault.kind == "compromise":
             self._env.process(self._compromise(guest, escape, wait))
-        else:
-            self._kinds[fault.kind](fault, guest)
+            return
+        story = registry.behaviour("faults", fault.kind)(self, fault, guest)
+        if story is not None:
+            self._env.process(story)
 
-    def _target(self, fault: HostFault, where: float) -> Guest | None:
+    def _target(self, fault: Fault, where: float) -> Guest | None:
         """The replica asked for, or one of those that serve; `where` in [0, 1) picks it."""
         ready = [
             guest
@@ -138,6 +140,31 @@ class Faults:
     def _life(self, guest: Guest) -> Life:
         return self._fleet.of(guest).life
 
+    # what faults may do (`registry.FaultMeans`)
+
+    @property
+    def env(self) -> HybridEnvironment:
+        """The clock."""
+        return self._env
+
+    def guests(self) -> list[Guest]:
+        """All guests on the host, also those that drain."""
+        return self._fleet.present()
+
+    def note(self, guest: Guest | None, event: str, detail: str) -> None:
+        """A row of the events, of a guest or of the host."""
+        self._signals.note.fire(guest, event, detail)
+
+    def crash(self, guests: Sequence[Guest], event: str, detail: str) -> None:
+        """Their applications die: what they held fails, and they restart as the platform restarts them."""
+        self._reach(self._open_blast(), guests)
+        for guest in guests:
+            self._life(guest).crash(guest, event, detail)
+
+    def reboot(self, event: str, outage: float) -> None:
+        """The host's kernel is away for `outage` s, and all its guests with it; then they start at once."""
+        self._host_falls(self._open_blast(), event, outage)
+
     # what happens
 
     def _open_blast(self) -> Blast:
@@ -145,12 +172,7 @@ class Faults:
         self._blasts.append(blast)
         return blast
 
-    def _app_crash(self, fault: HostFault, guest: Guest) -> None:
-        blast = self._open_blast()
-        self._reach(blast, [guest])
-        self._life(guest).crash(guest, "app-crash", "by plan")
-
-    def _panic(self, fault: HostFault, guest: Guest) -> None:
+    def panic(self, fault: HostFault, guest: Guest) -> None:
         """The kernel under a guest falls, and all that run on it."""
         isolation = self._platform.isolation
         blast = self._open_blast()
@@ -257,3 +279,11 @@ class Faults:
                 there = (lost["finish"] >= blast.begin) & (lost["arrival"] <= blast.end)
                 theirs |= there & np.isin(lost["service"], list(blast.services))
         self._lost += int(np.count_nonzero(theirs))
+
+
+def _app_crash(faults: Faults, fault: HostFault, guest: Guest) -> None:
+    faults.crash([guest], "app-crash", "by plan")
+
+
+registry.builtin("faults", "app-crash", behaviour=_app_crash)
+registry.builtin("faults", "kernel-panic", behaviour=Faults.panic)

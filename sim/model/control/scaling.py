@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
 from math import ceil
-from typing import Protocol
+from typing import Any
 
+from sim import registry
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.phases import Story
 from sim.model.guests.service import ServiceRun
 from sim.model.world import World
-from sim.scenario import Concurrency, Hpa, PerRequest, Ramp
-
-
-class Autoscaler(Protocol):
-    """A rule, asked every `sync` s how many replicas there should be; its spec's `min` and `max` bound the answer."""
-
-    sync: float
-
-    def decide(self, state: State) -> int:
-        """Replicas wanted from now on, the present number to leave it at that."""
+from sim.registry import Autoscaler, ServiceState
+from sim.scenario import PerRequest, Ramp
 
 
 class State:
-    """What a rule may know of its service at a sync. Times in s, CPU in cores."""
+    """What a rule may know of its service (`registry.ServiceState`), worked out when it is asked for."""
 
     def __init__(self, world: World, service: ServiceRun) -> None:
         self._plane, self._env, self._service = world.plane, world.env, service
-        self._asked, self._used = 0.0, self._work()
+        self.rule: Any = service.spec.autoscale
 
     @property
     def now(self) -> float:
@@ -51,22 +43,16 @@ class State:
         return self._plane.in_flight(self._service.index)
 
     @property
-    def cpu_request(self) -> float:
-        """Cores that each replica's size asks for."""
-        return self._service.share.weight
-
-    def cpu_used(self) -> float:
-        """Mean cores that the requests of all replicas took since this was last asked (or since the start)."""
-        self._plane.book()
-        work, now = self._work(), self._env.now
-        used = (work - self._used) / (now - self._asked) if now > self._asked else 0.0
-        self._asked, self._used = now, work
-        return used
-
-    def _work(self) -> float:
+    def work(self) -> float:
         """CPU of the service's requests so far, also of replicas that have moved to another host (core-s)."""
+        self._plane.book()
         index = self._service.index
         return self._plane.work(index)[0] + self._plane.work_away(index)
+
+    @property
+    def cpu_each(self) -> float:
+        """Cores that each replica's size asks for."""
+        return self._service.share.weight
 
 
 class HpaRule:
@@ -77,33 +63,34 @@ class HpaRule:
     to the highest desire of the stabilization window.
     """
 
-    def __init__(self, rule: Hpa) -> None:
-        self.sync = rule.sync
-        self._rule = rule
+    def __init__(self) -> None:
         self._desires: deque[tuple[float, int]] = deque()
+        self._work = 0.0  # core-s of requests up to the last sync
 
-    def decide(self, state: State) -> int:
+    def decide(self, state: ServiceState) -> int:
         """Replicas wanted from now on."""
-        rule, now = self._rule, state.wanted
+        rule, now = state.rule, state.wanted
         desire = self._desire(state)
         self._desires.append((state.now, desire))
         while self._desires[0][0] < state.now - rule.stabilization:
             self._desires.popleft()
         most = max(now + rule.up_pods, ceil(now * (1 + rule.up_ratio)))
-        return min(desire if desire > now else min(now, max(d for _, d in self._desires)), most)
+        return int(min(desire if desire > now else min(now, max(d for _, d in self._desires)), most))
 
-    def _desire(self, state: State) -> int:
+    def _desire(self, state: ServiceState) -> int:
         """Replicas for the mean use since the last sync (kube-controller-manager, replica_calculator.go)."""
-        cores, ready, now = state.cpu_used(), state.ready, state.wanted
+        rule, before, self._work = state.rule, self._work, state.work
+        cores: float = (self._work - before) / rule.sync
+        ready, now = state.ready, state.wanted
         if ready == 0:
             return now
-        each = state.cpu_request * self._rule.target_cpu
+        each: float = state.cpu_each * rule.target_cpu
         ratio = cores / (ready * each)
-        if abs(ratio - 1.0) <= self._rule.tolerance:
+        if abs(ratio - 1.0) <= rule.tolerance:
             return now
         if ratio > 1.0 and now > ready:
             ratio = cores / (now * each)
-            return now if ratio <= 1.0 + self._rule.tolerance else ceil(ratio * now - 1e-9)
+            return now if ratio <= 1.0 + rule.tolerance else ceil(ratio * now - 1e-9)
         return ceil(ratio * ready - 1e-9)
 
 
@@ -114,27 +101,26 @@ class ConcurrencyRule:
     does not scale down. From zero the first waiting request starts one (`on_demand`).
     """
 
-    def __init__(self, rule: Concurrency) -> None:
-        self.sync = rule.sync
-        self._rule = rule
+    def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
         self._panic_until = -1.0
 
-    def decide(self, state: State) -> int:
+    def decide(self, state: ServiceState) -> int:
         """Replicas wanted from now on."""
-        rule, now, seen = self._rule, state.now, self._seen
+        rule, now, seen = state.rule, state.now, self._seen
         seen.append((now, state.in_flight))
         while seen[0][0] <= now - rule.window:
             seen.popleft()
         recent = [n for t, n in seen if t > now - max(rule.window / 10, rule.sync)]
-        stable = ceil(sum(n for _, n in seen) / len(seen) / rule.target - 1e-9)
-        panic = ceil(sum(recent) / len(recent) / rule.target - 1e-9)
+        stable: int = ceil(sum(n for _, n in seen) / len(seen) / rule.target - 1e-9)
+        panic: int = ceil(sum(recent) / len(recent) / rule.target - 1e-9)
         if panic >= 2 * max(state.ready, 1):
             self._panic_until = now + rule.window
         return max(stable, panic, state.wanted) if now < self._panic_until else stable
 
 
-RULES: Mapping[str, Callable[..., Autoscaler]] = {"hpa": HpaRule, "concurrency": ConcurrencyRule}
+registry.builtin("autoscalers", "hpa", behaviour=HpaRule)
+registry.builtin("autoscalers", "concurrency", behaviour=ConcurrencyRule)
 
 
 def begin(world: World, fleet: Fleet) -> None:
@@ -148,7 +134,7 @@ def begin(world: World, fleet: Fleet) -> None:
             service.scale_to(int(replicas or 0))
         elif not isinstance(rule, PerRequest):
             service.scale_to(rule.min)
-            world.env.process(_scale(world, service, RULES[rule.rule](rule), (rule.min, rule.max)))
+            world.env.process(_scale(world, service, registry.behaviour("autoscalers", rule.rule)()))
 
 
 class _Limit:
@@ -178,11 +164,11 @@ def _ramp(world: World, service: ServiceRun, rule: Ramp, limit: _Limit) -> Story
         yield world.env.timeout(rule.every)
 
 
-def _scale(world: World, service: ServiceRun, rule: Autoscaler, bounds: tuple[int, int]) -> Story:
-    state, (least, most) = State(world, service), bounds
+def _scale(world: World, service: ServiceRun, scaler: Autoscaler) -> Story:
+    state = State(world, service)
     while True:
-        yield world.env.timeout(rule.sync)
-        change(world, service, max(least, min(most, rule.decide(state))))
+        yield world.env.timeout(state.rule.sync)
+        change(world, service, max(state.rule.min, min(state.rule.max, int(scaler.decide(state)))))
 
 
 def change(world: World, service: ServiceRun, n: int) -> None:

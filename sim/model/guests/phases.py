@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from math import inf
 from typing import Any, Protocol
 
 from simpy.events import Event
 
+from sim import registry
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import WORK_BOOT
 from sim.model.host.machine import Machine
 from sim.platforms import Phase
+from sim.registry import PhaseStory
 from sim.scenario import Image
 
 Story = Generator[Event, Any, None]
@@ -66,7 +68,7 @@ def run_phases(guest: Starting, phases: Sequence[Phase]) -> Story:
         began = env.now
         if phase.kind not in OUTSIDE and not guest.has_process:
             guest.process_begins()
-        yield from KINDS[phase.kind](guest, phase)
+        yield from _story_of(phase.kind)(guest, phase)
         guest.took(phase.name, env.now - began)
 
 
@@ -146,7 +148,7 @@ def _read_from_disk(guest: Starting, phase: Phase) -> Story:
     yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 
 
-KINDS: Mapping[str, Callable[[Starting, Phase], Story]] = {
+_KINDS: Mapping[str, PhaseStory] = {
     "delay": _delay,
     "cpu": _cpu,
     "lock": _lock,
@@ -155,3 +157,9 @@ KINDS: Mapping[str, Callable[[Starting, Phase], Story]] = {
     "clone": _clone,
     "read": _read,
 }
+for _kind, _story in _KINDS.items():
+    registry.builtin("phases", _kind, behaviour=_story)
+
+
+def _story_of(kind: str) -> PhaseStory:
+    return _KINDS.get(kind) or registry.behaviour("phases", kind)

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import registry
 from sim.model.chance.sampling import Sampler, sampler
 from sim.model.chance.streams import generator
 from sim.model.traffic.merging import Feed, Feeds, MergedProcess, order_of
-from sim.model.traffic.processes import EvenProcess, PoissonProcess, Process, TraceProcess, read_trace
+from sim.model.traffic.processes import Block, EvenProcess, PoissonProcess, Process, TraceProcess, read_trace
 from sim.model.traffic.rates import FlatRate, Floats, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
 from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Source, Trace
 
@@ -252,6 +253,19 @@ def _process(source: Source, owner: str, seed: int, replication: int, duration: 
         case Mmpp():
             states = [(state.rate, state.mean_duration) for state in source.states]
             rate = MarkovModulatedRate(states, generator(seed, replication, f"states/{owner}"), duration)
+        case _:
+            return TraceProcess(_drawn(source, owner, generator(seed, replication, f"arrivals/{owner}"), duration))
     if isinstance(source, ConstantRate | RampingRate) and source.arrivals == "even":
         return EvenProcess(rate, first)
     return PoissonProcess(rate, generator(seed, replication, f"arrivals/{owner}"))
+
+
+def _drawn(source: Source, owner: str, stream: np.random.Generator, duration: float) -> Block:
+    """Return the arrivals of a source from outside (`registry.Arrivals`), all at once.
+
+    Raises ``registry.PluginError`` for what is not ascending times from 0 on.
+    """
+    times = np.array(registry.behaviour("traffic", source.kind)(stream, duration, source), dtype=np.float64)
+    if times.ndim != 1 or not np.all(np.isfinite(times)) or np.any(np.diff(times, prepend=0.0) < 0.0):
+        raise registry.PluginError(f"traffic {source.kind} of {owner}: its arrivals are not ascending times from 0 on")
+    return Block(times)

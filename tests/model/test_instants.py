@@ -13,10 +13,10 @@ from sim.cli import main
 from sim.engine import building, environment
 from sim.engine.layout import STATUS_NAMES
 from sim.engine.plane import Standstill
-from sim.terms.records import RunRecords
 from sim.model.simulation import simulate
 from sim.platforms import load_platform
 from sim.scenario import load_scenario, scenario_from_text
+from sim.terms.records import RunRecords
 
 HOST = "{cores: 16, memory: 64GiB, disk: {read: 100MB/s, write: 100MB/s}, network: 800Mbit/s}"
 FREE = {
@@ -100,7 +100,7 @@ def test_a_trace_in_whole_seconds_is_recorded_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_on_a_grid_of_times_every_request_is_accounted_for(seed: int) -> None:
-    """Everything lasts whole seconds, so that arrivals, ends, starts, kills, time-outs and scaling meet all the time."""
+    """All lasts whole seconds, so that arrivals, ends, starts, kills, time-outs and scaling meet all the time."""
     rng = np.random.default_rng(seed)
     pick = lambda *values: values[int(rng.integers(len(values)))]  # noqa: E731
     body = ""
@@ -198,7 +198,9 @@ def test_a_pause_after_a_rejection_is_a_lower_bound_of_the_thinking() -> None:
     assert [row["arrival"] for row in requests.rows] == [3.0, 6.0, 9.0]
 
 
-NO_TIME = {"traffic": "{constant-vus: {vus: 1, think_time: 0s}}", "request_cpu": "0.00000000000000000001s", "replicas": 1}
+NO_TIME = {"traffic": "{constant-vus: {vus: 1, think_time: 0s}}", "replicas": 1} | {
+    "request_cpu": "0." + 19 * "0" + "1s"
+}
 
 
 def test_requests_that_take_no_time_end_the_run_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +259,8 @@ def test_a_guest_may_fall_while_its_disk_is_cloned() -> None:
 
 
 def test_vms_live_through_host_patches_at_any_moment() -> None:
-    body = service("app", image="{vm: 1MB, cached: true}", replicas="{add: 1, every: 5s}", size="{cpu: 1, memory: 1GiB}")
+    keys = {"replicas": "{add: 1, every: 5s}", "size": "{cpu: 1, memory: 1GiB}"}
+    body = service("app", image="{vm: 1MB, cached: true}", **keys)
     faults = "faults: [{kind: host-patch, rate: 6/min, outage: 2s}]"
     host = HOST.replace("write: 100MB/s", "write: 50KB/s")  # an overlay of 200 kB takes 4 s
     text = f"name: tiny\nduration: 900s\nhost: {host}\nplatforms: [vm]\n{faults}\nservices:\n{body}"
@@ -274,8 +277,8 @@ def test_the_timeline_counts_the_requests_of_the_first_instant() -> None:
 
 
 def test_a_guest_has_a_stop_and_its_reason_or_neither() -> None:
-    # ready at 1, done at 1.5, told to stop at 2.5, gone at 17.5; the second, asked for at 3, is told to at 5.5 and would
-    # be gone at 20.5, after the end
+    # ready at 1, done at 1.5, told to stop at 2.5, gone at 17.5; the second, asked for at 3, is told to at 5.5 and
+    # would be gone at 20.5, after the end
     keys = {"autoscale": "{rule: per-request, keep_alive: 1s, max: 1}", "traffic": "{trace: {file: trace.csv}}"}
     records, _ = _traced(keys, [0.0, 3.0], stop="15s")
     assert records.guests["stopped"].tolist() == pytest.approx([17.5, np.nan], nan_ok=True)

@@ -14,9 +14,7 @@ from simpy.events import NORMAL, URGENT, Event, EventPriority
 from sim.engine.layout import BECAME_IDLE, DRAINED, TASK_DONE
 from sim.engine.plane import DataPlane, Standstill, Stop
 
-AT_ONCE = EventPriority(
-    URGENT - 1
-)  # a stop comes before all else of its time: the data plane needs its answer
+AT_ONCE = EventPriority(URGENT - 1)  # a stop comes before all else of its time: the data plane needs its answer
 MOST_STEPS = 5_000_000  # steps at one moment: more, and time is taken to stand still
 
 

@@ -13,7 +13,7 @@ from sim.cli import main
 from sim.engine import building, environment
 from sim.engine.layout import STATUS_NAMES
 from sim.engine.plane import Standstill
-from sim.model.simulation import simulate
+from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import load_scenario, scenario_from_text
 from sim.terms.records import RunRecords

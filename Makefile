@@ -29,7 +29,7 @@ typing: ## the types that users of `import sim` see
 	$(PYTHON) -m pytest tests/typing
 
 doctest: ## the examples in docstrings
-	$(PYTHON) -m pytest --doctest-modules sim
+	$(PYTHON) -m pytest tests/test_examples.py
 
 docs: ## build the documentation into build/site
 	$(PYTHON) -m mkdocs build --strict

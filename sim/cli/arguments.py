@@ -81,13 +81,10 @@ class _Version(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        from importlib import metadata
+        from sim import __version__
 
-        try:
-            version = metadata.version("hostsim")
-        except metadata.PackageNotFoundError:
-            version = "(source tree)"
-        parser.exit(0, f"hostsim {version}\n")
+        print(f"hostsim {__version__}")
+        parser.exit()
 
 
 def _add(commands: _Commands, name: str, what: str, more: str = "") -> argparse.ArgumentParser:

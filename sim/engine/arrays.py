@@ -59,6 +59,7 @@ class Arrays:
     tree: Array
     leaf: Array
     pending: Array
+    done: Array
 
     def __init__(self) -> None:
         self._table = np.zeros(2 * len(NAMES), np.int64)

@@ -17,6 +17,7 @@ from sim.engine.regions import ClassTable
 
 OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
 REQUESTS = 1024  # request slots at first; doubled when all are in use
+MOST_AT_ONCE = 10_000_000  # turns of closed-loop clients at one moment: more, and time is taken to stand still
 
 Record = npt.NDArray[Any]
 
@@ -74,6 +75,7 @@ class Building:
         self._far: int | None = None
         self._source, self._sink = source, sink
         self._stocks: dict[int, Stock] = {}
+        self._names: list[str] = []
         self._spare: dict[int, list[int]] = {}
         self._uid = 0
         self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0}
@@ -85,6 +87,7 @@ class Building:
         self._classes = ClassTable()
         st["free"] = st["held"] = -1
         st["measure_from"] = measure_from
+        st["timer_mark"], st["most_at_once"] = -1.0, MOST_AT_ONCE
         st["memory_limit"] = memory_limit
         self._do(lay.FREE_SLOTS, i=0, j=REQUESTS)
         self.add_pool(cores)
@@ -137,9 +140,11 @@ class Building:
         overhead: float = 1.0,
         per_request: float = 0.0,
         notify: bool = False,
+        name: str = "",
     ) -> int:
         """A service without guests; `queue` and `backlog` None mean no bound. Returns its index."""
         service = self.services
+        self._names.append(name or str(service))
         self.services += 1
         self._st["services"] = self.services
         self.a.grow(s=self.services)
@@ -159,7 +164,7 @@ class Building:
         """Closed-loop clients of a service; each starts by thinking, from the present time."""
         self._stocks[service] = stock = Stock(clients)
         s = self.a.s[service]
-        s["closed"] = 1
+        s["closed"], s["clients"], s["pause"] = 1, clients.vus, clients.pause
         s["stock"] = self._used["stock"]
         self._used["stock"] += stock.size
         self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
@@ -181,7 +186,7 @@ class Building:
             guest, jobs = self.guests, self._used["job"]
             self.guests += 1
             self._used["job"] += concurrency
-            self.a.grow(g=self.guests, pending=self.guests, job=jobs + concurrency)
+            self.a.grow(g=self.guests, pending=self.guests, done=self.guests, job=jobs + concurrency)
         g = self.a.g[guest]
         self.a.g[guest] = NEW_GUEST
         g["weight"], g["cap"], g["service"], g["jobs"], g["uid"] = weight, cap, service, jobs, self._uid
@@ -256,5 +261,5 @@ class Building:
         stock.keep(rows["think"][int(s["think_at"]) :], rows[["demand", "u1", "u2"]][int(s["want_at"]) :])
         stock.take(self.a.stock[base : base + size])
         s["stock_n"], s["think_at"], s["want_at"] = size, 0, 0
-        if int(self._st["timers"]) + int(s["in_flight"]) + 3 > len(self.a.timers):
+        if int(self._st["timers"]) + int(s["clients"]) + 3 > len(self.a.timers):
             self.a.grow(timers=2 * len(self.a.timers))

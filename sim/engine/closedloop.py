@@ -16,6 +16,7 @@ class ClosedLoop(Protocol):
     """Clients who think, ask, wait, and think again."""
 
     vus: int
+    pause: float  # s, that a client waits at least after a rejection
 
     def draw(self, n: int) -> Any:
         """Next `n` turns as columns `think` (s), `demand` (core-s), `u1` and `u2`."""

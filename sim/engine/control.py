@@ -20,7 +20,7 @@ from sim.engine.layout import (
     WORK_REQUEST,
     word,
 )
-from sim.engine.memory import charge, charge_guest
+from sim.engine.memory import charge, charge_guest, forgive_guest
 from sim.engine.queueing import (
     client_thinks,
     expired,
@@ -111,9 +111,25 @@ def kill_guest(a: Arrays, guest: int) -> None:
     g["serving"] = 0
     g["task"] = WORK_REQUEST
     g["state"] = STARTING
-    g["oom"] = 0
+    g["watched"] = 0
+    forget_task(a, guest)
+    forgive_guest(a, guest)
     g["v"] = 0.0
     outstanding_changed(a, guest)
+
+
+@inline
+def forget_task(a: Arrays, guest: int) -> None:
+    """The end of the guest's start-up task concerns nobody any more."""
+    if not a.g[guest]["done"]:
+        return
+    a.g[guest]["done"] = 0
+    kept = 0
+    for i in range(a.st[0]["done"]):
+        if a.done[i] != guest:
+            a.done[kept] = a.done[i]
+            kept += 1
+    a.st[0]["done"] = kept
 
 
 @inline
@@ -199,6 +215,8 @@ def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     charge_guest(a, guest, a.st[0]["now"], amount - g["memory"])
     g["memory"] = amount
     g["max_serving"] = max_serving
+    if g["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
+        forgive_guest(a, guest)
 
 
 @inline
@@ -223,7 +241,7 @@ def charge_host(a: Arrays, amount: float) -> None:
 def start_clients(a: Arrays, service: int, vus: int) -> None:
     """Closed-loop clients begin, thinking first."""
     for _ in range(vus):
-        client_thinks(a, service, a.st[0]["now"])
+        client_thinks(a, service, a.st[0]["now"], 0.0)
 
 
 @inline

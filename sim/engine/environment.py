@@ -9,17 +9,21 @@ from typing import Any
 
 import simpy
 from simpy.core import SimTime
-from simpy.events import URGENT, Event
+from simpy.events import NORMAL, URGENT, Event, EventPriority
 
-from sim.engine.layout import DRAINED, TASK_DONE
-from sim.engine.plane import DataPlane, Stop
+from sim.engine.layout import BECAME_IDLE, DRAINED, TASK_DONE
+from sim.engine.plane import DataPlane, Standstill, Stop
+
+AT_ONCE = EventPriority(URGENT - 1)  # a stop comes before all else of its time: the data plane needs its answer
+MOST_STEPS = 5_000_000  # steps at one moment: more, and time is taken to stand still
 
 
 class HybridEnvironment(simpy.Environment):
     """Two planes, one clock: whenever a process runs, both planes stand at `now`.
 
-    Stops of the data plane become ordinary events: the end of a start-up task and of a drain succeed the event
-    that asked for them, all others call what `on` has registered for their reason.
+    Stops of the data plane become events that are processed next, before anything else may happen in either plane:
+    the ends of a start-up task, of a drain and of a guest's last request succeed the event that asked for them, all
+    others call what `on` has registered for their reason.
     """
 
     def __init__(self, plane: DataPlane) -> None:
@@ -27,6 +31,7 @@ class HybridEnvironment(simpy.Environment):
         self.plane = plane
         self._awaited: dict[tuple[int, int], Event] = {}
         self._handlers: dict[int, Callable[[Stop], None]] = {}
+        self._steps = 0  # taken at the present time
 
     def on(self, reason: int, handler: Callable[[Stop], None]) -> None:
         """Call `handler` with every stop of this reason (codes in `layout`)."""
@@ -49,22 +54,51 @@ class HybridEnvironment(simpy.Environment):
         self._awaited[DRAINED, guest] = done
         return done
 
+    def idle(self, guest: int) -> Event:
+        """The event succeeds when a guest that has requests now has none any more."""
+        self._awaited[BECAME_IDLE, guest] = done = self.event()
+        self.plane.watch(guest)
+        return done
+
+    def at(self, time: float) -> Event:
+        """An event at exactly `time` (s), which is not past; a time-out after a difference may miss it by rounding."""
+        event = Event(self)
+        event._ok, event._value = True, None
+        heappush(self._queue, (time, NORMAL, next(self._eid), event))
+        return event
+
     def forget(self, guest: int) -> None:
-        """The guest dies: nobody waits any longer for its task or its drain."""
-        self._awaited.pop((TASK_DONE, guest), None)
-        self._awaited.pop((DRAINED, guest), None)
+        """The guest dies: nobody waits any longer for its task, its drain or its last request."""
+        for reason in (TASK_DONE, DRAINED, BECAME_IDLE):
+            self._awaited.pop((reason, guest), None)
 
     def step(self) -> None:
-        """Advance the data plane to the next event of control, then process that (or what came in between)."""
+        """Advance the data plane to the next event of control, then process that (or the stop that came before).
+
+        Raises Standstill when time does not move on.
+        """
         plane = self.plane
         at = self.peek()
         if plane.next <= at and at < inf:
             stop = plane.advance(at)
             if stop is not None:
                 at = stop.time
-                heappush(self._queue, (at, URGENT, next(self._eid), self._event_of(stop)))
+                self._push(stop)
         plane.now = at
+        self._count(at)
         super().step()
+
+    def _push(self, stop: Stop) -> None:
+        heappush(self._queue, (stop.time, AT_ONCE, next(self._eid), self._event_of(stop)))
+
+    def _count(self, at: float) -> None:
+        """Notice when time stands still."""
+        self._steps = 0 if at > self._now else self._steps + 1
+        if self._steps > MOST_STEPS:
+            owners = [getattr(call, "__self__", None) for call in self._queue[0][3].callbacks or ()]
+            names = [owner.name for owner in owners if isinstance(owner, simpy.Process)]
+            what = f"process {names[0]}" if names else "control"
+            raise Standstill(f"time stands still at {at:g} s: {what} goes on and on without taking any time")
 
     def _event_of(self, stop: Stop) -> Event:
         event = self._awaited.pop((stop.reason, stop.subject), None)
@@ -92,9 +126,10 @@ class HybridEnvironment(simpy.Environment):
         while self.plane.next <= now or self.peek() <= now:
             stop = self.plane.advance(now) if self.plane.next <= now else None
             if stop is not None:
-                heappush(self._queue, (stop.time, URGENT, next(self._eid), self._event_of(stop)))
+                self._push(stop)
             elif self.peek() > now:
                 break
             if self.peek() <= now:
+                self._count(now)
                 super().step()
         self.plane.now = now

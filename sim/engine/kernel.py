@@ -1,9 +1,9 @@
 """The compiled event loop of the data plane.
 
 Everything here is plain Python over the arrays of `layout`, compiled by numba; `plane.DataPlane` owns the arrays and
-is the only caller, through `entry` (what control may do to the arrays is in `control`). The loop knows three kinds
-of event: a job completes, a request arrives, a closed-loop client's timer goes off. It returns when the asked time
-is reached or when control must act (the reason codes).
+is the only caller, through `entry` (what control may do to the arrays is in `control`). The loop knows four kinds
+of event, at equal times in this order: a job completes, a start-up task has ended, a closed-loop client's timer goes
+off, a request arrives. It returns when the asked time is reached or when control must act (the reason codes).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sim.engine.arrays import Arrays
 from sim.engine.heaps import job_pop, timer_pop, timer_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
+    BECAME_IDLE,
     DRAINED,
     DRAINING,
     GUEST_OOM,
@@ -26,6 +27,7 @@ from sim.engine.layout import (
     NEED_STOCK,
     POOL_OOM,
     REACHED,
+    STANDSTILL,
     TASK_DONE,
     WAITING,
     WORK_REQUEST,
@@ -51,6 +53,8 @@ def advance(a: Arrays, until: float) -> int:
         at = next_completion(a, pool)
         if at < st["now"]:
             at = st["now"]
+        if st["done"] > 0 and at > st["now"]:
+            return task_done(a)
         arrival = a.time[st["arrival"]] if st["arrival"] < st["arrivals"] else np.inf
         timer = a.timers[0]["time"] if st["timers"] > 0 else np.inf
         if min(at, arrival, timer) > until:
@@ -88,21 +92,27 @@ def pending_stop(a: Arrays) -> int:
     """Hand out what memory has noted, one stop at a time."""
     st = a.st[0]
     if st["pending"] > 0:
+        st["subject"] = a.pending[0]
         st["pending"] -= 1
-        st["subject"] = a.pending[st["pending"]]
+        for i in range(st["pending"]):
+            a.pending[i] = a.pending[i + 1]
         return GUEST_OOM
     if st["pool_oom"]:
         for pool in range(word(st["pools"])):
-            if a.p[pool]["oom"]:
-                a.p[pool]["oom"] = 0
-                st["subject"] = pool
-                return POOL_OOM
+            p = a.p[pool]
+            if p["oom"]:
+                p["oom"] = 0
+                if p["memory"] > p["memory_limit"]:  # control may have given some back meanwhile
+                    st["subject"] = pool
+                    return POOL_OOM
         st["pool_oom"] = 0
         return REACHED
     if st["host_oom"]:
         st["host_oom"] = 0
-        st["subject"] = -1
-        return HOST_OOM
+        if st["memory"] > st["memory_limit"]:
+            st["subject"] = -1
+            return HOST_OOM
+        return REACHED
     if st["resume"]:
         st["resume"] = 0
         for service in range(word(st["services"])):
@@ -132,16 +142,38 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     else:
         job_pop(a.job, g["jobs"], word(g["busy"]))
         g["busy"] -= 1
-        st["subject"] = guest
     guest_place(a, guest, t)
     changed(a, guest, t)
     if g["task"] != WORK_REQUEST:
         g["task"] = WORK_REQUEST
-        return TASK_DONE
+        g["done"] = 1
+        a.done[st["done"]] = guest
+        st["done"] += 1
+        return REACHED
+    if g["watched"] and g["idle"]:
+        g["watched"] = 0
+        st["subject"] = guest
+        return BECAME_IDLE
     if g["state"] == DRAINING and g["serving"] + g["waiting"] == 0:
         st["subject"] = guest
         return DRAINED
     return REACHED
+
+
+@inline
+def task_done(a: Arrays) -> int:
+    """No more completions at this moment: hand out the ends of start-up tasks, lowest guest number first."""
+    st = a.st[0]
+    first = 0
+    for i in range(1, st["done"]):
+        if a.g[a.done[i]]["uid"] < a.g[a.done[first]]["uid"]:
+            first = i
+    guest = word(a.done[first])
+    st["done"] -= 1
+    a.done[first] = a.done[st["done"]]
+    a.g[guest]["done"] = 0
+    st["subject"] = guest
+    return TASK_DONE
 
 
 @inline
@@ -212,13 +244,20 @@ def on_timer(a: Arrays, t: float) -> int:
     if st["out"] + 2 > a.out.shape[0]:
         st["room"] = 2
         return NEED_ROOM
+    if t > st["timer_mark"]:
+        st["timer_mark"] = t
+        st["at_once"] = 0
+    st["at_once"] += 1
+    if st["at_once"] > st["most_at_once"]:
+        st["subject"] = service
+        return STANDSTILL
     st["now"] = t
     timer_pop(a.timers, word(st["timers"]))
     st["timers"] -= 1
     if slot >= 0:  # patience is at an end, if that request is still there
         if a.r[slot]["number"] == number and a.r[slot]["service"] == service:
             a.r[slot]["left"] = 1
-            client_thinks(a, service, t)
+            client_thinks(a, service, t, 0.0)
         return REACHED
     s = a.s[service]
     row = s["stock"] + s["want_at"]

@@ -21,8 +21,8 @@ STATUS_NAMES = ("completed", "rejected", "timed-out", "failed", "in-flight")
 # kinds of CPU work
 WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
-REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM = 0, 1, 2, 3, 4, 5, 6, 7
-NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = 8, 9, 10, 11
+REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM, BECAME_IDLE = range(9)
+STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = range(9, 14)
 # operations of `entry`
 ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
 SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN, BOOK_WORK, TAKE_SAMPLE = range(9, 17)
@@ -65,6 +65,8 @@ guest_dtype = np.dtype(
         ("away", "i1"),  # on another host: its memory and its CPU are none of this one's
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
+        ("watched", "i1"),  # control waits for it to become idle
+        ("done", "i1"),  # its start-up task has ended, and control is still to hear of it
     ],
     align=True,
 )
@@ -90,6 +92,7 @@ service_dtype = np.dtype(
         ("timeout", "f8"),
         ("overhead", "f8"),
         ("per_request", "f8"),  # bytes for each request in service
+        ("pause", "f8"),  # least time, s, that a closed-loop client waits after a rejection
         ("work_request", "f8"),
         ("work_boot", "f8"),
         ("work_start", "f8"),
@@ -114,6 +117,7 @@ service_dtype = np.dtype(
         ("waiting", "i4"),  # in the backlog
         ("idle_head", "i4"),
         ("in_flight", "i4"),
+        ("clients", "i4"),  # of its closed loop
         ("notify", "i1"),  # stop when the backlog begins to fill
         ("closed", "i1"),  # has closed-loop clients
     ],
@@ -197,6 +201,9 @@ state_dtype = np.dtype(
         ("memory_mark", "f8"),
         ("memory_integral", "f8"),  # byte-seconds
         ("memory_peak", "f8"),
+        ("timer_mark", "f8"),  # time of the last timer of a closed-loop client
+        ("at_once", "i8"),  # timers at that time so far
+        ("most_at_once", "i8"),
         ("completed", "i8"),
         ("out", "i8"),
         ("room", "i8"),  # rows that must be free in `out` before going on
@@ -207,6 +214,7 @@ state_dtype = np.dtype(
         ("held", "i4"),  # request that waits for control's word on a new guest
         ("subject", "i4"),
         ("pending", "i4"),
+        ("done", "i4"),
         ("timers", "i4"),
         ("pools", "i4"),
         ("services", "i4"),
@@ -258,5 +266,6 @@ ROWS: dict[str, np.dtype[Any]] = {
     "ready": np.dtype("i4"),  # ready guests of each service, by number
     "tree": np.dtype("i8"),  # outstanding counts: (count << 32) | leaf, minimum on top
     "leaf": np.dtype("i4"),  # guest at a leaf
-    "pending": np.dtype("i4"),  # guests out of memory, for control
+    "pending": np.dtype("i4"),  # guests out of memory, for control, first come first
+    "done": np.dtype("i4"),  # guests whose start-up tasks have ended at this moment, for control
 }

@@ -47,3 +47,17 @@ def check_guest(a: Arrays, guest: int) -> None:
         g["oom"] = 1
         a.pending[a.st[0]["pending"]] = guest
         a.st[0]["pending"] += 1
+
+
+@inline
+def forgive_guest(a: Arrays, guest: int) -> None:
+    """The guest is not out of memory, or no longer there: control need not hear of it any more."""
+    if not a.g[guest]["oom"]:
+        return
+    a.g[guest]["oom"] = 0
+    kept = 0
+    for i in range(a.st[0]["pending"]):
+        if a.pending[i] != guest:
+            a.pending[kept] = a.pending[i]
+            kept += 1
+    a.st[0]["pending"] = kept

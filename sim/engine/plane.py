@@ -11,6 +11,8 @@ import numpy.typing as npt
 from sim.engine import layout as lay
 from sim.engine.building import Building
 
+MOST_REFILLS = 1_000_000  # of what the kernel runs out of, before it goes on
+
 
 class Stop(NamedTuple):
     """Why the data plane halted before the asked time: `reason` as in `layout`, `subject` a guest or service."""
@@ -18,6 +20,10 @@ class Stop(NamedTuple):
     reason: int
     time: float
     subject: int
+
+
+class Standstill(RuntimeError):
+    """Time does not move on, whatever happens: the message says where, and what keeps happening."""
 
 
 class Totals(NamedTuple):
@@ -118,9 +124,6 @@ class DataPlane(Building):
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
         self._do(lay.SET_MEMORY, guest, x=amount, i=max_serving)
-        g = self.a.g[guest]
-        if g["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
-            g["oom"] = 0
 
     def promise(self, guest: int, amount: float) -> None:
         """Note that admission holds `amount` bytes for the guest (for `Totals.unused`)."""
@@ -150,18 +153,25 @@ class DataPlane(Building):
         return float(self._st["next"])
 
     def advance(self, until: float) -> Stop | None:
-        """Run up to and including `until` (s). None when it got there, else the stop that control must see."""
+        """Run up to and including `until` (s). None when it got there, else the stop that control must see.
+
+        A stop must be answered before this is called again. Raises Standstill when no progress is made.
+        """
         st = self._st
-        while True:
+        for _ in range(MOST_REFILLS):
             reason = self._do(lay.ADVANCE, x=until)
             if reason == lay.REACHED:
                 self.now = until
                 return None
-            if reason < lay.NEED_ARRIVALS:
+            if reason < lay.STANDSTILL:
                 self.now = float(st["now"])
                 st["next"] = self.now
                 return Stop(reason, self.now, int(st["subject"]))
+            if reason == lay.STANDSTILL:
+                break
             self._provide(reason)
+        what = f"the clients of service {self._names[int(st['subject'])]} keep sending requests that take no time"
+        raise Standstill(f"time stands still at {float(st['now']):g} s: {what}")
 
     def _provide(self, reason: int) -> None:
         """Give the kernel what it ran out of."""
@@ -255,10 +265,14 @@ class DataPlane(Building):
         """Requests of a service that have arrived and not ended."""
         return int(self.a.s[service]["in_flight"])
 
-    def idle_for(self, guest: int) -> float | None:
-        """Seconds since the guest had its last request; None while it has one."""
+    def idle_since(self, guest: int) -> float | None:
+        """When the guest had its last request (or became ready), s; None while it has one."""
         g = self.a.g[guest]
-        return self.now - float(g["idle_since"]) if g["idle"] else None
+        return float(g["idle_since"]) if g["idle"] else None
+
+    def watch(self, guest: int) -> None:
+        """A BECAME_IDLE stop comes when the guest, which has requests now, has none any more."""
+        self.a.g[guest]["watched"] = 1
 
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""

@@ -24,10 +24,10 @@ from sim.engine.sharing import changed, guest_place, guest_sync, pool_clock, poo
 
 
 @inline
-def client_thinks(a: Arrays, service: int, t: float) -> None:
-    """A closed-loop client begins to think at `t`; its timer is the next arrival."""
+def client_thinks(a: Arrays, service: int, t: float, least: float) -> None:
+    """A closed-loop client begins to think at `t`, for `least` s at least; its timer is the next arrival."""
     s = a.s[service]
-    think = a.stock[s["stock"] + s["think_at"]]["think"]
+    think = max(a.stock[s["stock"] + s["think_at"]]["think"], least)
     s["think_at"] += 1
     timer_push(a.timers, word(a.st[0]["timers"]), t + think, service, word(-1), word(0))
     a.st[0]["timers"] += 1
@@ -35,12 +35,15 @@ def client_thinks(a: Arrays, service: int, t: float) -> None:
 
 @inline
 def short_of_stock(a: Arrays, service: int) -> bool:
-    """True when the closed loop of `service` might run out of drawn numbers or of timers in one event."""
+    """True when the closed loop of `service` might run out of drawn numbers or of timers in one event.
+
+    At most each client begins to think: requests whose clients have left may be more than there are clients.
+    """
     s = a.s[service]
     if not s["closed"]:
         return False
-    ahead = max(s["think_at"] + s["in_flight"], s["want_at"]) + 2
-    return bool(ahead > s["stock_n"] or a.st[0]["timers"] + s["in_flight"] + 3 > a.timers.shape[0])
+    ahead = max(s["think_at"] + s["clients"], s["want_at"]) + 2
+    return bool(ahead > s["stock_n"] or a.st[0]["timers"] + s["clients"] + 3 > a.timers.shape[0])
 
 
 @inline
@@ -64,7 +67,7 @@ def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     if status == COMPLETED:
         st["completed"] += 1
     if s["closed"] and not r["left"]:
-        client_thinks(a, word(r["service"]), end)
+        client_thinks(a, word(r["service"]), end, s["pause"] if status == REJECTED else 0.0)
     r["number"] = -1
     r["next"] = st["free"]
     st["free"] = slot
@@ -108,18 +111,26 @@ def outstanding_changed(a: Arrays, guest: int) -> None:
 
 @inline
 def idle_push(a: Arrays, guest: int, t: float) -> None:
-    """The guest has nothing to do: it is first in line for the next request."""
+    """The guest has nothing to do: it is first in line for the next request, but for lower numbers of this moment."""
     g = a.g[guest]
     s = a.s[g["service"]]
     g["idle_since"] = t
     if g["idle"]:
         return
+    before = word(-1)
+    after = word(s["idle_head"])
+    while after >= 0 and a.g[after]["idle_since"] == t and a.g[after]["uid"] < g["uid"]:
+        before = after
+        after = word(a.g[after]["idle_next"])
     g["idle"] = 1
-    g["idle_prev"] = -1
-    g["idle_next"] = s["idle_head"]
-    if s["idle_head"] >= 0:
-        a.g[s["idle_head"]]["idle_prev"] = guest
-    s["idle_head"] = guest
+    g["idle_prev"] = before
+    g["idle_next"] = after
+    if after >= 0:
+        a.g[after]["idle_prev"] = guest
+    if before >= 0:
+        a.g[before]["idle_next"] = guest
+    else:
+        s["idle_head"] = guest
 
 
 @inline

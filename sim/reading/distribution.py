@@ -51,7 +51,16 @@ class Distribution(Strict):
 
 
 def parse_distribution(value: Any) -> Distribution:
-    """Read `25ms` (constant), `{exponential: 25ms}` or `{kind: {parameters}}`. Raises Refused or UnitError."""
+    """Read `25ms` (constant), `{exponential: 25ms}` or `{kind: {parameters}}`. Raises Refused or UnitError.
+
+    >>> parse_distribution("25ms").mean
+    0.025
+    >>> heavy = parse_distribution({"lognormal": {"mean": "25ms", "cv": 1.2}})
+    >>> heavy.kind, heavy.parameters
+    ('lognormal', {'mean': 0.025, 'cv': 1.2})
+    >>> parse_distribution({"uniform": {"min": "1s", "max": "3s"}}).mean
+    2.0
+    """
     if not isinstance(value, Mapping):
         try:
             return _made("constant", {"mean": cast(float, _not_negative(value))})

@@ -117,7 +117,15 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 def convert(kind: str, value: object) -> float:
-    """Read `value` as a quantity of `kind` (a key of KINDS) in its SI base. Raises UnitError."""
+    """Read `value` as a quantity of `kind` (a key of KINDS) in its SI base. Raises UnitError.
+
+    >>> convert("bandwidth", "10Gbit/s")
+    1250000000.0
+    >>> convert("size", "4 gib")
+    Traceback (most recent call last):
+    sim.reading.units.UnitError: found '4 gib'; allowed: a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB; \
+did you mean 4GiB?
+    """
     wanted = KINDS[kind]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UnitError(_show(value), wanted.allowed)
@@ -129,32 +137,56 @@ def convert(kind: str, value: object) -> float:
 
 
 def duration(value: object) -> float:
-    """Seconds of a duration: `20ms`, `15min`, `1h30min`. Raises UnitError."""
+    """Seconds of a duration. Raises UnitError.
+
+    >>> duration("20ms"), duration("1h30min")
+    (0.02, 5400.0)
+    """
     return convert("duration", value)
 
 
 def size(value: object) -> float:
-    """Bytes of a size: `512Mi`, `512MiB`, `0.5GB`. Raises UnitError."""
+    """Bytes of a size. Raises UnitError.
+
+    >>> size("1MiB"), size("1Mi"), size("1MB")
+    (1048576.0, 1048576.0, 1000000.0)
+    """
     return convert("size", value)
 
 
 def cpu(value: object) -> float:
-    """Cores: `250m`, `0.25`, `2`. Raises UnitError."""
+    """Cores. Raises UnitError.
+
+    >>> cpu("250m"), cpu(2)
+    (0.25, 2.0)
+    """
     return convert("cpu", value)
 
 
 def rate(value: object) -> float:
-    """Events a second: `100/s`, `90/min`. Raises UnitError."""
+    """Events a second. Raises UnitError.
+
+    >>> rate("90/min")
+    1.5
+    """
     return convert("rate", value)
 
 
 def bandwidth(value: object) -> float:
-    """Bytes a second: `10Gbit/s` (bits), `1.5GB/s` (bytes). Raises UnitError."""
+    """Bytes a second, also of a speed in bits. Raises UnitError.
+
+    >>> bandwidth("8Gbit/s") == bandwidth("1GB/s")
+    True
+    """
     return convert("bandwidth", value)
 
 
 def ratio(value: object) -> float:
-    """A ratio: `60%` or `0.6`. Raises UnitError."""
+    """A ratio. Raises UnitError.
+
+    >>> ratio("60%"), ratio(0.6)
+    (0.6, 0.6)
+    """
     return convert("ratio", value)
 
 
@@ -164,7 +196,11 @@ def number(value: object) -> float:
 
 
 def guess(value: object) -> tuple[str, float]:
-    """Kind and SI value of a quantity whose kind is told by its unit; a bare number is a `number`. Raises UnitError."""
+    """Kind and SI value of a quantity whose kind is told by its unit; a bare number is a `number`. Raises UnitError.
+
+    >>> guess("250m"), guess("16GiB"), guess(8)
+    (('cpu', 0.25), ('size', 17179869184.0), ('number', 8.0))
+    """
     for kind in ("number", "duration", "size", "rate", "bandwidth", "cpu", "ratio"):
         try:
             return kind, convert(kind, value)
@@ -174,7 +210,11 @@ def guess(value: object) -> tuple[str, float]:
 
 
 def render(kind: str, value: float) -> str | int | float:
-    """A YAML value that `convert(kind, …)` reads back as exactly `value`."""
+    """A YAML value that `convert(kind, …)` reads back as exactly `value`.
+
+    >>> render("duration", 0.1), render("cpu", 2.0)
+    ('0.1s', 2)
+    """
     plain: int | float = int(value) if value == int(value) and abs(value) < 2**53 else float(value)
     return f"{plain!r}{KINDS[kind].base}" if KINDS[kind].base else plain
 

@@ -82,6 +82,9 @@ class ConstantUsers(Source):
         default=Distribution.model_construct(kind="constant", parameters={"mean": 0.0}),
         description="pause between an answer and the next request: a duration or a distribution",
     )
+    after_rejection: Duration = Field(
+        1.0, description="pause after a rejection, at least: gRPC's first back-off (connection-backoff.md)"
+    )
 
 
 class MmppState(Strict):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ulp
-
 from sim.engine import layout
 from sim.engine.plane import Stop
 from sim.model.control.scaling import change
@@ -47,12 +45,12 @@ class _OnDemand:
 
     def _expire(self, guest: Guest, keep_alive: float) -> Story:
         """The serverless rule: a guest that has been idle for `keep_alive` is stopped."""
-        left, env = keep_alive, self._world.env
-        while guest.state == READY:
-            yield env.timeout(left)
-            if guest.state != READY:
-                return
-            idle = self._world.plane.idle_for(guest.slot)
-            left = keep_alive if idle is None else keep_alive - idle
-            if idle is not None and left <= 1e-9 + 4 * ulp(env.now):  # late in a long run clocks are coarse
+        env, plane, life = self._world.env, self._world.plane, guest.ready_since
+        while guest.state == READY and guest.ready_since == life:
+            since = plane.idle_since(guest.slot)
+            if since is None:
+                yield env.idle(guest.slot)
+                continue
+            yield env.at(since + keep_alive)
+            if guest.state == READY and guest.ready_since == life and plane.idle_since(guest.slot) == since:
                 self._fleet.of(guest).life.stop(guest, "idle")

@@ -209,8 +209,7 @@ class Guest:
     def drains(self, reason: str) -> None:
         """It is given nothing more."""
         self.state = DRAINING
-        if self.here:
-            self.stop_reason = reason
+        self.stop_reason = self.stop_reason or reason  # that of a guest that has moved away stays
 
     def moves(self, machine: Machine) -> None:
         """It goes on elsewhere; what it held on this host is no longer its own."""

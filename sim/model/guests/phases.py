@@ -124,9 +124,11 @@ def _clone(guest: Starting, phase: Phase) -> Story:
         env.process(machine.read.transfer(size, _rate(phase))),
         env.process(machine.write.transfer(size, _rate(phase))),
     ]
+    both = env.all_of(steps)
     try:
-        yield env.all_of(steps)
+        yield both
     finally:
+        both.defused = True  # it fails with the steps that are interrupted here, and nobody waits for it then
         for step in steps:
             if step.is_alive:
                 step.defused = True

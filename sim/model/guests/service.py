@@ -79,6 +79,7 @@ class ServiceRun:
             overhead=self._world.platform.cpu.overhead,
             per_request=spec.memory.per_request,
             notify=getattr(spec.autoscale, "min", 1) == 0,
+            name=self.name,
         )
 
     def is_called(self, name: str | None) -> bool:

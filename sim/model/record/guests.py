@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class GuestLog:
             "requested": np.array([g.requested for g in guests], time),
             "ready": np.array([g.ready for g in guests], time),
             "stopped": np.array([g.stopped for g in guests], time),
-            "stop_reason": np.array([g.stop_reason for g in guests], text),
+            "stop_reason": np.array(["" if isnan(g.stopped) else g.stop_reason for g in guests], text),
         }
         for phase in dict.fromkeys([*(name for g in guests for name in g.phases if name != APP), APP]):
             table[f"startup_{phase}"] = np.array([g.phases.get(phase, nan) for g in guests], time)

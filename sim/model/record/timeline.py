@@ -37,7 +37,7 @@ class Timeline:
     def _watch(self) -> Story:
         duration, env = self._world.scenario.duration, self._world.env
         before = self._usage()
-        self._sample(before, before, 0.0)
+        self._sample(before._replace(arrived=0, completed=0), before, 0.0)
         for i in range(1, SAMPLES + 1):
             yield env.timeout(duration * i / SAMPLES - env.now)
             now = self._usage()

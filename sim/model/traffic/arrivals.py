@@ -200,7 +200,7 @@ class ClosedSource:
     ) -> None:
         """Take the service and its index, the source, and its ``<service>/<position in the traffic>``."""
         self.service = index
-        self.vus = users.vus
+        self.vus, self.pause = users.vus, users.after_rejection
         self._think = sampler(users.think_time)
         self._thinks = generator(seed, replication, f"think/{owner}")
         self._requests = _Requests(service, seed, replication, owner)

@@ -1,0 +1,20 @@
+"""As client.py: failed runs, a sweep, the version."""
+
+# mypy: disallow-any-expr, disallow-any-unimported
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import pandas as pd
+
+import sim
+
+assert_type(sim.sweep("overcommit.yaml", out="results/z", workers=1), pd.DataFrame)
+assert_type(sim.__version__, str)
+
+try:
+    sim.run("burst.yaml")
+except sim.RunFailed as failed:
+    for failure in failed.failures:
+        assert_type(failure.error, str)

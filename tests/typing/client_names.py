@@ -1,0 +1,7 @@
+"""A name that is not there is refused, although names are imported on first use."""
+
+from __future__ import annotations
+
+import sim
+
+print(sim.nothing)  # wrong

@@ -14,8 +14,8 @@ from sim.report.results import Results, load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
-    from sim.experiment.crossover import Crossover
-    from sim.experiment.density import Density
+    from sim.experiment.crossover.crossing import Crossover
+    from sim.experiment.density.search import Density
     from sim.report.answers.comparison import Comparison
 
 __all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
@@ -72,8 +72,8 @@ def run(
     Raises RunFailed when a run failed, sim.report.ResultsError when `out` holds something else, ScenarioError for a
     wrong file.
     """
-    from sim.experiment.pool import local_executor
-    from sim.experiment.run import Progress, run_scenario
+    from sim.experiment.replications.scenario import Progress, run_scenario
+    from sim.experiment.workers.choice import executor_for
 
     chosen = _chosen(scenario, platforms, replications)
     runs = len(chosen.platforms) * (
@@ -84,7 +84,7 @@ def run(
         if progress is not None:
             progress(where.done, where.total)
 
-    with contextlib.ExitStack() as on_the_way, local_executor(workers or 1, runs) as executor:
+    with contextlib.ExitStack() as on_the_way, executor_for(workers or 1, runs=runs) as executor:
         if out is None:
             temporary = tempfile.mkdtemp(prefix="hostsim-")
             on_the_way.callback(shutil.rmtree, temporary, ignore_errors=True)
@@ -156,15 +156,15 @@ def density(
     `vary` is the dotted path of what grows (None: the first service's replicas where fixed, else its tenants), tried
     at `start`, `start + step`, … up to `stop`, with `unit` ("/s") behind the number. An answer has `.most`, `.broke`
     (what broke just above it) and `.curve`. `workers`: processes (None: this one). Raises ScenarioError for a wrong
-    file or path, ValueError for an empty grid, sim.experiment.density.DensityError when a run fails.
+    file or path, ValueError for an empty grid, sim.experiment.density.search.DensityError when a run fails.
     """
-    from sim.experiment import density as room
-    from sim.experiment.pool import local_executor
+    from sim.experiment.density import search as room
+    from sim.experiment.workers.choice import executor_for
 
     base = load_scenario(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
     given: Mapping[str, Any] = {"platforms": platforms, "replications": replications, "seed": seed}
     scenario_at = room.loader(path, vary or room.default_path(base), unit, overrides=overrides, **given)
-    with local_executor(workers or 1, workers or 1) as executor:
+    with executor_for(workers or 1) as executor:
         return room.density(
             scenario_at, tuple(base.platforms), room.Grid(start, step, stop), executor=executor, progress=progress
         )
@@ -192,17 +192,17 @@ def crossover(
     numbers only. The answer has `.crossings` (each with `.at`, `.low`, `.high` at 95 %, and who is better `.below` and
     `.above`), or `.better` when nothing crosses, and `.values` and `.differences` to plot. `workers`: processes (None:
     this one). Raises ScenarioError for a wrong file or path, ValueError unless there are two platforms,
-    sim.experiment.crossover.CrossoverError when a run fails or the metric has no better side.
+    sim.experiment.crossover.crossing.CrossoverError when a run fails or the metric has no better side.
     """
-    from sim.experiment.crossover import find_crossover
-    from sim.experiment.density import loader
-    from sim.experiment.pool import local_executor
+    from sim.experiment.crossover.search import find_crossover
+    from sim.experiment.density.search import loader
+    from sim.experiment.workers.choice import executor_for
 
     given: Mapping[str, Any] = {"overrides": overrides, "platforms": platforms, "seed": seed}
     names = tuple(load_scenario(path, **given).platforms)
     if len(names) != 2:
         raise ValueError(f"crossover compares two platforms, not {', '.join(names)}")
-    with local_executor(workers or 1, workers or 1) as executor:
+    with executor_for(workers or 1) as executor:
         return find_crossover(
             loader(path, vary, unit, **given), *names, start, stop, metric=metric, service=service,
             replications=replications, whole=whole, executor=executor,
@@ -227,19 +227,17 @@ def sweep(
     Runs that `out` (default: results/NAME) has already are not made again. `workers`: processes of a local Dask
     cluster (None: as many as cores; 1: this process), or `scheduler`: the address of an existing one. Scripts need the
     usual `if __name__ == "__main__":` guard, except with one worker. Raises ScenarioError for a wrong file, and
-    sim.experiment.sweep.SweepError when `out` holds something else.
+    sim.experiment.sweep.plan.SweepError when `out` holds something else.
     """
     import pandas as pd
 
     from sim.experiment.checks import load_checked_sweep
-    from sim.experiment.executor import SerialExecutor
-    from sim.experiment.sweep import plan_sweep, run_plan, run_sweep
+    from sim.experiment.sweep.plan import plan_sweep
+    from sim.experiment.sweep.session import run_plan
+    from sim.experiment.workers.choice import executor_for
 
     loaded = load_checked_sweep(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
     folder = Path(out) if out is not None else Path("results") / loaded.name
-    if workers == 1 and scheduler is None:
-        with SerialExecutor() as executor:
-            made = run_plan(plan_sweep(loaded), folder, executor=executor, progress=progress, overwrite=overwrite)
-    else:
-        made = run_sweep(loaded, folder, workers=workers, scheduler=scheduler, progress=progress, overwrite=overwrite)
+    with executor_for(workers, scheduler, cluster=True) as executor:
+        made = run_plan(plan_sweep(loaded), folder, executor=executor, progress=progress, overwrite=overwrite)
     return pd.read_parquet(made.table)

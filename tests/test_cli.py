@@ -256,7 +256,7 @@ def test_an_incomplete_result_does_not_replace_a_complete_one(here: Path, monkey
 def test_an_unexpected_error_is_one_line(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.experiment import run
+    from sim.experiment.replications import scenario as run
 
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the sky\nfalls")

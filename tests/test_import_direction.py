@@ -93,9 +93,9 @@ def test_imports_run_one_way(module: str) -> None:
         ("sim.engine.plane", "from sim import model"),
         ("sim.model.host", "from ..report import store"),
         ("sim.model.host", "from .. import experiment"),
-        ("sim.report.results", "def f():\n    from sim.experiment.runner import run"),
-        ("sim.experiment.runner", "import sim.cli"),
-        ("sim.experiment.runner", "from sim import run"),
+        ("sim.report.results", "def f():\n    from sim.experiment.replications.runner import run"),
+        ("sim.experiment.replications.runner", "import sim.cli"),
+        ("sim.experiment.replications.runner", "from sim import run"),
         ("sim.model.host", "from importlib import import_module\nimport_module('sim.report.results')"),
         ("sim.model.host", "import pandas as pd"),
         ("sim.report.joined", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sim.model import guest"),
@@ -113,8 +113,8 @@ def test_an_arrow_that_runs_back_is_seen(module: str, line: str) -> None:
         ("sim.model.host", "from . import guest"),
         ("sim.model.host", "from ..engine.plane import DataPlane"),
         ("sim.model.host", "import numpy as np"),
-        ("sim.experiment.runner", "from sim.model import run as model_run"),
-        ("sim.cli", "import sim.experiment.runner"),
+        ("sim.experiment.replications.runner", "from sim.model import run as model_run"),
+        ("sim.cli", "import sim.experiment.replications.runner"),
     ],
 )
 def test_an_arrow_along_the_path_is_not_held_against_it(module: str, line: str) -> None:

@@ -14,7 +14,7 @@ from . import DONE, UserError, progress
 from .run import RESULTS, check_is_file, shown, warm_up
 
 if TYPE_CHECKING:
-    from sim.experiment.crossover import Crossing, Crossover
+    from sim.experiment.crossover.crossing import Crossing, Crossover
     from sim.scenario import Scenario
 
 CURVE = "crossover.csv"
@@ -66,20 +66,13 @@ def _scenario(options: Namespace) -> tuple[Scenario, str, str]:
 
 
 def _search(options: Namespace, scenario: Scenario, a: str, b: str) -> Crossover:
-    from sim.experiment import runner
-    from sim.experiment.crossover import find_crossover
-    from sim.experiment.density import loader
-    from sim.experiment.executor import DaskExecutor
-    from sim.experiment.pool import available_cores, local_executor
+    from sim.experiment.crossover.search import find_crossover
+    from sim.experiment.density.search import loader
+    from sim.experiment.workers.choice import executor_for
 
     asked = scenario.replications if isinstance(scenario.replications, int) else scenario.replications.max
-    workers = options.workers or available_cores()
     warm_up(options.quiet)
-    executor: Any = (
-        DaskExecutor(scheduler=options.scheduler, warm=runner.warm_up)
-        if options.scheduler
-        else local_executor(workers, workers)
-    )
+    executor = executor_for(options.workers, options.scheduler)
     given = {"overrides": options.overrides, "platforms": options.platforms, "seed": options.seed}
     with executor, progress.make("crossover", options.quiet) as bar:
         return find_crossover(

@@ -16,7 +16,7 @@ from . import DONE, UserError, progress
 from .run import RESULTS, check_is_file, shown, warm_up
 
 if TYPE_CHECKING:
-    from sim.experiment.density import Density
+    from sim.experiment.density.search import Density
 
 CURVE = "density.csv"
 """The file by which a folder is known as one that `density` wrote."""
@@ -24,8 +24,8 @@ CURVE = "density.csv"
 
 def command(options: Namespace) -> int:
     """Search, print the answer of each platform and the curve that was walked."""
-    from sim.experiment import density as room
     from sim.experiment.checks import load_checked
+    from sim.experiment.density import search as room
     from sim.reading.errors import ScenarioError
 
     check_is_file(options.file)
@@ -61,18 +61,11 @@ def command(options: Namespace) -> int:
 def _search(
     options: Namespace, scenario_at: Callable[[Any], Any], platforms: Sequence[str], grid: Any
 ) -> list[Density]:
-    from sim.experiment import density as room
-    from sim.experiment import runner
-    from sim.experiment.executor import DaskExecutor
-    from sim.experiment.pool import available_cores, local_executor
+    from sim.experiment.density import search as room
+    from sim.experiment.workers.choice import executor_for
 
     warm_up(options.quiet)
-    workers = options.workers or available_cores()
-    executor: Any = (
-        DaskExecutor(scheduler=options.scheduler, warm=runner.warm_up)
-        if options.scheduler
-        else local_executor(workers, workers)
-    )
+    executor = executor_for(options.workers, options.scheduler)
     with executor, progress.make("density", options.quiet) as bar:
         return room.density(
             scenario_at,
@@ -92,7 +85,7 @@ def _check(folder: Path, overwrite: bool) -> None:
 def _write(found: Sequence[Density], folder: Path, vary: str, options: Namespace) -> None:
     import csv
 
-    from sim.experiment.density import curve_rows
+    from sim.experiment.density.search import curve_rows
 
     rows = curve_rows(found)
     folder.mkdir(parents=True, exist_ok=True)

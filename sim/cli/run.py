@@ -13,7 +13,7 @@ from . import DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
 from .arguments import COMMANDS
 
 if TYPE_CHECKING:
-    from sim.experiment.run import Report
+    from sim.experiment.replications.scenario import Report
     from sim.scenario import Scenario
 
 RESULTS = Path("results")
@@ -23,8 +23,8 @@ RESULTS = Path("results")
 def command(options: Namespace) -> int:
     """Run a scenario and print what it showed."""
     from sim.experiment.checks import load_checked
-    from sim.experiment.pool import local_executor
-    from sim.experiment.run import Progress, check_folder, run_scenario
+    from sim.experiment.replications.scenario import Progress, check_folder, run_scenario
+    from sim.experiment.workers.choice import executor_for
 
     check_is_file(options.file)
     scenario = load_checked(
@@ -37,7 +37,7 @@ def command(options: Namespace) -> int:
     folder = Path(options.out) if options.out else RESULTS / scenario.name
     check_folder(scenario, folder, options.overwrite)
     warm_up(options.quiet)
-    executor = local_executor(options.workers, _runs(scenario))
+    executor = executor_for(options.workers, runs=_runs(scenario))
     with executor, progress.make(scenario.name, options.quiet) as bar:
 
         def show(where: Progress) -> None:
@@ -67,7 +67,7 @@ def check_is_file(file: str) -> None:
 
 def warm_up(quiet: bool) -> None:
     """Compile the kernel if that was never done on this machine, and say so: it takes a while."""
-    from sim.experiment import runner
+    from sim.experiment.replications import runner
 
     if runner.is_warm():
         return

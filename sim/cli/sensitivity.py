@@ -13,8 +13,9 @@ from . import DONE, FAILED, UserError
 from .run import RESULTS, shown
 
 if TYPE_CHECKING:
-    from sim.experiment.sensitivity import Design, Sensitivity
-    from sim.experiment.sweep import Plan, SweepResult
+    from sim.experiment.sensitivity.analysis import Design, Sensitivity
+    from sim.experiment.sweep.plan import Plan
+    from sim.experiment.sweep.session import SweepResult
     from sim.scenario import Sweep
 
 SIZES = {"sobol": 32, "morris": 8}
@@ -23,7 +24,7 @@ SIZES = {"sobol": 32, "morris": 8}
 
 def command(sweep: Sweep, options: Namespace, make: Callable[[Plan, Path, Namespace], SweepResult]) -> int:
     """Draw a design over the ranges of the sweep file, run it, and print and plot what moves the metric."""
-    from sim.experiment.sensitivity import design, plan_design
+    from sim.experiment.sensitivity.analysis import design, plan_design
 
     if sweep.sample is None:
         raise UserError(f"{options.file}: --sensitivity needs ranges (sample: {{over: …}}), and it has none")
@@ -47,7 +48,7 @@ def _analyse(drawn: Design, made: SweepResult, plan: Plan, metric: str) -> dict[
     """Effects on the metric of each platform, and on the difference of each to the first."""
     import pandas as pd
 
-    from sim.experiment.sensitivity import analyse, response
+    from sim.experiment.sensitivity.analysis import analyse, response
 
     table = pd.read_parquet(made.table)
     first, *others = plan.platforms
@@ -63,7 +64,7 @@ def _analyse(drawn: Design, made: SweepResult, plan: Plan, metric: str) -> dict[
 def _plot(found: Mapping[str, Sensitivity], folder: Path, title: str, options: Namespace) -> list[Path]:
     if options.no_plots:
         return []
-    from sim.experiment.sensitivity import tornado
+    from sim.experiment.sensitivity.analysis import tornado
     from sim.report.figures.sweep import save_tornado
 
     rows = {name: tornado(each) for name, each in found.items()}

@@ -14,14 +14,15 @@ from .crossover import sentences
 from .run import RESULTS, check_is_file, shown, warm_up
 
 if TYPE_CHECKING:
-    from sim.experiment.sweep import Plan, Progress, SweepResult
+    from sim.experiment.sweep.plan import Plan
+    from sim.experiment.sweep.session import Progress, SweepResult
     from sim.scenario import Sweep
 
 
 def command(options: Namespace) -> int:
     """Make the runs that are missing, then print and plot what the sweep showed."""
     from sim.experiment.checks import load_checked_sweep
-    from sim.experiment.sweep import plan_sweep
+    from sim.experiment.sweep.plan import plan_sweep
 
     check_is_file(options.file)
     sweep = load_checked_sweep(
@@ -46,17 +47,13 @@ def command(options: Namespace) -> int:
 
 
 def _make(plan: Plan, folder: Path, options: Namespace) -> SweepResult:
-    from sim.experiment.executor import DaskExecutor, SerialExecutor
-    from sim.experiment.pool import available_cores
-    from sim.experiment.sweep import run_plan, warm_up
+    from sim.experiment.sweep.session import run_plan
+    from sim.experiment.workers.choice import executor_for
 
-    workers = options.workers or available_cores()
-    executor: Any = (
-        SerialExecutor()
-        if workers == 1 and options.scheduler is None
-        else DaskExecutor(workers, options.scheduler, warm=warm_up)
-    )
-    with executor, progress.make(plan.name, options.quiet) as bar:
+    with (
+        executor_for(options.workers, options.scheduler, cluster=True) as executor,
+        progress.make(plan.name, options.quiet) as bar,
+    ):
 
         def show(where: Progress) -> None:
             words = [f"{where.rate:.3g} runs/s"] if where.rate else []
@@ -78,7 +75,7 @@ def _conclude(sweep: Sweep, made: SweepResult, folder: Path, options: Namespace)
     """Plots of the sweep, and where the better platform changes along its axis."""
     import pandas as pd
 
-    from sim.experiment.sensitivity import tornadoes
+    from sim.experiment.sensitivity.analysis import tornadoes
     from sim.report.figures.sweep import axes_of, save_sweep_plots
 
     table = pd.read_parquet(made.table)
@@ -94,7 +91,7 @@ def _conclude(sweep: Sweep, made: SweepResult, folder: Path, options: Namespace)
 
 def _crossings(table: Any, axes: Sequence[str], metric: str) -> list[str]:
     """Where along the only axis the better platform changes, for the first platform against each other."""
-    from sim.experiment.crossover import CrossoverError, crossover_of
+    from sim.experiment.crossover.crossing import CrossoverError, crossover_of
 
     platforms = list(dict.fromkeys(table["platform"]))
     if len(axes) != 1 or len(platforms) < 2 or not _is_number(table, axes[0]):

@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from sim.experiment.density import Density, Grid, density, loader, observe_run  # noqa: E402 (the path must be set first)
-from sim.experiment.executor import Executor  # noqa: E402
-from sim.experiment.objectives import judge  # noqa: E402
+from sim.experiment.density.objectives import judge  # noqa: E402
+from sim.experiment.density.search import Density, Grid, density, loader, observe_run  # noqa: E402 (the path must be set first)
+from sim.experiment.workers.executor import Executor  # noqa: E402
 
 REPLICATIONS = 10
 SCENARIOS = ROOT / "scenarios"
@@ -131,8 +131,9 @@ def searched(case: Case, executor: Executor) -> list[Density]:
 
 
 def main() -> int:
-    from sim.experiment import runner
-    from sim.experiment.pool import PoolExecutor, available_cores
+    from sim.experiment.replications import runner
+    from sim.experiment.workers.choice import available_cores
+    from sim.experiment.workers.pool import PoolExecutor
 
     runner.warm_up()
     good = True

@@ -97,7 +97,7 @@ class Loaded:
 
 def observation(full: float = 0.0, **values: float) -> Any:
     """An observation of rows named like `all_guests_refused` (service, metric with its first point)."""
-    from sim.experiment.objectives import Observation
+    from sim.experiment.density.objectives import Observation
 
     rows = []
     for name, value in values.items():

@@ -58,7 +58,7 @@ replications: 2
 def sweep(arguments: list[str]) -> int:
     """What the process that gets killed does: the command line, only that it writes more often."""
     from sim.cli import main as command_line
-    from sim.experiment import sweep as settings
+    from sim.experiment.sweep import session as settings
 
     settings.FLUSH_SECONDS = 0.2  # many parts, many renames to be killed in
     return command_line(arguments)

@@ -9,7 +9,7 @@ import pytest
 
 import sim
 import theory
-from sim.experiment import runner
+from sim.experiment.replications import runner
 from sim.model.record import timeline
 from sim.report.metrics.statistics import mean_interval, paired_difference, unpaired_difference
 from sim.scenario import scenario_from_text

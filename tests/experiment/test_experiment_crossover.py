@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from experiment_fakes import Fake, fixed_code, line, stream
 
-from sim.experiment.crossover import CrossoverError, crossover, crossover_of, find_crossover
-from sim.experiment.executor import SerialExecutor
-from sim.experiment.sweep import Plan, run_plan
+from sim.experiment.crossover.crossing import CrossoverError, crossover, crossover_of
+from sim.experiment.crossover.search import find_crossover
+from sim.experiment.sweep.plan import Plan
+from sim.experiment.sweep.session import run_plan
+from sim.experiment.workers.executor import SerialExecutor
 
 SIDES = {"a": "vm", "b": "container", "metric": "response.p99", "better": "lower"}
 

@@ -4,10 +4,10 @@ import brute_force
 import pytest
 from experiment_fakes import Loaded, Slo, observation, observe_admission, observe_memory, observe_queue
 
-from sim.experiment import runner
-from sim.experiment.density import DensityError, Grid, curve_rows, density, search
-from sim.experiment.executor import SerialExecutor
-from sim.experiment.objectives import judge
+from sim.experiment.density.objectives import judge
+from sim.experiment.density.search import DensityError, Grid, curve_rows, density, search
+from sim.experiment.replications import runner
+from sim.experiment.workers.executor import SerialExecutor
 from sim.model.record import timeline
 
 PLATFORMS = ("vm", "container")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.experiment import fingerprint
-from sim.experiment.fingerprint import PACKAGE, code_fingerprint
+from sim.experiment.sweep import fingerprint
+from sim.experiment.sweep.fingerprint import PACKAGE, code_fingerprint
 
 
 @pytest.fixture

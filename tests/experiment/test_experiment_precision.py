@@ -1,7 +1,7 @@
 import pytest
 from experiment_fakes import queue_responses, stream
 
-from sim.experiment.precision import FEWEST, Rule, decide, until_precise
+from sim.experiment.replications.precision import FEWEST, Rule, decide, until_precise
 from sim.report.metrics.statistics import mean_interval
 
 

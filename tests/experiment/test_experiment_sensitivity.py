@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from experiment_fakes import Span, stream
 
-from sim.experiment.sensitivity import analyse, design, response, samples, tornado
+from sim.experiment.sensitivity.analysis import analyse, design, response, samples, tornado
 
 OVER = [Span(("a",)), Span(("b",)), Span(("c", "d"))]
 

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from experiment_fakes import Fake, deadly, fixed_code, quick
 
-from sim.experiment import sweep_store
-from sim.experiment.executor import DaskExecutor, ExecutorError, SerialExecutor
-from sim.experiment.sweep import Plan, collect, run_plan
-from sim.experiment.sweep_store import SweepError, SweepStore, run_id, scenario_digest
+from sim.experiment.sweep import store as sweep_store
+from sim.experiment.sweep.plan import Plan, SweepError, run_id, scenario_digest
+from sim.experiment.sweep.session import collect, run_plan
+from sim.experiment.sweep.store import SweepStore
+from sim.experiment.workers.cluster import DaskExecutor
+from sim.experiment.workers.executor import ExecutorError, SerialExecutor
 
 
 def plan(points=6, replications=3, bad=(), **extra):
@@ -154,7 +156,7 @@ def test_half_written_and_broken_files_are_never_read(tmp_path):
 
 def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
     undisturbed = run(plan(), tmp_path / "a").table.read_bytes()
-    monkeypatch.setattr("sim.experiment.sweep.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("sim.experiment.sweep.session.FLUSH_SECONDS", 0.0)
     real, left = os.fsync, [12]
 
     def fsync(descriptor):
@@ -239,7 +241,7 @@ def test_a_run_that_kills_its_worker_is_a_row_and_is_tried_again(tmp_path, clust
 
 
 def test_no_scheduler_at_the_address_is_said(monkeypatch):
-    monkeypatch.setattr("sim.experiment.executor.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("sim.experiment.workers.cluster.CONNECT_TIMEOUT", 0.2)
     with (
         pytest.raises(ExecutorError, match=r"no Dask workers through tcp://127.0.0.1:1"),
         DaskExecutor(scheduler="tcp://127.0.0.1:1"),
@@ -248,5 +250,5 @@ def test_no_scheduler_at_the_address_is_said(monkeypatch):
 
 
 def test_a_sweep_can_be_imported_where_only_unix_modules_lack():
-    code = "import sys; sys.modules['fcntl'] = None; import sim.experiment.sweep"
+    code = "import sys; sys.modules['fcntl'] = None; import sim.experiment.sweep.session"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from experiment_fakes import queue_responses, stream
 
-from sim.experiment.transient import mser5, settled, transient_end
+from sim.experiment.replications.transient import mser5, settled, transient_end
 
 
 def naive_mser5(values):

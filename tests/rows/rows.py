@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from sim.experiment import runner
 from sim.experiment.checks import load_checked
+from sim.experiment.replications import runner
 from sim.scenario import Scenario
 from sim.terms.records import RunRecords
 

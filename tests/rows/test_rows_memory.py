@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from sim.experiment import runner
+from sim.experiment.replications import runner
 from sim.model.host.images import ImageStore
 from sim.model.run import simulate
 from sim.platforms import load_platform

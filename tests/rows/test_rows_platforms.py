@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sim.experiment import runner
 from sim.experiment.checks import load_checked
+from sim.experiment.replications import runner
 from sim.terms.columns import TIMELINE
 
 from .rows import ROWS, metrics_of, records_of

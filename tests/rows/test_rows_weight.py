@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.experiment import runner
+from sim.experiment.replications import runner
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text
 

@@ -30,7 +30,7 @@ class Crossing(Protocol):
 
 
 class Crossover(Protocol):
-    """What `sim.experiment.crossover` finds."""
+    """What `sim.experiment.crossover.search` finds."""
 
     @property
     def a(self) -> str: ...  # noqa: D102

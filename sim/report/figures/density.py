@@ -28,8 +28,8 @@ def save_density(
 ) -> Path:
     """Save the answer of a density search, with the values tried, and below it the curve that was walked.
 
-    `rows`: see `sim.experiment.density.curve_rows`; `most`: platform → the answer (None: no value holds); `broke`:
-    platform → what broke first above it, in words. The curve is there when the scenario has objectives.
+    `rows`: see `sim.experiment.density.search.curve_rows`; `most`: platform → the answer (None: no value holds);
+    `broke`: platform → what broke first above it, in words. The curve is there when the scenario has objectives.
     """
     curve = any(row["objective"] for row in rows)
     height = 1.1 + 0.85 * len(most)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from sim.experiment.density.objectives import Broke, Observation, Verdict, full_share, judge
+from sim.experiment.replications import runner
+from sim.experiment.workers.executor import Executor, SerialExecutor
+from sim.reading.errors import HostsimError
 from sim.report.metrics.statistics import FEWEST
-
-from . import runner
-from .executor import Executor, SerialExecutor
-from .objectives import Broke, Observation, Verdict, full_share, judge
 
 Observe: TypeAlias = Callable[[Any, str, int], Observation]
 """(scenario, platform, replication) -> observation; picklable."""
@@ -26,7 +26,7 @@ REPLICATIONS = 10
 _MOST_STEPS = 1 << 14  # where doubling gives up when no `stop` is given: no host of today carries as many guests
 
 
-class DensityError(Exception):
+class DensityError(HostsimError):
     """A run of the search failed."""
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sim.experiment.replications import precision, runner
+from sim.experiment.workers.executor import Executor
 from sim.report.figures.style import prepare
 from sim.report.folder.writer import ResultsError, RunWriter
 from sim.report.results import Results
 from sim.scenario import Scenario, Until
-
-from . import precision, runner
-from .executor import Executor
 
 if TYPE_CHECKING:
     from sim.report.folder.tables import RunTables

@@ -14,31 +14,13 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Self
 
-from .executor import TICK, Outcome, Result, SerialExecutor, Task
+from sim.experiment.workers.executor import TICK, Outcome, Result, Task
 
 GRACE = 3.0
 """Seconds that interrupted processes have to end the run they are at, before they are ended."""
 
 AHEAD = 4
 """Runs handed over for each process: the one it is at and a few more, so that it never waits."""
-
-WORTH_IT = 4
-"""Runs from which on processes pay: starting one costs about as much as a short run."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
-
-
-def local_executor(workers: int | None, runs: int) -> SerialExecutor | PoolExecutor:
-    """An executor for `runs` runs: `workers` processes, or (None) as many as there are cores if that pays."""
-    if workers is None:
-        workers = available_cores() if runs >= WORTH_IT else 1
-    workers = min(workers, runs)
-    return PoolExecutor(workers) if workers > 1 else SerialExecutor()
 
 
 class PoolExecutor:
@@ -131,7 +113,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sim.experiment.preload"])
+    context.set_forkserver_preload(["sim.experiment.workers.preload"])
     return context
 
 

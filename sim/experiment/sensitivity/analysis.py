@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.experiment.sweep.plan import Plan
 from sim.report.metrics.statistics import LEVEL
-
-from .sweep import Plan
 
 if TYPE_CHECKING:
     import pandas as pd

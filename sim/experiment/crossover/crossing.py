@@ -8,19 +8,16 @@ it keeps its coverage with the few replications that a simulation has.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.reading.errors import HostsimError
 from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
-
-from .executor import Executor, SerialExecutor
-from .sweep import Evaluate, evaluate_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +26,7 @@ Array = NDArray[np.float64]
 _SAME = 1e-6  # shares of a gap closer than this are one place: without noise, both edges are the crossing itself
 
 
-class CrossoverError(Exception):
+class CrossoverError(HostsimError):
     """There is nothing to compare, or a run of the search failed."""
 
 
@@ -65,6 +62,16 @@ class Crossover:
     runs: int = 0
     series: Mapping[str, Array] = field(default_factory=dict)
     """Platform → the metric itself (n, replications), where it is known."""
+
+
+def better_side(metric: str) -> Literal["lower", "higher"]:
+    """Which side of a metric is better. Raises CrossoverError where none is."""
+    from sim.report.metrics.known import describe
+
+    side = describe(metric).better
+    if side is None:
+        raise CrossoverError(f"{metric} has no better side")
+    return side
 
 
 def crossover(
@@ -107,7 +114,7 @@ def crossover_of(
     Raises CrossoverError when the metric has no better side or is missing somewhere, or when other axes move too:
     select their value first, as in `table[table["host.cores"] == 8]`.
     """
-    side = _better(metric)
+    side = better_side(metric)
     chosen = table[(table["metric"] == metric) & (table["service"] == service)]
     keys = chosen.loc[chosen["platform"] == a, [axis, "replication"]]
     if keys.duplicated().any():
@@ -130,128 +137,6 @@ def crossover_of(
         confidence=confidence,
     )
     return replace(found, series={name: wide[name].to_numpy(dtype=np.float64) for name in (a, b)})
-
-
-def find_crossover(
-    scenario_at: Callable[[Any], Any],
-    a: str,
-    b: str,
-    low: float,
-    high: float,
-    *,
-    metric: str = "response.p99",
-    service: str = "all",
-    replications: int = 5,
-    points: int = 5,
-    refinements: int = 5,
-    whole: bool = False,
-    executor: Executor | None = None,
-    evaluate: Evaluate = evaluate_run,
-    confidence: float = LEVEL,
-    progress: Callable[[int, str], None] | None = None,
-) -> Crossover:
-    """Search between `low` and `high`: `points` values first, then halving around the first crossing.
-
-    It stops when the gap around the crossing is a small part of the interval (more values would only measure noise),
-    after `refinements` halvings, or between neighbours when values are `whole`. `progress(runs, text)` is called after
-    each round. Raises CrossoverError when a run fails or the metric has no better side.
-    """
-    side = _better(metric)
-    run = functools.partial(_pairs, scenario_at, (a, b), metric, service, replications)
-    executor = executor or SerialExecutor()
-    raw = np.linspace(low, high, points)
-    seen: dict[float, Array] = run({_rounded(value, whole) for value in raw}, executor, evaluate)
-    for halving in range(refinements + 1):
-        values = sorted(seen)
-        both = np.array([seen[value] for value in values])
-        found = crossover(
-            values,
-            both[:, 0] - both[:, 1],
-            a=a,
-            b=b,
-            metric=metric,
-            better=side,
-            confidence=confidence,
-            runs=2 * replications * len(seen),
-        )
-        middle = _middle(found, whole)
-        if progress is not None:
-            progress(found.runs, "" if middle is None else f"trying {middle:g}")
-        if middle is None or halving == refinements:
-            return replace(found, series={a: both[:, 0], b: both[:, 1]})
-        seen.update(run({middle}, executor, evaluate))
-    raise AssertionError("not reached")
-
-
-def _better(metric: str) -> Literal["lower", "higher"]:
-    from sim.report.metrics.known import describe
-
-    side = describe(metric).better
-    if side is None:
-        raise CrossoverError(f"{metric} has no better side")
-    return side
-
-
-def _rounded(value: float, whole: bool) -> float:
-    return round(value) if whole else float(value)
-
-
-def _middle(found: Crossover, whole: bool) -> float | None:
-    """The next value to run: between the neighbours of the first crossing; None when that would tell nothing."""
-    if not found.crossings:
-        return None
-    crossing = found.crossings[0]
-    right = next(
-        index for index, value in enumerate(found.values) if value > crossing.at or index + 1 == len(found.values)
-    )
-    below, above = found.values[max(right - 1, 0)], found.values[right]
-    if whole and above - below <= 1:
-        return None
-    if crossing.low is not None and crossing.high is not None and above - below < (crossing.high - crossing.low) / 4:
-        return None
-    middle = _rounded((below + above) / 2, whole)
-    return None if middle in (below, above) else middle
-
-
-def _pairs(
-    scenario_at: Callable[[Any], Any],
-    platforms: tuple[str, str],
-    metric: str,
-    service: str,
-    replications: int,
-    values: set[float],
-    executor: Executor,
-    evaluate: Evaluate,
-) -> dict[float, Array]:
-    """The metric (2, replications) on both platforms at each value."""
-    tasks = [
-        ((value, platform, replication), scenario)
-        for value in sorted(values)
-        for scenario in [scenario_at(value)]
-        for platform in platforms
-        for replication in range(replications)
-    ]
-    seen: dict[tuple[float, str, int], float] = {}
-    work = functools.partial(_measure, evaluate=evaluate, metric=metric, service=service)
-    for outcome in executor.unordered(work, tasks):
-        if outcome is None:
-            continue
-        key = outcome.task[0]
-        if outcome.error is not None:
-            raise CrossoverError(f"a run failed ({key[1]}, value {key[0]}): {outcome.error}") from outcome.error
-        if outcome.result is None:
-            raise CrossoverError(f"{metric} of {service} is missing ({key[1]}, value {key[0]}, replication {key[2]})")
-        seen[key] = outcome.result
-    return {
-        value: np.array([[seen[value, name, each] for each in range(replications)] for name in platforms])
-        for value in values
-    }
-
-
-def _measure(task: tuple[tuple[float, str, int], Any], evaluate: Evaluate, metric: str, service: str) -> float | None:
-    (_, platform, replication), scenario = task
-    rows = evaluate(scenario, platform, replication)
-    return next((float(row.value) for row in rows if row.metric == metric and row.service == service), None)
 
 
 # ---------------------------------------------------------------- places along the axis, in units of its index

@@ -1,11 +1,8 @@
 """Sweeps: many scenario points × platforms × replications, in parallel, resumable, failures kept as rows.
 
 A run is known by the hash of (resolved scenario, platform, replication). Workers only compute; this process alone
-writes, whole parts at a time (`sweep_store`), so a sweep killed at any moment goes on where it was, and its table
+writes, whole parts at a time (`store`), so a sweep killed at any moment goes on where it was, and its table
 equals byte for byte that of a sweep that nothing disturbed.
-
-Scripts that call `run_sweep` with the default executor need the usual `if __name__ == "__main__":` guard of
-multiprocessing, because the local workers are spawned.
 """
 
 from __future__ import annotations
@@ -15,28 +12,17 @@ import functools
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from sim.scenario import Sweep, points
-
-from . import runner
-from .executor import DaskExecutor, Executor, Outcome
-from .fingerprint import code_fingerprint
-from .sweep_store import (
-    Finished,
-    Planned,
-    SweepError,
-    SweepStore,
-    encode,
-    run_id,
-    scenario_digest,
-)
-from .sweep_table import build_table
-
-Evaluate: TypeAlias = Callable[[Any, str, int], Sequence[Any]]
-"""(scenario, platform, replication) -> metric rows with `service`, `metric`, `unit`, `value`; picklable."""
+from sim.experiment.replications.runner import Evaluate, evaluate_run
+from sim.experiment.sweep.fingerprint import code_fingerprint
+from sim.experiment.sweep.plan import Plan, Planned, SweepError, planned_runs
+from sim.experiment.sweep.store import Finished, SweepStore, encode
+from sim.experiment.sweep.table import build_table
+from sim.experiment.workers.executor import Executor, Outcome
+from sim.reading.errors import HostsimError
 
 BATCH_SECONDS = 2.0
 """Work handed to a worker at once, s: large against the 25 ms of CPU that a task costs all in all, small against a
@@ -45,19 +31,6 @@ BATCH_LARGEST = 64
 """Most runs a batch, however short they are: what one message carries."""
 FLUSH_SECONDS = 2.0
 """Longest time that a finished run waits in memory for its part, s."""
-_KEPT_SCENARIOS = 4096
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a sweep is made of. `scenario_at(i)` resolves point i, whose axis values are `points[i]`."""
-
-    name: str
-    points: Sequence[Mapping[str, Any]]
-    scenario_at: Callable[[int], Any]
-    platforms: Sequence[str]
-    replications: int
-    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,18 +79,8 @@ class _Done(NamedTuple):
     failed: int
 
 
-class VersionMismatch(Exception):
+class VersionMismatch(HostsimError):
     """A worker runs other code than the sweep was started with."""
-
-
-def evaluate_run(scenario: Any, platform: str, replication: int) -> Sequence[Any]:
-    """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
-    return runner.summarise(runner.run_one(scenario, platform, replication), scenario)
-
-
-def warm_up() -> None:
-    """Load what the first run would load: the compiled kernel (filling its cache on disk if it is empty)."""
-    runner.warm_up()
 
 
 def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> _Done:
@@ -139,43 +102,6 @@ def _run(run: Planned, scenario: Any, evaluate: Evaluate) -> Finished:
         text = f"{type(error).__name__}: {error}"
         return Finished(run.id, (), time.perf_counter() - started, text, traceback.format_exc())
     return Finished(run.id, rows, time.perf_counter() - started)
-
-
-def plan_sweep(sweep: Sweep) -> Plan:
-    """The plan of a loaded sweep file. Raises SweepError when its replications are `until`: a sweep needs a number."""
-    listed = points(sweep)
-    scenario_at = functools.lru_cache(_KEPT_SCENARIOS)(lambda index: sweep.scenario(listed[index]))
-    first = scenario_at(0)
-    if not isinstance(first.replications, int):
-        raise SweepError("a sweep needs a number of replications, not `until`: set replications in the sweep file")
-    about = {"description": sweep.description, "first_point": first.to_dict()}
-    return Plan(sweep.name, listed, scenario_at, tuple(first.platforms), first.replications, about)
-
-
-def run_sweep(
-    sweep: Sweep,
-    out: Path,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    overwrite: bool = False,
-    retry_failed: bool = False,
-) -> SweepResult:
-    """Make a loaded sweep in `out` on a local Dask cluster of `workers` processes, or on the `scheduler` at an address.
-
-    Runs that `out` has already are taken over. Raises SweepError (see `run_plan`), ExecutorError when the scheduler
-    cannot be reached or is lost, and KeyboardInterrupt; call again to go on.
-    """
-    with DaskExecutor(workers, scheduler, warm=warm_up) as executor:
-        return run_plan(
-            plan_sweep(sweep),
-            out,
-            executor=executor,
-            progress=progress,
-            overwrite=overwrite,
-            retry_failed=retry_failed,
-        )
 
 
 def run_plan(
@@ -215,17 +141,6 @@ def run_plan(
 def collect(out: Path, plan: Plan) -> Any:
     """The table (a pyarrow Table) of what is there of a sweep, whole or not."""
     return build_table(SweepStore(out).read_parts(), plan.points, planned_runs(plan))
-
-
-def planned_runs(plan: Plan) -> list[Planned]:
-    """Every run of a plan, in the order of the table: point, platform, replication."""
-    runs: list[Planned] = []
-    for point in range(len(plan.points)):
-        digest = scenario_digest(plan.scenario_at(point))
-        for platform in plan.platforms:
-            for replication in range(plan.replications):
-                runs.append(Planned(run_id(digest, platform, replication), point, platform, replication))
-    return runs
 
 
 def _check(store: SweepStore, plan: Plan, code: str) -> None:

@@ -1,7 +1,6 @@
-"""Where runs are executed: in this process, or on Dask (a local cluster, or an existing scheduler).
+"""Runs on Dask: a local cluster, or an existing scheduler.
 
-Both execute one function over a stream of tasks and hand back outcomes as they finish. Tasks are pulled only as
-workers need them, so a sweep of a million runs never stands in the scheduler's memory at once.
+Tasks are pulled only as workers need them, so a sweep of a million runs never stands in the scheduler's memory at once.
 """
 
 from __future__ import annotations
@@ -11,77 +10,17 @@ import os
 import queue
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Self
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from sim.experiment.workers.executor import TICK, ExecutorError, Outcome, Result, Task
 
-TICK = 1.0
-"""Longest silence of `unordered`, s: it then yields None, so that the caller can save and report."""
 TASKS_PER_SLOT = 2
 """Tasks handed out per slot: one running, one waiting, so that no worker idles for a round trip."""
 CONNECT_TIMEOUT = 15.0
 """Longest wait for an existing scheduler to answer, s."""
 REFRESH = 5.0
 """How often the number of workers is asked for again, s (clusters grow and shrink)."""
-
-
-class ExecutorError(Exception):
-    """The workers cannot be reached, or were lost as a whole; what finished before is not affected."""
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Task, Result]):
-    """What became of one task: a result, or an error; `lost` when the worker died under it."""
-
-    task: Task
-    result: Result | None = None
-    error: Exception | None = None
-    lost: bool = False
-
-
-class Executor(Protocol):
-    """Executes tasks; `slots` is how many at a time (0: no worker is there at the moment).
-
-    One is used inside a `with` statement, which starts and stops what it needs.
-    """
-
-    @property
-    def slots(self) -> int:
-        """Tasks that can run at the same time."""
-
-    def unordered(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Generator[Outcome[Task, Result] | None]:
-        """Yield an outcome per task as it finishes, and None at least every `TICK` s while waiting."""
-
-
-class SerialExecutor:
-    """Executes in this process, one task after the other."""
-
-    slots = 1
-
-    def unordered(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Generator[Outcome[Task, Result] | None]:
-        """Yield an outcome per task, in order."""
-        for task in tasks:
-            try:
-                outcome = Outcome(task, function(task))
-            except Exception as error:  # a failed task is an outcome, it never stops the others
-                outcome = Outcome[Task, Result](task, error=error)
-            yield outcome
-
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to stop."""
 
 
 class DaskExecutor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.terms.records import RunRecords
 
+Evaluate: TypeAlias = Callable[[Any, str, int], Sequence[Any]]
+"""(scenario, platform, replication) -> metric rows with `service`, `metric`, `unit`, `value`; picklable."""
 LONGEST_TRANSIENT = 0.5
 """Share of a run that is discarded when MSER-5 finds no end of the transient: the most that it may cut."""
 
@@ -48,6 +50,11 @@ def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
     from sim.report.metrics.measures import measure
 
     return list(measure(records, scenario))
+
+
+def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequence[Row]:
+    """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
+    return summarise(run_one(scenario, platform, replication), scenario)
 
 
 def warm_up() -> None:
@@ -86,9 +93,8 @@ def transient(scenario: Scenario, platform: str) -> float | None:
     The series is the number of requests in flight, sampled over the whole run: it shows filling queues and starting
     guests, also where nothing is answered yet.
     """
+    from sim.experiment.replications.transient import transient_end
     from sim.model.run import simulate
-
-    from .transient import transient_end
 
     pilot = simulate(scenario.model_copy(update={"warmup": 0.0}), platform_of(scenario, platform), 0)
     return transient_end(pilot.timeline["time"], pilot.timeline["in_flight"])

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 WITHOUT = ("cli", "report/figures")
 """Folders of `sim/` that no run's numbers depend on. All else counts, so that no new or moved file is forgotten."""
 LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "simpy")

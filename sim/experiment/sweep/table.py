@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sim.experiment.sweep.plan import Planned
 from sim.scenario import numeric
-
-from .sweep_store import Planned
 
 LEADING = ("point", "platform", "replication", "service", "metric", "unit", "value", "error", "run")
 """Columns of the table besides one for each axis, which stand after `point`."""

@@ -11,7 +11,6 @@ process killed at any moment leaves whole files and at most one nameless rest, w
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import uuid
@@ -19,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sim.experiment.sweep.plan import SweepError
 
 MANIFEST = "manifest.json"
 TABLE = "table.parquet"
@@ -29,39 +30,11 @@ ROW_GROUP = 1 << 17
 """Rows a row group of the table; fixed, because it shows in the bytes."""
 
 
-class SweepError(Exception):
-    """A sweep cannot start or go on; what is on the disk stays as it is."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One run of a sweep: the id says what it computes, the rest where it stands in the table."""
-
-    id: str
-    point: int
-    platform: str
-    replication: int
-
-
 class State(NamedTuple):
     """What became of a run; ordered from good to bad. `lost`: its worker died, so it is tried again."""
 
     failed: bool
     lost: bool
-
-
-def scenario_digest(scenario: Any) -> str:
-    """SHA-256 (hex) of a resolved scenario without what no run depends on: its title and number of replications."""
-    resolved = dict(scenario.to_dict())
-    for key in ("name", "description", "replications"):
-        resolved.pop(key, None)
-    text = json.dumps(resolved, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def run_id(digest: str, platform: str, replication: int) -> str:
-    """Id of a run: 32 hex digits of the hash of (resolved scenario, platform, replication)."""
-    return hashlib.sha256(f"{digest}\n{platform}\n{replication}".encode()).hexdigest()[:32]
 
 
 class SweepStore:

@@ -1,0 +1,1 @@
+"""Where along one axis the better of two platforms changes."""

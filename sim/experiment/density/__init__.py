@@ -1,0 +1,1 @@
+"""The most of something that the host carries while every objective holds."""

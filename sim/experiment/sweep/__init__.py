@@ -1,0 +1,1 @@
+"""Many scenario points, in parallel, resumable."""

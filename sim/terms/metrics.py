@@ -2,7 +2,7 @@
 computed from a run.
 
 To add one, add its line to `METRICS`; a package outside names a `Metric` of its own in the entry-point group
-`hostsim.metrics`.
+`hostsim.metrics`. docs/results.md has the meanings, and a test holds it to them.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Metric:
     better: Better = None
     measure: Callable[[Measured], float | None] | None = None
     """Gives the value; None or NaN where the run has none (a percentile of nothing)."""
+    meaning: str = ""
+    """What it is, in words, for the reference."""
     shown: bool = True
     """Whether the comparison prints it; the file always has it."""
     per_service: bool = True
@@ -175,73 +177,129 @@ def _counter(name: str, run: Measured) -> float | None:
     return run.records.counters.get(name)
 
 
-def _of_host(name: str, unit: str, label: str, question: str, better: Better, counter: str, before: str = "") -> Metric:
-    """A metric of the host that one mechanism counts."""
-    return Metric(name, unit, label, question, better, partial(_counter, counter), per_service=False, before=before)
-
-
-def _ratio(name: str, label: str, better: Better, capacity: str, *parts: str) -> Metric:
-    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts))
+STARTUP_STATS: Final = ("mean", "p50", "p95", "p99", "max")
 
 
 def phase_metrics(phase: str) -> tuple[Metric, ...]:
     """The metrics of one phase of start-up: `startup.<phase>.p50` …"""
     return tuple(
-        Metric(f"startup.{phase}.{stat}", "s", f"  {phase} {stat}", STARTS, "lower", partial(_startup, phase, stat),
-               shown=stat == "p50")
+        Metric(
+            f"startup.{phase}.{stat}", "s", f"  {phase} {stat}", STARTS, "lower", partial(_startup, phase, stat),
+            f"{_WORDS[stat]} of this phase, of the guests that ran it", shown=stat == "p50",
+        )
         for stat in STARTUP_STATS
     )  # fmt: skip
 
 
-STARTUP_STATS: Final = ("mean", "p50", "p95", "p99", "max")
+_WORDS: Final = {
+    "mean": "mean", "p50": "median", "p95": "95th percentile", "p99": "99th percentile",
+    "p999": "99.9th percentile", "max": "longest",
+}  # fmt: skip
+
+
+def _fate(what: str, label: str, better: Better, meaning: str, *, shown: bool = True) -> Metric:
+    return Metric(f"requests.{what}", "1", label, USERS, better, partial(_requests, what), meaning, shown)
+
+
+def _tail(stat: str, label: str) -> Metric:
+    meaning = f"{_WORDS[stat]} of arrival → finish of completed requests"
+    return Metric(f"response.{stat}", "s", f"response {label}", USERS, "lower", partial(_response, stat), meaning)
+
+
+def _start(stat: str, *, shown: bool = True) -> Metric:
+    meaning = f"{_WORDS[stat]} of requested → ready, of the guests that became ready in the span"
+    return Metric(
+        f"startup.{stat}", "s", f"start-up {stat}", STARTS, "lower", partial(_startup, "", stat), meaning, shown
+    )
+
+
+def _ratio(name: str, label: str, better: Better, capacity: str, parts: Sequence[str], meaning: str) -> Metric:
+    """A share of the host's capacity × span."""
+    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts), meaning)
+
+
+def _of_host(name: str, unit: str, label: str, question: str, counter: str, meaning: str, before: str = "") -> Metric:
+    """A metric of the host that one mechanism counts; the fewer the better."""
+    get = partial(_counter, counter)
+    return Metric(name, unit, label, question, "lower", get, meaning, per_service=False, before=before)
+
+
 METRICS: Final = (
-    Metric("requests.arrived", "1", "requests arrived", USERS, None, partial(_requests, "arrived")),
-    Metric("requests.completed", "1", "completed", USERS, "higher", partial(_requests, "completed")),
-    Metric("requests.rejected", "1", "rejected", USERS, "lower", partial(_requests, "rejected")),
-    Metric("requests.timed_out", "1", "timed out", USERS, "lower", partial(_requests, "timed_out")),
-    Metric("requests.failed", "1", "failed", USERS, "lower", partial(_requests, "failed")),
-    Metric(
-        "requests.in_flight", "1", "in flight at the end", USERS, None, partial(_requests, "in_flight"), shown=False
-    ),
-    Metric("goodput", "1/s", "goodput", USERS, "higher", _goodput),
-    Metric("response.mean", "s", "response mean", USERS, "lower", partial(_response, "mean")),
-    Metric("response.p50", "s", "response p50", USERS, "lower", partial(_response, "p50")),
-    Metric("response.p95", "s", "response p95", USERS, "lower", partial(_response, "p95")),
-    Metric("response.p99", "s", "response p99", USERS, "lower", partial(_response, "p99")),
-    Metric("response.p999", "s", "response p99.9", USERS, "lower", partial(_response, "p999")),
-    Metric("requests.cold", "ratio", "cold starts", USERS, "lower", _cold, before="goodput"),
-    Metric("waiting.mean", "s", "waiting mean", USERS, "lower", _waiting),
-    Metric("slo.met", "0/1", "SLO met", USERS, "higher", _slo),
-    Metric("startup.mean", "s", "start-up mean", STARTS, "lower", partial(_startup, "", "mean"), shown=False),
-    Metric("startup.p50", "s", "start-up p50", STARTS, "lower", partial(_startup, "", "p50")),
-    Metric("startup.p95", "s", "start-up p95", STARTS, "lower", partial(_startup, "", "p95"), shown=False),
-    Metric("startup.p99", "s", "start-up p99", STARTS, "lower", partial(_startup, "", "p99")),
-    Metric("startup.max", "s", "start-up max", STARTS, "lower", partial(_startup, "", "max")),
-    Metric("scale_out.time", "s", "scale-out time", STARTS, "lower", partial(_longest, "scale_out")),
-    Metric("deploy.time", "s", "first answered request", STARTS, "lower", partial(_longest, "deploy")),
-    _ratio("cpu.utilization", "CPU for the work", None, "cores", "cpu_request", "cpu_start"),
-    _ratio("cpu.overhead", "CPU for overhead", "lower", "cores", "cpu_boot", "cpu_tax", "cpu_idle"),
-    _ratio("cpu.allocated", "CPU allocated", "lower", "cores", "cpu_allocated"),
-    _ratio("cpu.stranded", "CPU stranded", "lower", "cores", "cpu_stranded"),
-    _ratio("memory.used", "memory used", None, "memory", "memory_used"),
-    _ratio("memory.allocated", "memory allocated", "lower", "memory", "memory_allocated"),
-    _ratio("memory.stranded", "memory stranded", "lower", "memory", "memory_stranded"),
-    _ratio("memory.cache", "page cache of images", None, "memory", "memory_cache"),
-    Metric("guests.mean", "1", "guests, mean", FITS, None, _guests),
+    _fate("arrived", "requests arrived", None,
+          "requests that arrived in the measured span; all other request metrics are of these"),
+    _fate("completed", "completed", "higher",
+          "served before the client left; with the next four it adds up to `arrived`"),
+    _fate("rejected", "rejected", "lower", "turned away because a line was full"),
+    _fate("timed_out", "timed out", "lower", "the client left first"),
+    _fate("failed", "failed", "lower", "lost with the guest that held them"),
+    _fate("in_flight", "in flight at the end", None, "undecided when the run ends", shown=False),
+    Metric("goodput", "1/s", "goodput", USERS, "higher", _goodput, "completed / span"),
+    _tail("mean", "mean"),
+    _tail("p50", "p50"),
+    _tail("p95", "p95"),
+    _tail("p99", "p99"),
+    _tail("p999", "p99.9"),
+    Metric("requests.cold", "ratio", "cold starts", USERS, "lower", _cold,
+           "requests for which a guest had to be started, of those to services with the per-request rule",
+           before="goodput"),
+    Metric("waiting.mean", "s", "waiting mean", USERS, "lower", _waiting,
+           "arrival → start of service, of the requests whose service started"),
+    Metric("slo.met", "0/1", "SLO met", USERS, "higher", _slo,
+           "every objective of the service held; for `all`: of every service that has one"),
+    _start("mean", shown=False),
+    _start("p50"),
+    _start("p95", shown=False),
+    _start("p99"),
+    _start("max"),
+    Metric("scale_out.time", "s", "scale-out time", STARTS, "lower", partial(_longest, "scale_out"),
+           "first scale-up decision → last new guest ready; for `all`: the longest of the services"),
+    Metric("deploy.time", "s", "first answered request", STARTS, "lower", partial(_longest, "deploy"),
+           "first start of a service → its first answered request, where that start is in the span; for `all`: the "
+           "longest"),
+    _ratio("cpu.utilization", "CPU for the work", None, "cores", ("cpu_request", "cpu_start"),
+           "CPU used for requests and application starts / (cores × span)"),
+    _ratio("cpu.overhead", "CPU for overhead", "lower", "cores", ("cpu_boot", "cpu_tax", "cpu_idle"),
+           "CPU used by boots, guest OSes, daemons and the virtualization tax / (cores × span)"),
+    _ratio("cpu.allocated", "CPU allocated", "lower", "cores", ("cpu_allocated",),
+           "CPU promised to guests / (cores × span)"),
+    _ratio("cpu.stranded", "CPU stranded", "lower", "cores", ("cpu_stranded",),
+           "promised to a service's guests and not used by them / (cores × span); by samples, as the timeline's"),
+    _ratio("memory.used", "memory used", None, "memory", ("memory_used",),
+           "in use by applications, guest OSes and daemons / (memory × span)"),
+    _ratio("memory.allocated", "memory allocated", "lower", "memory", ("memory_allocated",),
+           "promised to guests / (memory × span)"),
+    _ratio("memory.stranded", "memory stranded", "lower", "memory", ("memory_stranded",),
+           "promised to a guest and not used by it / (memory × span)"),
+    _ratio("memory.cache", "page cache of images", None, "memory", ("memory_cache",),
+           "images' pages in the page cache, which starts have read and guests share / (memory × span); beside "
+           "`memory.used`; by samples. Absent where guests share none"),
+    Metric("guests.mean", "1", "guests, mean", FITS, None, _guests, "guests on the host: mean over time"),
     Metric("lost.starting", "ratio", "lost while replicas started", USERS, None, partial(_lost, "starting"),
-           shown=False, per_service=False, before="goodput"),
+           "of the requests that were rejected, failed or timed out: those lost while some replica was starting; by "
+           "the samples of the timeline", shown=False, per_service=False, before="goodput"),
     Metric("lost.full", "ratio", "lost while the host was full", USERS, None, partial(_lost, "full"),
+           "of the same: those lost while none was, and as many guests were ready as there were at the first refusal",
            shown=False, per_service=False, before="goodput"),
-    Metric("guests.peak", "1", "guests, peak", FITS, None, _peak, per_service=False),
-    Metric("density.max", "1", "most guests that fit", FITS, "higher", _density, per_service=False),
-    _of_host("guests.refused", "1", "starts refused", FITS, "lower", "refused", before="density.max"),
-    _of_host("oom.kills", "1", "OOM kills", HARM, "lower", "oom_kills"),
-    _of_host("disk.used", "B", "disk used", WEIGHT, "lower", "disk_used"),
-    _of_host("network.pulled", "B", "images pulled", WEIGHT, "lower", "network_pulled"),
-    _of_host("blast.guests", "1", "guests hit per event", HARM, "lower", "blast_guests"),
-    _of_host("blast.requests", "ratio", "requests hit per event", HARM, "lower", "blast_requests"),
-    _of_host("move.time", "s", "move time", HARM, "lower", "move_time"),
-    _of_host("move.downtime", "s", "move downtime", HARM, "lower", "move_downtime"),
-    _of_host("move.bytes", "B", "move bytes", HARM, "lower", "move_bytes"),
+    Metric("guests.peak", "1", "guests, peak", FITS, None, _peak, "guests on the host: most at once",
+           per_service=False),
+    Metric("density.max", "1", "most guests that fit", FITS, "higher", _density,
+           "guests that the host admitted before the first refusal or OOM kill", per_service=False),
+    _of_host("guests.refused", "1", "starts refused", FITS, "refused", "starts that admission refused",
+             before="density.max"),
+    _of_host("oom.kills", "1", "OOM kills", HARM, "oom_kills", "processes killed for want of memory"),
+    _of_host("disk.used", "B", "disk used", WEIGHT, "disk_used",
+             "most that images and guests' disks took on the disk at once, over the whole run"),
+    _of_host("network.pulled", "B", "images pulled", WEIGHT, "network_pulled",
+             "bytes of images that came over the network in the span"),
+    _of_host("blast.guests", "1", "guests hit per event", HARM, "blast_guests",
+             "guests hit (lost or exposed) per event, where the scenario has faults"),
+    _of_host("blast.requests", "ratio", "requests hit per event", HARM, "blast_requests",
+             "requests lost or exposed per event / requests that arrived in the span, where the scenario has faults"),
+    _of_host("move.time", "s", "move time", HARM, "move_time",
+             "order → its last guest off this host, mean; where the scenario has moves"),
+    _of_host("move.downtime", "s", "move downtime", HARM, "move_downtime",
+             "the longest that a guest was stopped for its move"),
+    _of_host("move.bytes", "B", "move bytes", HARM, "move_bytes",
+             "sent over links for all moves, pulls at the destination included"),
 )  # fmt: skip
 """In the order of `summary.csv`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sim.report.folder.summary import platform_order
-from sim.report.metrics.known import describe, in_order
+from sim.report.metrics.known import describe, in_order, places
 from sim.report.metrics.measures import Row
 from sim.report.metrics.statistics import Interval, mean_interval, paired_difference, unpaired_difference
 from sim.terms.metrics import ALL, Metric
@@ -102,10 +102,11 @@ def compare(
         found = table.setdefault(row.service, {}).setdefault(row.platform, {})
         found.setdefault(row.metric, {})[row.replication] = row.value
     units = {row.metric: row.unit for row in rows}
+    order = places()
     lines = {
         service: [
             _line(describe(metric, units[metric]), service, names, _of_metric(own, metric), paired)
-            for metric in in_order(list(own[name]) for name in names if name in own)
+            for metric in in_order([list(own[name]) for name in names if name in own], order)
         ]
         for service, own in table.items()
     }

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sim.terms.metrics import HARM, METRICS, QUESTIONS, Metric, phase_metrics
+from sim import registry
+from sim.terms.metrics import HARM, METRICS, QUESTIONS, STARTUP_STATS, Metric, phase_metrics
 
 LAST_OF_STARTS = "startup.max"
 """Behind it come the phases."""
 
+for _metric in METRICS:
+    registry.builtin("metrics", _metric.name, spec=_metric)
 
-@cache
-def known() -> Mapping[str, Metric]:
-    """Every metric by name, in the order of `summary.csv`; the phases' names are made up as they occur."""
-    return {metric.name: metric for metric in METRICS}
+
+def known() -> dict[str, Metric]:
+    """Every metric by name, in the order of `summary.csv`; the phases' names are made up as they occur.
+
+    Raises registry.PluginError for one from outside that cannot be used.
+    """
+    return {name: _checked(name) for name in registry.names("metrics")}
 
 
 def is_known(name: str) -> bool:
     """Whether a run can have this metric; of a phase nobody knows the name before."""
-    return name in known() or _phase(name) is not None
+    return name in registry.names("metrics") or _phase(name) is not None
 
 
 def describe(name: str, unit: str = "1") -> Metric:
@@ -27,36 +32,44 @@ def describe(name: str, unit: str = "1") -> Metric:
 
     An unknown name gets itself as its label and no better side, so that newer files can still be read.
     """
-    return known().get(name) or _phase(name) or Metric(name, unit, name, HARM)
+    try:
+        return _checked(name)
+    except KeyError:
+        return _phase(name) or Metric(name, unit, name, HARM)
 
 
-def in_order(sequences: Iterable[Sequence[str]]) -> list[str]:
-    """Sort the metrics of several platforms as tables have them: by question.
-
-    Phases come after `startup.max`, in an order that each platform's own agrees with; unknown metrics come
-    last.
-    """
-    return sorted(
-        woven(sequences), key=lambda name: _places().get("startup." if _phase(name) else name, len(_places()))
-    )
-
-
-@cache
-def _places() -> dict[str, int]:
-    """Name → place in tables; `startup.` is that of all phases."""
+def places() -> dict[str, int]:
+    """Name → place in tables: by question; `startup.` is that of all phases."""
     names: list[str] = []
-    for question in QUESTIONS:
-        for metric in [each for each in known().values() if each.question == question]:
-            names.insert(names.index(metric.before) if metric.before in names else len(names), metric.name)
+    metrics = known().values()
+    for question in dict.fromkeys([*QUESTIONS, *(metric.question for metric in metrics)]):
+        for metric in metrics:
+            if metric.question == question:
+                names.insert(names.index(metric.before) if metric.before in names else len(names), metric.name)
     names.insert(names.index(LAST_OF_STARTS) + 1, "startup.")
     return {name: place for place, name in enumerate(names)}
 
 
-def _phase(name: str) -> Metric | None:
-    start, _, phase = name.rpartition(".")[0].partition(".")
-    if start != "startup" or not phase:
-        return None
-    return next((metric for metric in phase_metrics(phase) if metric.name == name), None)
+def in_order(sequences: Iterable[Sequence[str]], order: Mapping[str, int]) -> list[str]:
+    """Sort the metrics of several platforms as tables have them (`order`: see `places`).
+
+    Phases come after `startup.max`, in an order that each platform's own agrees with; unknown metrics come
+    last.
+    """
+    return sorted(woven(sequences), key=lambda name: order.get("startup." if _phase(name) else name, len(order)))
+
+
+def reference() -> Iterator[str]:
+    """The table of all metrics in Markdown, line by line, in the order of tables."""
+    yield "| name | unit | better | meaning |"
+    yield "|---|---|---|---|"
+    for name in places():
+        if name == "startup.":
+            stats = ", ".join(f"`.{stat}`" for stat in STARTUP_STATS)
+            yield f"| `startup.<phase>` with {stats} | s | lower | the same for each phase, of the guests that ran it |"
+        else:
+            metric = describe(name)
+            yield f"| `{name}` | {metric.unit} | {metric.better or '–'} | {metric.meaning} |"
 
 
 def woven(sequences: Iterable[Sequence[str]]) -> list[str]:
@@ -69,3 +82,17 @@ def woven(sequences: Iterable[Sequence[str]]) -> list[str]:
                 joined.insert(behind, name)
             behind = joined.index(name) + 1
     return joined
+
+
+def _checked(name: str) -> Metric:
+    found: Metric = registry.spec("metrics", name)
+    if found.name != name:
+        raise registry.PluginError(f"the metric {name!r} calls itself {found.name!r}: it needs one name")
+    return found
+
+
+def _phase(name: str) -> Metric | None:
+    start, _, phase = name.rpartition(".")[0].partition(".")
+    if start != "startup" or not phase:
+        return None
+    return next((metric for metric in phase_metrics(phase) if metric.name == name), None)

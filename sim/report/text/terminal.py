@@ -159,7 +159,8 @@ def _questions(comparison: Comparison, service: str) -> Iterator[tuple[str, list
         yield comparison.description or comparison.scenario, [each.line for each in focus]
     told = {(each.line.service, each.line.metric.name) for each in focus}
     lines = [x for x in comparison.of(service) if _worth_a_row(x) and (service, x.metric.name) not in told]
-    for question in QUESTIONS if service == ALL else _PER_SERVICE:
+    further = [line.metric.question for line in lines]
+    for question in dict.fromkeys([*QUESTIONS, *further]) if service == ALL else _PER_SERVICE:
         asked = [line for line in lines if line.metric.question == question]
         if asked:
             yield question, asked

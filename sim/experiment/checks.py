@@ -120,14 +120,14 @@ def _load_all(wanted: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Platfo
 def _metric_findings(scenario: Scenario) -> list[Finding]:
     """Metrics of `replications: {until: …}` and of `focus` that no run will ever have."""
     from sim.report.metrics.known import is_known, known
-    from sim.terms.columns import TIMELINE
+    from sim.terms.columns import STATE_UNITS
 
     findings: list[Finding] = []
     for index, entry in enumerate(scenario.focus):
         service, _, metric = entry.rpartition("/")
-        if is_known(metric) or (metric in TIMELINE and not service):
+        if is_known(metric) or (metric in STATE_UNITS and not service):
             continue
-        near = nearest(metric, [*known(), *TIMELINE])
+        near = nearest(metric, [*known(), *STATE_UNITS])
         allowed = "a metric of summary.csv, or a column of timeline.parquet"
         findings.append(Finding(("focus", index), f"the unknown metric {metric!r}", allowed, near))
     until = scenario.replications

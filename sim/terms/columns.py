@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 TEXT: Final = "text"
 NUMBER: Final = "number"
@@ -21,10 +25,57 @@ GUESTS: Final = KEY | {
 }  # fmt: skip
 PHASE: Final = "startup_"
 """What the name of a guest's phase has in front, as a column (s)."""
+
+
+class Moment(NamedTuple):
+    """The host at a sample of the timeline: what its columns are taken from."""
+
+    at: float
+    """s"""
+    guests: int
+    """On the host."""
+    cpu_used: float
+    """Cores, mean since the previous sample."""
+    memory_cache: float
+    """Bytes of the page cache."""
+    host: Any
+    """The machine, `sim.model.host.machine.Host`."""
+    now: Any
+    """What is used now, and totals up to now: `sim.engine.plane.Totals`."""
+    before: Any
+    """The same, one sample ago."""
+
+
+@dataclass(frozen=True)
+class StateColumn:
+    """A column of the timeline, whole: add one to `STATE` and it is sampled, written and drawn."""
+
+    name: str
+    unit: str
+    """s, cores, B or 1."""
+    get: Callable[[Moment], float]
+
+
+def _since(what: str, moment: Moment) -> float:
+    return float(getattr(moment.now, what) - getattr(moment.before, what))
+
+
 STATE: Final = (
-    "time", "guests", "ready", "cpu_used", "cpu_allocated", "cpu_capacity", "memory_used", "memory_allocated",
-    "memory_capacity", "in_flight", "arrivals", "completed", "memory_cache",
-)  # fmt: skip
-TIMELINE: Final = KEY | dict.fromkeys(STATE, NUMBER)
+    StateColumn("time", "s", attrgetter("at")),
+    StateColumn("guests", "1", attrgetter("guests")),
+    StateColumn("ready", "1", attrgetter("now.ready")),
+    StateColumn("cpu_used", "cores", attrgetter("cpu_used")),
+    StateColumn("cpu_allocated", "cores", attrgetter("host.cpu_held")),
+    StateColumn("cpu_capacity", "cores", attrgetter("host.cores")),
+    StateColumn("memory_used", "B", attrgetter("now.memory")),
+    StateColumn("memory_allocated", "B", attrgetter("host.memory_allocated")),
+    StateColumn("memory_capacity", "B", attrgetter("host.memory")),
+    StateColumn("in_flight", "1", attrgetter("now.in_flight")),
+    StateColumn("arrivals", "1", partial(_since, "arrived")),
+    StateColumn("completed", "1", partial(_since, "completed")),
+    StateColumn("memory_cache", "B", attrgetter("memory_cache")),
+)
+STATE_UNITS: Final = {column.name: column.unit for column in STATE}
+TIMELINE: Final = KEY | dict.fromkeys(STATE_UNITS, NUMBER)
 EVENTS: Final = KEY | {"time": NUMBER, "guest": TEXT, "event": TEXT, "detail": TEXT}
 RESPONSE: Final = KEY | {"service": TEXT, "probability": NUMBER, "seconds": NUMBER}

@@ -79,7 +79,7 @@ class RunRecords:
     guests: Columns
     """A row a guest: `columns.GUESTS` without the key, and `startup_<phase>`; s, NaN for what never happened."""
     timeline: Columns
-    """A row a sample: `columns.STATE`."""
+    """A row a sample: the columns of `columns.STATE`."""
     events: Columns
     """A row an event: `columns.EVENTS` without the key; an empty `guest` is the host."""
     integrals: Mapping[str, float]

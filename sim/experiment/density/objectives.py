@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from sim.report.metrics.statistics import FEWEST, LEVEL, lower_bound, upper_bound
+from sim.terms.metrics import TAILS
 
 CLEAR = 0.999
 """Confidence (one-sided) at which an early answer is taken: that all replications would say otherwise is unlikely."""
@@ -19,7 +20,6 @@ FULL = 0.99
 """Share of the host's cores in use from which on it counts as full (ratio)."""
 FULL_TIME = 0.01
 """Share of the time with a full host from which on a missed objective is put down to the CPU: a p99 needs no more."""
-_TAILS = ("p50", "p95", "p99", "p999")
 _EXACT: dict[str, Cause] = {"guests.refused": "admission", "oom.kills": "memory"}
 
 Cause = Literal["admission", "memory", "CPU", "tail"]
@@ -132,7 +132,7 @@ def _objectives(scenario: Any, observations: Sequence[Observation]) -> list[Obje
         decided = [each for each in values if _decided(each, service) > 0]
         if not decided:
             continue
-        for name in _TAILS:
+        for name in TAILS:
             limit = getattr(slo, name)
             if limit is not None:
                 reached = tuple(each.get((service, f"response.{name}"), math.inf) for each in decided)

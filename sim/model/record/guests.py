@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.model.guests.guest import Guest
 from sim.model.guests.phases import APP
 from sim.model.world import World
+from sim.terms.columns import PHASE
 
 
 class GuestLog:
@@ -69,5 +70,5 @@ class GuestLog:
             "stop_reason": np.array(["" if isnan(g.stopped) else g.stop_reason for g in guests], text),
         }
         for phase in dict.fromkeys([*(name for g in guests for name in g.phases if name != APP), APP]):
-            table[f"startup_{phase}"] = np.array([g.phases.get(phase, nan) for g in guests], time)
+            table[f"{PHASE}{phase}"] = np.array([g.phases.get(phase, nan) for g in guests], time)
         return table

@@ -14,7 +14,7 @@ from sim.model.guests.phases import Story
 from sim.model.host.machine import Floats, Host
 from sim.model.record.guests import GuestLog
 from sim.model.world import World
-from sim.terms.columns import STATE
+from sim.terms.columns import STATE, Moment
 
 SAMPLES = 500  # of the timeline, over the whole run
 
@@ -24,7 +24,7 @@ class Timeline:
 
     def __init__(self, world: World, fleet: Fleet, host: Host, guests: GuestLog) -> None:
         self._world, self._fleet, self._host, self._guests = world, fleet, host, guests
-        self._samples: list[tuple[float, ...]] = []
+        self._samples: list[list[float]] = []
         self._stranded: list[tuple[float, float]] = []
         self._cached: list[tuple[float, float]] = []
         self.cpu_stranded = 0.0
@@ -66,23 +66,8 @@ class Timeline:
         self._stranded.append((at, now.unused))
         self._cached.append((at, cached))
         self._strand_cpu(at, span)
-        self._samples.append(
-            (
-                at,
-                float(self._guests.present),
-                float(now.ready),
-                used,
-                host.cpu_held,
-                host.cores,
-                now.memory,
-                host.memory_allocated,
-                host.memory,
-                float(now.in_flight),
-                float(now.arrived - before.arrived),
-                float(now.completed - before.completed),
-                cached,
-            )
-        )
+        moment = Moment(at, self._guests.present, used, cached, host, now, before)
+        self._samples.append([column.get(moment) for column in STATE])
 
     def _strand_cpu(self, now: float, span: float) -> None:
         """Add what services were promised over the last sample's `span` s and did not use, as far as it is measured."""
@@ -104,8 +89,8 @@ class Timeline:
 
     def table(self) -> dict[str, NDArray[Any]]:
         """A row a sample."""
-        rows = np.array(self._samples)
-        return {name: rows[:, i] for i, name in enumerate(STATE)}
+        rows = np.array(self._samples, np.float64)
+        return {column.name: rows[:, i] for i, column in enumerate(STATE)}
 
 
 def _trapezia(samples: Sequence[tuple[float, float]], begin: float) -> float:

@@ -17,7 +17,7 @@ from sim.report.figures import plots
 from sim.report.figures.style import GIB, INK, palette
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import spread, text
-from sim.terms.columns import TIMELINE
+from sim.terms.columns import STATE_UNITS
 from sim.terms.metrics import Metric
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _panels(results: Results) -> list[tuple[str, Any]]:
     lines = {line.asked: line for line in focus_lines(results.comparison)}
     panels: list[tuple[str, Any]] = []
     for entry in results.comparison.focus:
-        if entry in TIMELINE:
+        if entry in STATE_UNITS:
             panels.append(("time", entry))
         elif ramp and entry in _CURVES:
             panels.append(("guests", _CURVES[entry]))
@@ -109,13 +109,13 @@ def bars(line: Line, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
 def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
     """One column of the timeline over simulated time; memory and CPU against what is allocated and there."""
     frame = results.timeline
-    kind = column.partition("_")[0]
     if column in ("cpu_used", "memory_used"):
+        kind = column.removesuffix("_used")
         return plots.simulated_time(plots.resource(frame, ax, colours=colours, kind=kind))
-    for name, own in _by_time(frame, colours).items():
-        scale = GIB if kind == "memory" else 1.0
+    scale, unit = _scale(column)
+    for name, own in plots.over_time(frame, colours):
         ax.plot(own["time"], own[column] / scale, color=colours[name], lw=1.6, label=name)
-    ax.set_ylabel({"memory": "GiB", "cpu": "cores"}.get(kind, column.replace("_", " ")))
+    ax.set_ylabel(column.replace("_", " ") if unit == "1" else unit)
     ax.set_title(column.replace("_", " "))
     ax.set_ylim(bottom=0)
     plots.simulated_time(ax)
@@ -125,9 +125,8 @@ def over_time(results: Results, column: str, ax: Axes, *, colours: Mapping[str, 
 
 def over_guests(results: Results, column: str, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
     """One column of the timeline by the number of guests, at the samples at which none is starting or stopping."""
-    kind = column.partition("_")[0]
-    scale, unit = (GIB, "GiB") if kind == "memory" else (1.0, "cores")
-    for name, frame in _by_time(results.timeline, colours).items():
+    scale, unit = _scale(column)
+    for name, frame in plots.over_time(results.timeline, colours):
         settled = frame[frame["ready"] == frame["guests"]]
         own = (settled if len(settled) > 1 else frame).groupby("ready")[column].last() / scale
         ax.plot(own.index, own, color=colours[name], lw=1.8, marker=".", ms=4)
@@ -142,14 +141,9 @@ def over_guests(results: Results, column: str, ax: Axes, *, colours: Mapping[str
     return ax
 
 
-def _by_time(timeline: Any, colours: Mapping[str, str]) -> dict[str, Any]:
-    columns = [name for name in timeline.columns if name not in ("platform", "replication", "time")]
-    present = set(timeline["platform"].unique())
-    return {
-        name: timeline[timeline["platform"] == name].groupby("time", as_index=False)[columns].mean()
-        for name in colours
-        if name in present
-    }
+def _scale(column: str) -> tuple[float, str]:
+    """What a column of the timeline is divided by, and the unit that it then has."""
+    return (GIB, "GiB") if STATE_UNITS[column] == "B" else (1.0, STATE_UNITS[column])
 
 
 def _title(metric: Metric) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sim.report.figures.style import FAINT, GIB, INK
 from sim.report.metrics.numbers import share, text
+from sim.terms.columns import KEY, PHASE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ _LABELLED_FROM = 0.09  # share of a bar below which a phase has no room for its 
 
 def traffic(timeline: pd.DataFrame, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
     """Arrivals and completions a second over time (timeline frame); arrivals are the same for all platforms."""
-    for number, (name, frame) in enumerate(_over_time(timeline, colours)):
+    for number, (name, frame) in enumerate(over_time(timeline, colours)):
         step = _steps(frame["time"].to_numpy())
         if number == 0:
             ax.plot(frame["time"], frame["arrivals"] / step, color=FAINT, lw=2.6, label="arrivals")
@@ -41,7 +42,7 @@ def traffic(timeline: pd.DataFrame, ax: Axes, *, colours: Mapping[str, str]) -> 
 
 def ready_guests(timeline: pd.DataFrame, ax: Axes, *, colours: Mapping[str, str]) -> Axes:
     """Guests that can serve, and (dotted) all guests on the host, over time (timeline frame)."""
-    for name, frame in _over_time(timeline, colours):
+    for name, frame in over_time(timeline, colours):
         ax.plot(frame["time"], frame["guests"], color=colours[name], lw=1.2, ls=":", label=f"{name} on the host")
         ax.plot(frame["time"], frame["ready"], color=colours[name], lw=1.6, label=f"{name} ready")
     ax.set_ylabel("guests")
@@ -56,7 +57,7 @@ def resource(timeline: pd.DataFrame, ax: Axes, *, colours: Mapping[str, str], ki
         "cpu": (1.0, "cores", "How much CPU is allocated, how much is used?"),
         "memory": (GIB, "GiB", "How much memory is allocated, how much is used?"),
     }[kind]
-    series = _over_time(timeline, colours)
+    series = over_time(timeline, colours)
     for number, (name, frame) in enumerate(series, 1):
         allocated, used = frame[f"{kind}_allocated"] / scale, frame[f"{kind}_used"] / scale
         width = 1.4 + 1.2 * (len(series) - number)  # equal curves lie on one another: the first is the widest
@@ -124,7 +125,7 @@ def startup_phases(guests: pd.DataFrame, ax: Axes) -> Axes:
     would be all that can be seen. Means, because they add up to the whole bar; a guest that skipped a phase
     counts as 0.
     """
-    phases = [column for column in guests.columns if column.startswith("startup_")]
+    phases = [column for column in guests.columns if column.startswith(PHASE)]
     shades = dict(zip(phases, _shades(len(phases)), strict=True))
     started = guests[guests["ready"].notna()]
     means = started.fillna(dict.fromkeys(phases, 0.0)).groupby("platform", sort=False)[phases].mean()
@@ -136,7 +137,7 @@ def startup_phases(guests: pd.DataFrame, ax: Axes) -> Axes:
             part = float(own[phase]) / total
             ax.barh(row, part, left=left, color=shades[phase], edgecolor="white", height=0.62)
             if part >= _LABELLED_FROM:
-                words = f"{phase.removeprefix('startup_')}\n{text(float(own[phase]), 's')}"
+                words = f"{phase.removeprefix(PHASE)}\n{text(float(own[phase]), 's')}"
                 ax.text(left + part / 2, row, words, ha="center", va="center", fontsize=8, color=_ink(shades[phase]))
             left += part
         ax.text(1.01, row, f"= {text(total, 's')}", va="center", fontsize=9, color=INK)
@@ -144,7 +145,7 @@ def startup_phases(guests: pd.DataFrame, ax: Axes) -> Axes:
         phase for phase in phases if any(0 < means.loc[n, phase] / means.loc[n].sum() < _LABELLED_FROM for n in rows)
     ]
     for phase in unnamed:
-        ax.barh(0, 0, color=shades[phase], label=phase.removeprefix("startup_"))
+        ax.barh(0, 0, color=shades[phase], label=phase.removeprefix(PHASE))
     if unnamed:
         ax.legend(loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=5.5, ncols=6, frameon=False, fontsize=8)
     _rows(ax, rows)
@@ -250,9 +251,9 @@ def _platforms(frame: pd.DataFrame, colours: Mapping[str, str]) -> list[str]:
     return [name for name in colours if name in present]
 
 
-def _over_time(timeline: pd.DataFrame, colours: Mapping[str, str]) -> list[tuple[str, pd.DataFrame]]:
+def over_time(timeline: pd.DataFrame, colours: Mapping[str, str]) -> list[tuple[str, pd.DataFrame]]:
     """Means over the replications at equal times, by platform."""
-    columns = [column for column in timeline.columns if column not in ("platform", "replication", "time")]
+    columns = [column for column in timeline.columns if column not in (*KEY, "time")]
     return [
         (name, timeline[timeline["platform"] == name].groupby("time", as_index=False)[columns].mean())
         for name in _platforms(timeline, colours)

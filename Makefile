@@ -1,4 +1,5 @@
 # What people and CI both call. `make` alone lists it. Uses .venv if there is one, else the python of the environment.
+export NO_MKDOCS_2_WARNING := 1# what comes after this MkDocs concerns us when it comes
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 JOBS ?= 2
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import io
 import json
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import sim
+from sim import registry
 from sim.cli import main
-from sim.terms.metrics import METRICS, QUESTIONS
+from sim.report.metrics.known import known
 
 QUANTITIES: Mapping[str, str] = {
     "1h30min": "duration", "512MiB": "size", "100/s": "rate", "10Gbit/s": "bandwidth", "250m": "cores", "60%": "ratio",
@@ -33,7 +35,7 @@ def pages() -> dict[str, str]:
     """Give the Markdown of each reference page, by its file name."""
     return {
         "scenario.md": scenario(), "metrics.md": metrics(), "platforms.md": platforms(), "commands.md": commands(),
-        "python.md": python(),
+        "python.md": python(), "plugins.md": plugins(),
     }  # fmt: skip
 
 
@@ -133,14 +135,15 @@ def metrics() -> str:
         "[results](../results.md). Each phase of a start has its own too: `startup.<phase>.mean`, `.p50`, `.p95`, "
         "`.p99`, `.max`.",
     ]
-    for question in QUESTIONS:
+    all_of_them = known().values()
+    for question in dict.fromkeys(each.question for each in all_of_them):
         rows = [
-            f"| `{each.name}` | {each.unit} | {_cell(each.label)} | {each.better or '–'} "
-            f"| {'yes' if each.per_service else 'host only'} |"
-            for each in METRICS
+            f"| `{each.name}` | {each.unit} | {each.better or '–'} | {'yes' if each.per_service else 'host only'} "
+            f"| {_cell(each.label)} | {_cell(each.meaning)} |"
+            for each in all_of_them
             if each.question == question
         ]
-        head = ["| name | unit | in the tables | better | of a service |", "|---|---|---|---|---|"]
+        head = ["| name | unit | better | of a service | in the tables | meaning |", "|---|---|---|---|---|---|"]
         parts.append("\n".join([f"## {question}", "", *head, *rows]))
     return "\n\n".join(parts) + "\n"
 
@@ -174,17 +177,62 @@ def commands() -> str:
 
 def python() -> str:
     """The public names of `import sim`, with their signatures and docstrings."""
-    parts = ["# Python", inspect.cleandoc(sim.__doc__ or "")]
-    for name in sim.__all__:
-        thing = getattr(sim, name)
-        if inspect.isclass(thing):
-            head = f"class sim.{name}({', '.join(base.__name__ for base in thing.__bases__)})"
-        else:
-            signature = inspect.signature(thing)
-            lines = "".join(f"\n    {each}," for each in signature.parameters.values())
-            head = f"sim.{name}({lines}\n) -> {inspect.formatannotation(signature.return_annotation)}"
-        parts.append(f"## {name}\n\n```python\n{head.replace(chr(39), '')}\n```\n\n{inspect.getdoc(thing)}")
+    parts = ["# Python", _prose(sim)]
+    parts += [f"## {name}\n\n{_code(f'sim.{name}', getattr(sim, name))}" for name in sim.__all__]
     return "\n\n".join(parts) + "\n"
+
+
+def plugins() -> str:
+    """What is registered under each kind of name, and what a package has to offer to add its own."""
+    parts = ["# Plug-ins", _prose(registry)]
+    for kind, what in registry.KINDS.items():
+        importlib.import_module(what.base.partition(":")[0])  # registers the project's own
+        known_names = ", ".join(f"`{name}`" for name in registry.names(kind))
+        parts.append(f"## {kind}\n\nEntry-point group `hostsim.{kind}`. There are: {known_names}.")
+    contracts = [getattr(registry, name) for name in registry.__all__]
+    parts += [
+        f"## {each.__name__}\n\n{_prose(each)}\n\n"
+        + "\n\n".join(_code(f"def {name}", method) for name, method in vars(each).items() if _is_told(name, method))
+        for each in contracts
+        if getattr(each, "_is_protocol", False)
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _is_told(name: str, method: object) -> bool:
+    return (name == "__call__" or name[0] != "_") and (inspect.isfunction(method) or isinstance(method, property))
+
+
+def _code(head: str, thing: Any) -> str:
+    """The signature as code, and the docstring below it."""
+    if isinstance(thing, property):
+        head, thing = head.replace("def ", ""), thing.fget
+        text = f"{head}: {_annotation(inspect.signature(thing).return_annotation)}"
+    elif inspect.isclass(thing):
+        text = f"class {head}({', '.join(base.__name__ for base in thing.__bases__)})"
+    else:
+        signature = inspect.signature(thing)
+        star = next((name for name, each in signature.parameters.items() if each.kind is each.KEYWORD_ONLY), None)
+        given = [("*, " if name == star else "") + _parameter(each) for name, each in signature.parameters.items()]
+        long = len(given) > 3
+        inner = "".join(f"\n    {each}," for each in given) + "\n" if long else ", ".join(given)
+        text = f"{head}({inner}) -> {_annotation(signature.return_annotation)}"
+    return f"```python\n{text}\n```\n\n{_prose(thing)}"
+
+
+def _parameter(each: inspect.Parameter) -> str:
+    typed = each.name if each.annotation is each.empty else f"{each.name}: {_annotation(each.annotation)}"
+    return typed if each.default is each.empty else f"{typed} = {each.default!r}"
+
+
+def _annotation(annotation: object) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _prose(thing: object) -> str:
+    """A docstring as Markdown: its examples become blocks of code."""
+    text = inspect.getdoc(thing) or ""
+    return re.sub(r"^>>> .*?(?=\n\n|\Z)", r"```pycon\n\g<0>\n```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def write(folder: Path) -> None:

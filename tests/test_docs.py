@@ -24,8 +24,8 @@ from ruamel.yaml import YAML
 
 import sim
 from sim.platforms import describe, names
+from sim.report.metrics.known import known
 from sim.scenario import load_sweep, points
-from sim.terms.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -125,13 +125,14 @@ def test_the_reference_has_every_key_metric_number_option_and_name(reference: Mo
     schema = json.loads(reference.printed("schema"))
     for each in (schema, *schema["$defs"].values()):
         assert all(f"| `{key}` |" in pages["scenario.md"] for key in each.get("properties", {}))
-    assert all(f"| `{metric.name}` |" in pages["metrics.md"] for metric in METRICS)
+    assert all(f"| `{metric.name}` |" in pages["metrics.md"] for metric in known().values())
     for name in names():
         section = pages["platforms.md"].split(f"\n## {name}\n")[1].split("\n## ")[0]
         assert all(f"| `{row.path}` |" in section for row in describe(name))
     assert all(f"\n## {name}\n" in pages["commands.md"] for name in ("run", "sweep", "density", "crossover", "schema"))
     assert "--keep-requests" in pages["commands.md"]
     assert all(f"\n## {name}\n" in pages["python.md"] for name in sim.__all__)
+    assert all(f"`{name}`" in pages["plugins.md"] for name in ("hpa", "pull", "host-patch", "mmpp", "goodput", "vm"))
 
 
 @pytest.mark.parametrize(

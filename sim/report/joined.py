@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.answers.comparison import Comparison, compare
 from sim.report.folder.writer import ResultsError
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.report.results import Results
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Joined(Results):
         return " against ".join(dict.fromkeys(each.name for each in self.parts))
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """Rows of every summary, with the joined platform names."""
         return [
             row._replace(platform=self.labels[number, row.platform])

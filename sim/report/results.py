@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.report.answers.comparison import Comparison, compare
+from sim.report.answers.verdict import conclude
 from sim.report.folder import summary
 from sim.report.folder.writer import FORMAT, ResultsError
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
+from sim.report.text.terminal import render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +46,7 @@ class Results:
         return summary.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """`summary.csv` as rows."""
         try:
             return summary.read_summary(self.folder / "summary.csv")
@@ -102,14 +104,10 @@ class Results:
     @property
     def verdict(self) -> list[str]:
         """Who did better and by how much, in a few sentences."""
-        from sim.report.answers.verdict import conclude
-
         return conclude(self.comparison)
 
     def table(self, width: int = 100) -> str:
         """The comparison as plain text of at most `width` columns."""
-        from sim.report.text.terminal import render
-
         return render(self.comparison, width=width)
 
     @property

@@ -105,6 +105,8 @@ class Metric:
     """Whether the comparison prints it; the file always has it."""
     per_service: bool = True
     """Whether single services can have it, or only the host."""
+    capacity: str = ""
+    """`cores` or `memory`: what of the host a ratio is a share of."""
     before: str = ""
     """The metric that it stands before in tables, where that is not the order of the file."""
 
@@ -215,7 +217,7 @@ def _start(stat: str, *, shown: bool = True) -> Metric:
 
 def _ratio(name: str, label: str, better: Better, capacity: str, parts: Sequence[str], meaning: str) -> Metric:
     """A share of the host's capacity × span."""
-    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts), meaning)
+    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts), meaning, capacity=capacity)
 
 
 def _of_host(name: str, unit: str, label: str, question: str, counter: str, meaning: str, before: str = "") -> Metric:

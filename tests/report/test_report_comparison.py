@@ -10,7 +10,7 @@ from rich.console import Console
 from sim.report.answers.comparison import Comparison, compare
 from sim.report.answers.plain import comparison_dict
 from sim.report.answers.verdict import conclude
-from sim.report.metrics.measures import Row, measure
+from sim.report.metrics.measures import SummaryRow, measure
 from sim.report.metrics.numbers import share, spread, text, times
 from sim.report.text.terminal import comparison_table, make_console, render
 
@@ -20,9 +20,9 @@ HOST = {"cores": 16.0, "memory": 64 * 2.0**30}
 UNITS = {"response.p99": "s", "requests.arrived": "1", "requests.completed": "1", "startup.p50": "s"}
 
 
-def rows_of(metric: str, values: Mapping[str, Sequence[float]], service: str = "all") -> list[Row]:
+def rows_of(metric: str, values: Mapping[str, Sequence[float]], service: str = "all") -> list[SummaryRow]:
     return [
-        Row(platform, replication, service, metric, UNITS.get(metric, "1"), value)
+        SummaryRow(platform, replication, service, metric, UNITS.get(metric, "1"), value)
         for platform, sample in values.items()
         for replication, value in enumerate(sample)
     ]
@@ -90,7 +90,7 @@ def test_comparing_nothing_is_refused() -> None:
 
 
 def test_only_the_six_worst_of_many_services_get_a_block() -> None:
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for number in range(10):
         rows += rows_of("requests.arrived", {"vm": [100.0]}, f"s{number}")
         rows += rows_of("requests.completed", {"vm": [90.0 + number]}, f"s{number}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Crossing(Protocol):
+class DrawnCrossing(Protocol):
     """A place where the better side changes, with the ends of its interval (±inf: it leaves the axis; None: none)."""
 
     @property
@@ -29,7 +29,7 @@ class Crossing(Protocol):
     def high(self) -> float | None: ...  # noqa: D102
 
 
-class Crossover(Protocol):
+class DrawnCrossover(Protocol):
     """What `sim.experiment.crossover.search` finds."""
 
     @property
@@ -43,12 +43,12 @@ class Crossover(Protocol):
     @property
     def differences(self) -> Any: ...  # noqa: D102
     @property
-    def crossings(self) -> Sequence[Crossing]: ...  # noqa: D102
+    def crossings(self) -> Sequence[DrawnCrossing]: ...  # noqa: D102
     @property
     def series(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
-def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: str) -> Path:
+def save_crossover(found: DrawnCrossover, path: Path, axis: str, unit: str, title: str) -> Path:
     """Save the metric on both platforms over the axis, and below it their difference with its crossings.
 
     `title`: the answer in a sentence; bands are 95 % intervals, paired for the difference.
@@ -63,7 +63,7 @@ def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: st
         return save(figure, path)
 
 
-def both(found: Crossover, ax: Axes) -> Axes:
+def both(found: DrawnCrossover, ax: Axes) -> Axes:
     """The metric on each platform over the axis: means and 95 % bands."""
     metric = describe(found.metric)
     for name, colour in palette((found.a, found.b)).items():
@@ -77,7 +77,7 @@ def both(found: Crossover, ax: Axes) -> Axes:
     return ax
 
 
-def difference(found: Crossover, ax: Axes) -> Axes:
+def difference(found: DrawnCrossover, ax: Axes) -> Axes:
     """The paired difference over the axis, and where it crosses zero."""
     _band(ax, found.values, found.differences, INK, f"{found.a} − {found.b}")
     ax.axhline(0.0, color=INK, lw=1)
@@ -93,7 +93,7 @@ def _band(ax: Axes, where: Sequence[float], series: Any, colour: str, name: str)
         ax.fill_between(where, [one.low for one in each], [one.high for one in each], color=colour, alpha=0.2, lw=0)
 
 
-def _dress(found: Crossover, ax: Axes, label: str, unit: str, sign: bool = False) -> None:
+def _dress(found: DrawnCrossover, ax: Axes, label: str, unit: str, sign: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     ax.set_ylabel(label)

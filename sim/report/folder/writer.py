@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sim.report.folder import columnar, summary, tables
-from sim.report.folder.requests import merge_parts
+from sim.report.folder.parts import merge_parts
 from sim.report.folder.tables import RunTables
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.terms import columns
 from sim.terms.records import Columns
 
@@ -70,7 +70,7 @@ class RunWriter:
         self._runs[key] = run
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """Rows of `summary.csv`: by platform (order of the scenario), replication, service, metric."""
         return [row for run in self._in_order() for row in run.rows]
 

@@ -15,13 +15,13 @@ from sim.report.metrics.known import LAST_OF_STARTS, known
 from sim.report.metrics.samples import SpreadOf
 from sim.terms.columns import PHASE
 from sim.terms.metrics import ALL, TAILS, Metric, phase_metrics
-from sim.terms.records import Array, RequestTally, RunRecords, Sample
+from sim.terms.records import Array, RequestTally, RunRecords, Times
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario, Slo
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """One line of `summary.csv` (without the scenario's name)."""
 
     platform: str
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     value: float
 
 
-def measure(records: RunRecords, scenario: Scenario) -> list[Row]:
+def measure(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
     """Compute every metric that the run can have.
 
     Service `all` is the host, or all services together. A metric without a meaning here (a percentile of
@@ -47,13 +47,15 @@ def measure(records: RunRecords, scenario: Scenario) -> list[Row]:
     starts = _starts(records)
     wanted = _metrics(records)
     of_services = [metric for metric in wanted if metric.per_service]
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for service in (ALL, *records.services):
         run = MeasuredRun(records, service, slos, starts)
         for metric in wanted if service == ALL else of_services:
             value = None if metric.measure is None else metric.measure(run)
             if value is not None and math.isfinite(value):
-                rows.append(Row(records.platform, records.replication, service, metric.name, metric.unit, float(value)))
+                rows.append(
+                    SummaryRow(records.platform, records.replication, service, metric.name, metric.unit, float(value))
+                )
     return rows
 
 
@@ -112,7 +114,7 @@ class MeasuredRun:
                 took = took[~np.isnan(took)]
             else:
                 took = _floats(guests["ready"])[rows] - _floats(guests["requested"])[rows]
-            self._startup[phase] = SpreadOf(Sample(len(took), float(np.sum(took)), values=np.sort(took)))
+            self._startup[phase] = SpreadOf(Times(len(took), float(np.sum(took)), values=np.sort(took)))
         return self._startup[phase]
 
     @property

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 class Results:
     """One finished result folder; a table is read when it is first asked for."""
 
+    unpaired_because = ""
+    """Why equal replication numbers did not meet the same traffic; empty where they did."""
+
     def __init__(self, folder: Path) -> None:
         """Open a folder. Raises ResultsError when it is not there, not whole or of another format."""
         self.folder = Path(folder)
@@ -97,6 +100,7 @@ class Results:
             self.rows,
             platforms=list(scenario.get("platforms", ())),
             host=host,
+            paired=not self.unpaired_because,
             focus=scenario.get("focus", ()),
             description=scenario.get("description", ""),
         )

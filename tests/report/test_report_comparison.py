@@ -12,7 +12,7 @@ from sim.report.answers.plain import comparison_dict
 from sim.report.answers.verdict import conclude
 from sim.report.metrics.measures import SummaryRow, measure
 from sim.report.metrics.numbers import share, spread, text, times
-from sim.report.text.terminal import comparison_table, make_console, render
+from sim.report.text.terminal import ComparisonView, make_console, render
 
 from .fixtures import FakeScenario, FakeService, burst, with_services
 
@@ -159,13 +159,13 @@ def test_questions_stand_above_their_metrics() -> None:
 
 def test_a_pipe_is_a_hundred_columns_wide_without_colour() -> None:
     out = io.StringIO()
-    make_console(out).print(comparison_table(measured(["vm", "container"], 3)))
+    make_console(out).print(ComparisonView(measured(["vm", "container"], 3)))
     assert "\x1b" not in out.getvalue()
     assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 100
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparison = comparison_table(measured(["vm", "container"], 3))
+    comparison = ComparisonView(measured(["vm", "container"], 3))
     out = io.StringIO()
     Console(file=out, force_terminal=True, width=100, color_system="standard").print(comparison)
     assert "\x1b[32m" in out.getvalue()

@@ -54,13 +54,8 @@ def render(comparison: Comparison, *, width: int = PLAIN_WIDTH) -> str:
 
     out = StringIO()
     console = Console(file=out, width=width, highlight=False, emoji=False, color_system=None)
-    console.print(comparison_table(comparison))
+    console.print(ComparisonView(comparison))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
-
-
-def comparison_table(comparison: Comparison) -> ComparisonView:
-    """Give the whole comparison for a console: a block a service, a legend, the verdict."""
-    return ComparisonView(comparison)
 
 
 @dataclass(frozen=True)

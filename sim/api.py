@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sim.experiment.crossover.crossing import Crossover
     from sim.experiment.density.search import Density
     from sim.report.answers.comparison import Comparison
+    from sim.scenario import Base
 
 __all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 
@@ -44,9 +45,14 @@ def load_scenario(
     quantities of the result are SI: seconds, bytes, cores. Raises sim.scenario.ScenarioError with every mistake and
     its line.
     """
-    from sim.experiment.checks import load_checked
+    return _base(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed).scenario
 
-    return load_checked(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
+
+def _base(path: str | Path, **options: Any) -> Base:
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import Base
+
+    return Base.load(path, checks=CHECKS, **options)
 
 
 def run(
@@ -113,6 +119,9 @@ def run(
 def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, replications: int | None) -> Scenario:
     if not isinstance(scenario, Scenario):
         return load_scenario(scenario, platforms=platforms, replications=replications)
+    from sim.platforms.checks import CHECKS
+    from sim.scenario.loader import check
+
     update: dict[str, Any] = {}
     if platforms is not None:
         update["platforms"] = {name: dict(scenario.platforms.get(name, {})) for name in platforms}
@@ -120,7 +129,9 @@ def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, re
         if replications < 1:
             raise ValueError(f"replications must be at least 1, not {replications}")
         update["replications"] = replications
-    return scenario.model_copy(update=update) if update else scenario
+    chosen = scenario.model_copy(update=update) if update else scenario
+    check(chosen, CHECKS, f"platforms={list(chosen.platforms)}")
+    return chosen
 
 
 def compare(results: Sequence[Results | str | Path], platforms: Sequence[str] | None = None) -> Comparison:
@@ -130,10 +141,10 @@ def compare(results: Sequence[Results | str | Path], platforms: Sequence[str] | 
     if the results' services and durations are the same; they are compared pair by pair then, and the comparison's
     `.paired` says so. Print it with `sim.report.render`. Raises ResultsError for a folder that is not a result.
     """
-    from sim.report.joined import Joined
+    from sim.report.joined import join
 
     opened = [each if isinstance(each, Results) else load_results(each) for each in results]
-    return Joined(opened, platforms).comparison
+    return join(opened, platforms).comparison
 
 
 def density(
@@ -161,13 +172,11 @@ def density(
     from sim.experiment.density import search as room
     from sim.experiment.workers.choice import executor_for
 
-    base = load_scenario(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
-    given: Mapping[str, Any] = {"platforms": platforms, "replications": replications, "seed": seed}
-    scenario_at = room.loader(path, vary or room.default_path(base), unit, overrides=overrides, **given)
+    base = _base(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
+    names, grid = tuple(base.scenario.platforms), room.Grid(start, step, stop)
+    scenario_at = base.along(vary or room.default_path(base.scenario), unit)
     with executor_for(workers or 1) as executor:
-        return room.density(
-            scenario_at, tuple(base.platforms), room.Grid(start, step, stop), executor=executor, progress=progress
-        )
+        return room.density(scenario_at, names, grid, executor=executor, progress=progress)
 
 
 def crossover(
@@ -195,16 +204,15 @@ def crossover(
     sim.experiment.crossover.crossing.CrossoverError when a run fails or the metric has no better side.
     """
     from sim.experiment.crossover.search import find_crossover
-    from sim.experiment.density.search import loader
     from sim.experiment.workers.choice import executor_for
 
-    given: Mapping[str, Any] = {"overrides": overrides, "platforms": platforms, "seed": seed}
-    names = tuple(load_scenario(path, **given).platforms)
+    base = _base(path, overrides=overrides, platforms=platforms, seed=seed)
+    names = tuple(base.scenario.platforms)
     if len(names) != 2:
         raise ValueError(f"crossover compares two platforms, not {', '.join(names)}")
     with executor_for(workers or 1) as executor:
         return find_crossover(
-            loader(path, vary, unit, **given), *names, start, stop, metric=metric, service=service,
+            base.along(vary, unit), *names, start, stop, metric=metric, service=service,
             replications=replications, whole=whole, executor=executor,
         )  # fmt: skip
 
@@ -231,12 +239,14 @@ def sweep(
     """
     import pandas as pd
 
-    from sim.experiment.checks import load_checked_sweep
     from sim.experiment.sweep.plan import plan_sweep
     from sim.experiment.sweep.session import run_plan
     from sim.experiment.workers.choice import executor_for
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import load_sweep
 
-    loaded = load_checked_sweep(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
+    options: Any = {"platforms": platforms, "replications": replications, "seed": seed}
+    loaded = load_sweep(path, overrides=overrides, checks=CHECKS, **options)
     folder = Path(out) if out is not None else Path("results") / loaded.name
     with executor_for(workers, scheduler, cluster=True) as executor:
         made = run_plan(plan_sweep(loaded), folder, executor=executor, progress=progress, overwrite=overwrite)

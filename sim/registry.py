@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from sim.reading.errors import HostsimError
 from sim.reading.errors import nearest as nearest_of
+from sim.terms.metrics import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,6 +165,10 @@ class _Entry:
 
 
 _ENTRIES: Final[dict[str, dict[str, _Entry]]] = {kind: {} for kind in KINDS}
+
+
+for _metric in METRICS:
+    _ENTRIES["metrics"][_metric.name] = _Entry(_metric, _metric)
 
 
 def add(kind: str, name: str, *, spec: Any = None, behaviour: Any = None) -> None:

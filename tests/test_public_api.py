@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sim
+from sim.reading.errors import ScenarioError
 
 NAMES = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
 PARAMETERS = {
@@ -167,3 +168,22 @@ def test_a_failed_run_raises_and_keeps_the_others(small: Path, monkeypatch: pyte
     assert caught.value.results is not None
     assert set(caught.value.results.summary["replication"]) == {0, 2}
     assert caught.value.results.manifest["state"] == "incomplete"
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_wrong_platform_is_refused_before_anything_runs(small: Path, loaded: bool) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        sim.run(sim.load_scenario(small) if loaded else small, platforms=["nativ"])
+    first = caught.value.problems[0]
+    assert (first.path, first.found, first.suggestion) == ("platforms.nativ", "'nativ'", "native")
+
+
+def test_a_scenario_changed_in_python_is_checked_too(small: Path) -> None:
+    scenario = sim.load_scenario(small)
+    with pytest.raises(ScenarioError, match=r"^platforms=\['native'\]: platforms.native.cpu.overhed: found an unknown"):
+        sim.run(scenario.model_copy(update={"platforms": {"native": {"cpu": {"overhed": 2}}}}))
+
+
+def test_density_checks_each_value_as_a_file(small: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"^--set platforms=1: platforms: found 1; allowed: a list"):
+        sim.density(small, "platforms", stop=2)

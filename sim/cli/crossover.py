@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import DONE, UserError, progress
-from .run import RESULTS, check_is_file, shown, warm_up
+from .run import RESULTS, check_is_file, shown, try_values, warm_up
 
 if TYPE_CHECKING:
     from sim.experiment.crossover.crossing import Crossing, Crossover
-    from sim.scenario import Scenario
+    from sim.scenario import Base
 
 CURVE = "crossover.csv"
 """The file by which a folder is known as one that `crossover` wrote."""
@@ -26,14 +26,14 @@ FEWEST = 5
 def command(options: Namespace) -> int:
     """Search, print where the better platform changes, and plot it."""
     check_is_file(options.file)
-    scenario, a, b = _scenario(options)
+    base = _base(options)
     if not options.first < options.last:
         raise UserError(f"--from {options.first:g} is not below --to {options.last:g}")
-    folder = Path(options.out) if options.out else RESULTS / f"crossover-{scenario.name}"
+    folder = Path(options.out) if options.out else RESULTS / f"crossover-{base.scenario.name}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not (folder / CURVE).is_file():
         raise UserError(f"{folder}: exists and is not a result of crossover; give another --out")
     started = time.perf_counter()
-    found = _search(options, scenario, a, b)
+    found = _search(options, base)
     lines = sentences(found, options.vary, options.unit)
     _write(found, folder, lines, options)
     if options.format == "json":
@@ -44,43 +44,33 @@ def command(options: Namespace) -> int:
     return DONE
 
 
-def _scenario(options: Namespace) -> tuple[Scenario, str, str]:
-    """The scenario, with both ends of the axis tried on it, and its two platforms."""
-    from sim.experiment.checks import load_checked
-    from sim.reading.errors import ScenarioError
+def _base(options: Namespace) -> Base:
+    """The scenario of two platforms, with both ends of the axis tried on it."""
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import Base
 
     given: dict[str, Any] = {"platforms": options.platforms, "seed": options.seed}
-    scenario = load_checked(options.file, overrides=options.overrides, **given)
-    if len(scenario.platforms) != 2:
-        names = ",".join(scenario.platforms)
+    base = Base.load(options.file, overrides=options.overrides, checks=CHECKS, **given)
+    if len(base.scenario.platforms) != 2:
+        names = ",".join(base.scenario.platforms)
         raise UserError(f"crossover compares two platforms, here are {names}: choose with --platforms A,B")
-    for value in (options.first, options.last):
-        try:
-            load_checked(options.file, overrides=(*options.overrides, f"{options.vary}={value}{options.unit}"), **given)
-        except ScenarioError as error:
-            if not options.unit and any("unit" in each.allowed or "such as" in each.allowed for each in error.problems):
-                raise UserError(f"{error}\nis a unit missing? --unit /s makes it {value}/s") from None
-            raise
-    a, b = scenario.platforms
-    return scenario, a, b
+    try_values(base, options.vary, options.unit, options.first, options.last)
+    return base
 
 
-def _search(options: Namespace, scenario: Scenario, a: str, b: str) -> Crossover:
+def _search(options: Namespace, base: Base) -> Crossover:
     from sim.experiment.crossover.search import find_crossover
-    from sim.experiment.density.search import loader
     from sim.experiment.workers.choice import executor_for
 
+    scenario = base.scenario
+    a, b = scenario.platforms
     asked = scenario.replications if isinstance(scenario.replications, int) else scenario.replications.max
     warm_up(options.quiet)
     executor = executor_for(options.workers, options.scheduler)
-    given = {"overrides": options.overrides, "platforms": options.platforms, "seed": options.seed}
     with executor, progress.make("crossover", options.quiet) as bar:
         return find_crossover(
-            loader(options.file, options.vary, options.unit, **given),
-            a,
-            b,
-            options.first,
-            options.last,
+            base.along(options.vary, options.unit),
+            *(a, b, options.first, options.last),
             metric=options.metric,
             service=options.service,
             replications=options.replications or max(asked, FEWEST),

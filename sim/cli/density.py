@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import DONE, UserError, progress
-from .run import RESULTS, check_is_file, shown, warm_up
+from .run import RESULTS, check_is_file, shown, try_values, warm_up
 
 if TYPE_CHECKING:
     from sim.experiment.density.search import Density
@@ -24,35 +24,24 @@ CURVE = "density.csv"
 
 def command(options: Namespace) -> int:
     """Search, print the answer of each platform and the curve that was walked."""
-    from sim.experiment.checks import load_checked
     from sim.experiment.density import search as room
-    from sim.reading.errors import ScenarioError
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import Base
 
     check_is_file(options.file)
-    given: dict[str, Any] = {
-        "overrides": options.overrides,
-        "platforms": options.platforms,
-        "replications": options.replications,
-        "seed": options.seed,
-    }
-    scenario = load_checked(options.file, **given)
+    given: dict[str, Any] = {"platforms": options.platforms, "replications": options.replications, "seed": options.seed}
+    base = Base.load(options.file, overrides=options.overrides, checks=CHECKS, **given)
+    scenario = base.scenario
     vary = options.vary or room.default_path(scenario)
     try:
         grid = room.Grid(options.first, options.step, options.last)
     except ValueError as error:
         raise UserError(f"--from, --to, --step: {error}") from None
-    overrides = (*options.overrides, f"{vary}={options.first}{options.unit}")
-    try:
-        load_checked(options.file, **{**given, "overrides": overrides})  # with mistakes of the path, before any run
-    except ScenarioError as error:
-        if not options.unit and any("unit" in each.allowed or "such as" in each.allowed for each in error.problems):
-            raise UserError(f"{error}\nis a unit missing? --unit /s makes it {options.first}/s") from None
-        raise
+    try_values(base, vary, options.unit, options.first)
     folder = Path(options.out) if options.out else RESULTS / f"density-{scenario.name}"
     _check(folder, options.overwrite)
     started = time.perf_counter()
-    scenario_at = room.loader(options.file, vary, options.unit, **given)
-    found = _search(options, scenario_at, tuple(scenario.platforms), grid)
+    found = _search(options, base.along(vary, options.unit), tuple(scenario.platforms), grid)
     _write(found, folder, vary, options)
     _print(found, folder, vary, options, time.perf_counter() - started)
     return DONE

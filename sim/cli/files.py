@@ -12,20 +12,20 @@ from . import DONE, WRONG_INPUT, UserError
 
 def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
-    from sim.experiment.checks import load_checked, load_checked_sweep
+    from sim.platforms.checks import CHECKS
     from sim.reading.document import read_document
     from sim.reading.errors import ScenarioError
-    from sim.scenario import points
+    from sim.scenario import load_scenario, load_sweep, points
 
     mistakes = 0
     for file in options.files:
         try:
             tree = read_document(file).tree
             if "base" in tree and "services" not in tree:
-                sweep = load_checked_sweep(file, overrides=options.overrides)
+                sweep = load_sweep(file, overrides=options.overrides, checks=CHECKS)
                 print(f"{file}: a sweep of {len(points(sweep)):,} points, correct")
             else:
-                scenario = load_checked(file, overrides=options.overrides)
+                scenario = load_scenario(file, overrides=options.overrides, checks=CHECKS)
                 print(f"{file}: scenario {scenario.name}, correct ({', '.join(scenario.platforms)})")
         except ScenarioError as error:
             mistakes += len(error.problems)

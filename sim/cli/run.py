@@ -14,7 +14,7 @@ from .arguments import COMMANDS
 
 if TYPE_CHECKING:
     from sim.experiment.replications.scenario import Report
-    from sim.scenario import Scenario
+    from sim.scenario import Base, Scenario
 
 RESULTS = Path("results")
 """Folder of all results, below the one in which the command is typed."""
@@ -22,17 +22,19 @@ RESULTS = Path("results")
 
 def command(options: Namespace) -> int:
     """Run a scenario and print what it showed."""
-    from sim.experiment.checks import load_checked
     from sim.experiment.replications.scenario import Progress, check_folder, run_scenario
     from sim.experiment.workers.choice import executor_for
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import load_scenario
 
     check_is_file(options.file)
-    scenario = load_checked(
+    scenario = load_scenario(
         options.file,
         overrides=options.overrides,
         platforms=options.platforms,
         replications=options.replications,
         seed=options.seed,
+        checks=CHECKS,
     )
     folder = Path(options.out) if options.out else RESULTS / scenario.name
     check_folder(scenario, folder, options.overwrite)
@@ -54,6 +56,19 @@ def command(options: Namespace) -> int:
         )
     _print(scenario, report, options)
     return INTERRUPTED if report.interrupted else FAILED if report.missing else DONE
+
+
+def try_values(base: Base, vary: str, unit: str, *values: float) -> None:
+    """Try values of an axis before any run. Raises ScenarioError, or UserError where a unit seems to be missing."""
+    from sim.reading.errors import ScenarioError
+
+    for value in values:
+        try:
+            base.along(vary, unit)(value)
+        except ScenarioError as error:
+            if not unit and any("unit" in each.allowed or "such as" in each.allowed for each in error.problems):
+                raise UserError(f"{error}\nis a unit missing? --unit /s makes it {value}/s") from None
+            raise
 
 
 def check_is_file(file: str) -> None:
@@ -101,11 +116,11 @@ def _print(scenario: Scenario, report: Report, options: Namespace) -> None:
 
 
 def _print_table(scenario: Scenario, report: Report) -> None:
-    from sim.report.text.terminal import ComparisonView, make_console
+    from sim.report.text.terminal import comparison_table, make_console
 
     assert report.results is not None
     console = make_console(sys.stdout)
-    console.print(ComparisonView(report.results.comparison))
+    console.print(comparison_table(report.results.comparison))
     console.print("")
     if report.reason:
         console.print(f"Stopped because: {report.reason}.")

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 def command(options: Namespace) -> int:
     """Make the runs that are missing, then print and plot what the sweep showed."""
-    from sim.experiment.checks import load_checked_sweep
     from sim.experiment.sweep.plan import plan_sweep
+    from sim.platforms.checks import CHECKS
+    from sim.scenario import load_sweep
 
     check_is_file(options.file)
-    sweep = load_checked_sweep(
+    sweep = load_sweep(
         options.file,
         overrides=options.overrides,
         platforms=options.platforms,
         replications=options.replications,
         seed=options.seed,
+        checks=CHECKS,
     )
     folder = Path(options.out) if options.out else RESULTS / sweep.name
     warm_up(options.quiet)

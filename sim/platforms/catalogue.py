@@ -15,6 +15,9 @@ from sim.platforms.schema import Platform
 from sim.reading.errors import show
 
 _NO_OVERRIDES: Mapping[str, Any] = {}
+_KEPT: dict[tuple[str, str], tuple[Platform, tuple[Row, ...]]] = {}
+"""Platforms by name and overrides: they are frozen, and to resolve one costs a few ms, as much as a short run."""
+_MOST_KEPT = 256
 
 
 for _file in sorted(files("sim.platforms").iterdir(), key=lambda entry: entry.name.removesuffix(".yaml")):
@@ -52,6 +55,15 @@ def _load(name: str, overrides: Mapping[str, Any]) -> tuple[Platform, tuple[Row,
     prefix = f"platforms.{name}"
     if not isinstance(overrides, Mapping):
         raise PlatformError([PlatformProblem(prefix, show(overrides), "a mapping of overrides, {} for none")])
+    known = name, repr(overrides)
+    if known not in _KEPT:
+        if len(_KEPT) >= _MOST_KEPT:
+            del _KEPT[next(iter(_KEPT))]
+        _KEPT[known] = _made(name, overrides, prefix)
+    return _KEPT[known]
+
+
+def _made(name: str, overrides: Mapping[str, Any], prefix: str) -> tuple[Platform, tuple[Row, ...]]:
     problems: list[PlatformProblem] = []
     raw, lineage = _resolve(name, overrides, prefix, problems)
     reader = Reader(prefix)

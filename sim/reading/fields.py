@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "Info",
     "Strict",
     "bounded",
+    "changed",
     "choice",
     "context_of",
     "count",
@@ -116,6 +117,10 @@ class Strict(BaseModel):
         return model
 
 
+M = TypeVar("M", bound=Strict)
+T = TypeVar("T")
+
+
 @cache
 def _adapter(model: type[Strict], name: str) -> TypeAdapter[Any]:
     """A validator of one field alone."""
@@ -136,6 +141,25 @@ def _sound(model: type[Strict], raw: Mapping[str, Any], failed: set[str | int], 
         else:
             values[name] = spec.get_default(call_default_factory=True)
     return values
+
+
+def changed(old: M, parts: Mapping[str, Any], raw: Mapping[str, Any], keys: Iterable[str], context: Context) -> M:
+    """The model `old` of a tree, after `keys` of the tree have changed; all others keep what they are.
+
+    `parts` holds their new values (raw, or models already where they are), `raw` is the tree as the user wrote it.
+    Raises Refused with every mistake, as a validation of the whole does.
+    """
+    model = type(old)
+    values, findings = dict(old), []
+    for key in keys:
+        try:
+            values[key] = _adapter(model, key).validate_python(parts[key], context=context)
+        except ValidationError as error:
+            del values[key]
+            findings += [finding.under(key) for finding in findings_of(error)]
+    if findings := findings + model.cross(values, raw):
+        raise Refused(findings)
+    return old.model_copy(update=values)
 
 
 def findings_of(error: ValidationError, model: type[Strict] | None = None) -> list[Finding]:
@@ -165,10 +189,6 @@ def findings_of(error: ValidationError, model: type[Strict] | None = None) -> li
         else:
             findings.append(Finding(loc, show(each["input"]), each["msg"]))
     return findings + [finding for finding in missing if finding.loc[-1] not in meant]
-
-
-M = TypeVar("M", bound=Strict)
-T = TypeVar("T")
 
 
 class Collector:

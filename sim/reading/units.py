@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from sim.reading.errors import HostsimError
@@ -130,7 +131,7 @@ did you mean 4GiB?
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UnitError(_show(value), wanted.allowed)
     if isinstance(value, str):
-        return _from_text(value.strip(), wanted)
+        return _from_text(value.strip(), kind)
     if not wanted.bare:
         raise UnitError(f"{value}, a number without a unit", wanted.allowed)
     return _finite(value, str(value), wanted)
@@ -219,7 +220,9 @@ def render(kind: str, value: float) -> str | int | float:
     return f"{plain!r}{KINDS[kind].base}" if KINDS[kind].base else plain
 
 
-def _from_text(text: str, kind: Kind) -> float:
+@lru_cache(maxsize=4096)
+def _from_text(text: str, name: str) -> float:
+    kind = KINDS[name]
     if kind.name == "duration" and (compound := _compound(text)) is not None:
         return _finite(compound, text, kind)
     match = _QUANTITY.fullmatch(text)

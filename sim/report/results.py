@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.report.answers.comparison import Comparison, compare
-from sim.report.answers.verdict import conclude
 from sim.report.folder import summary
 from sim.report.folder.writer import FORMAT, ResultsError
-from sim.report.metrics.measures import SummaryRow
-from sim.report.text.terminal import render
+from sim.report.metrics.measures import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
 
 class Results:
     """One finished result folder; a table is read when it is first asked for."""
-
-    unpaired_because = ""
-    """Why equal replication numbers did not meet the same traffic; empty where they did."""
 
     def __init__(self, folder: Path) -> None:
         """Open a folder. Raises ResultsError when it is not there, not whole or of another format."""
@@ -49,7 +44,7 @@ class Results:
         return summary.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
 
     @cached_property
-    def rows(self) -> list[SummaryRow]:
+    def rows(self) -> list[Row]:
         """`summary.csv` as rows."""
         try:
             return summary.read_summary(self.folder / "summary.csv")
@@ -100,7 +95,6 @@ class Results:
             self.rows,
             platforms=list(scenario.get("platforms", ())),
             host=host,
-            paired=not self.unpaired_because,
             focus=scenario.get("focus", ()),
             description=scenario.get("description", ""),
         )
@@ -108,10 +102,14 @@ class Results:
     @property
     def verdict(self) -> list[str]:
         """Who did better and by how much, in a few sentences."""
+        from sim.report.answers.verdict import conclude
+
         return conclude(self.comparison)
 
     def table(self, width: int = 100) -> str:
         """The comparison as plain text of at most `width` columns."""
+        from sim.report.text.terminal import render
+
         return render(self.comparison, width=width)
 
     @property

@@ -1,9 +1,8 @@
 """What is asked: the schema of scenario files, their loader, and the design of sweeps."""
 
-from sim.scenario.coverage import coverage
 from sim.scenario.design import Sweep, load_sweep, numeric, points
 from sim.scenario.incidents import Fault, HostFault, Move, Resize
-from sim.scenario.loader import load_document, load_scenario, scenario_from_text
+from sim.scenario.loader import Base, load_document, load_scenario, scenario_from_text
 from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
 from sim.scenario.services import Concurrency, Hpa, Memory, PerRequest, Ramp, Rule, Service, Slo
 from sim.scenario.sizes import Image, Layer, Size
@@ -20,6 +19,7 @@ from sim.scenario.traffic import (
 )
 
 __all__ = [
+    "Base",
     "Concurrency",
     "ConstantRate",
     "ConstantUsers",
@@ -49,7 +49,6 @@ __all__ = [
     "Sweep",
     "Trace",
     "Until",
-    "coverage",
     "json_schema",
     "load_document",
     "load_scenario",

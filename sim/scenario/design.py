@@ -20,7 +20,7 @@ from sim.reading import units
 from sim.reading.document import Document, read_document
 from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, nearest, show
 from sim.reading.fields import Collector, Human, Info, Strict, choice, count, one_of, text
-from sim.scenario.loader import load_document, validate, validated, with_options
+from sim.scenario.loader import Base, Check, load_document, validated, with_options
 from sim.scenario.schema import Scenario, parse_name
 
 __all__ = ["Axis", "Range", "Sample", "Sweep", "load_sweep", "numeric", "points"]
@@ -207,15 +207,12 @@ class Sweep:
     description: str
     axes: tuple[Axis, ...]
     sample: Sample | None
-    base: Document
+    base: Base
     file: Document
 
     def scenario(self, point: Mapping[str, Any]) -> Scenario:
         """The base scenario with the point's values laid over it. Raises ScenarioError."""
-        document = self.base
-        for path, value in point.items():
-            document = document.with_value(path, value, f"{path}={value}")
-        return validate(document)
+        return self.base.at(point)
 
 
 def load_sweep(
@@ -225,11 +222,12 @@ def load_sweep(
     platforms: Sequence[str] | None = None,
     replications: int | None = None,
     seed: int | None = None,
+    checks: Sequence[Check] = (),
 ) -> Sweep:
     """Load a sweep file and its base scenario; the options are those of `load_scenario` and change the base.
 
-    Every value of every axis, and both ends of every range, are tried on the base one at a time.
-    Raises ScenarioError with every mistake.
+    Every value of every axis, and both ends of every range, are tried on the base one at a time, and of values that
+    change platforms every combination. Raises ScenarioError with every mistake.
     """
     document = read_document(path)
     document.tree.setdefault("name", Path(path).stem)
@@ -240,8 +238,13 @@ def load_sweep(
             place = document.places[(key,)]
             base = base.with_value(key, value, document.file, place.line, place.column)
     base = with_options(base, platforms, replications, seed)
-    sweep = Sweep(wanted.name, wanted.description, tuple(wanted.axes), wanted.sample, base, document)
-    problems = _trial(sweep)
+    design = tuple(wanted.axes), wanted.sample
+    sweep = Sweep(wanted.name, wanted.description, *design, Base(base, checks), document)
+    problems = _trial(sweep) or _platform_trial(sweep)
+    if isinstance(base.tree.get("replications"), Mapping):
+        what = "replications until a precision"
+        why = "a number: each point of a sweep needs the same ones, so that points and platforms can be paired"
+        problems.append(base.problem(Finding(("replications",), what, why)))
     if problems:
         raise ScenarioError(problems)
     return sweep
@@ -286,13 +289,30 @@ def _trial(sweep: Sweep) -> list[Problem]:
         trials += [[step if turn == other else 0 for other in range(len(steps))] for step in range(1, len(values))]
     found: dict[Problem, None] = {}
     for trial in trials:
+        point: Point = {}
+        where: dict[str, tuple[str, int, int]] = {}
+        for (paths, values, loc), step in zip(steps, trial, strict=True):
+            place = sweep.file.places.get((*loc, step)) or sweep.file.places[loc]
+            point |= zip(paths, values[step], strict=True)
+            where |= dict.fromkeys(paths, (sweep.file.file, place.line, place.column))
         try:
-            document = sweep.base
-            for (paths, values, loc), step in zip(steps, trial, strict=True):
-                place = sweep.file.places.get((*loc, step)) or sweep.file.places[loc]
-                for path, value in zip(paths, values[step], strict=True):
-                    document = document.with_value(path, value, sweep.file.file, place.line, place.column)
-            validate(document)
+            sweep.base.at(point, where.__getitem__)
+        except ScenarioError as error:
+            found.update(dict.fromkeys(error.problems))
+    return list(found)
+
+
+def _platform_trial(sweep: Sweep) -> list[Problem]:
+    """Problems of every combination of the values that change platforms: what they mean together nobody has tried."""
+    combinations: dict[str, Point] = {}
+    for point in points(sweep):
+        moved = {path: value for path, value in point.items() if path.split(".")[0] == "platforms"}
+        combinations.setdefault(repr(moved), point)
+    found: dict[Problem, None] = {}
+    for point in combinations.values() if len(combinations) > 1 else ():
+        where = {path: (f"{sweep.file.file}: {path}={value}", 0, 0) for path, value in point.items()}
+        try:
+            sweep.base.at(point, where.__getitem__)
         except ScenarioError as error:
             found.update(dict.fromkeys(error.problems))
     return list(found)

@@ -1,22 +1,107 @@
-"""From a file (and the command line) to a Scenario, or to every mistake in it at once."""
+"""From a file (and the command line) to a Scenario, at any point of it, or to every mistake in it at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
 from sim.reading.document import Document, parse_text, parse_value, read_document
-from sim.reading.errors import Problem, ScenarioError
-from sim.reading.fields import Context, Strict, findings_of
+from sim.reading.errors import Finding, Problem, Refused, ScenarioError
+from sim.reading.fields import Context, Strict, changed, findings_of
 from sim.scenario.schema import Scenario
 
-__all__ = ["load_document", "load_scenario", "scenario_from_text", "validate", "validated", "with_options"]
+__all__ = ["Base", "Check", "Where", "check", "load_document", "load_scenario", "scenario_from_text", "validated"]
 
 M = TypeVar("M", bound=Strict)
+Check: TypeAlias = Callable[["Scenario | None", Document], Iterable[Finding]]
+"""What is wrong with a scenario beyond its own schema; it is None where the document is no scenario."""
+Where: TypeAlias = Callable[[str], tuple[str, int, int]]
+"""Dotted path of a value that is laid over a file → what it is attributed to, and line and column of that (or 0)."""
+
+_KEPT: Final = 4096
+
+
+class Base:
+    """A scenario file and the options laid over it: `scenario`, and `at` any point.
+
+    A point is validated where it differs from the file: its top-level keys, and of the services those it touches.
+    """
+
+    def __init__(self, document: Document, checks: Sequence[Check] = ()) -> None:
+        self.document, self.checks = _with_files(document), checks
+        self._points: dict[str, Scenario] = {}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        overrides: Sequence[str] = (),
+        platforms: Sequence[str] | None = None,
+        replications: int | None = None,
+        seed: int | None = None,
+        checks: Sequence[Check] = (),
+    ) -> Base:
+        """Read a scenario file; the arguments are those of `load_scenario`. Raises ScenarioError for no YAML."""
+        document = with_options(load_document(path, overrides), platforms, replications, seed)
+        return cls(document, checks)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The file's scenario. Raises ScenarioError with every mistake in it."""
+        return self.at({})
+
+    def at(self, point: Mapping[str, Any], where: Where | None = None) -> Scenario:
+        """The scenario with the raw value of each dotted path laid over it, kept for when it is asked for again.
+
+        `where` tells what a value is attributed to (`path=value` unless told). Raises ScenarioError with every mistake.
+        """
+        known = repr(sorted(point.items())) if point else ""
+        if known not in self._points:
+            made = self._made(point, where or (lambda path: (f"{path}={point[path]}", 0, 0)))
+            if len(self._points) >= _KEPT:
+                del self._points[next(iter(self._points))]
+            self._points[known] = made
+        return self._points[known]
+
+    def along(self, path: str, unit: str = "") -> Callable[[Any], Scenario]:
+        """Value → the scenario with the dotted `path` at it, with `unit` ("/s") behind; as `--set` would have it."""
+
+        def scenario_at(value: Any) -> Scenario:
+            label = f"--set {path}={value}{unit}"
+            return self.at({path: parse_value(f"{value}{unit}", label)}, lambda _: (label, 0, 0))
+
+        return scenario_at
+
+    def _made(self, point: Mapping[str, Any], where: Where) -> Scenario:
+        document = self.document
+        for path, value in point.items():
+            document = document.with_value(path, value, *where(path))
+        keys = {path.split(".")[0] for path in point}
+        if "platforms" in keys:
+            document = _with_files(document)
+        whole = self._whole if point else None
+        if whole is None or not keys <= set(Scenario.model_fields):
+            return _judged(document, self.checks)
+        parts = dict(document.tree)
+        if "services" not in point and isinstance(parts["services"], Mapping):
+            touched = {path.split(".")[1] for path in point if path.startswith("services.")}
+            kept = {name: each for name, each in whole.services.items() if name not in touched}
+            parts["services"] = {**parts["services"], **kept}
+        return _judged(document, self.checks, partial(changed, whole, parts, document.tree, keys))
+
+    @cached_property
+    def _whole(self) -> Scenario | None:
+        """The file's scenario; None where it needs a point to be one."""
+        try:
+            return self.scenario
+        except ScenarioError:
+            return None
 
 
 def load_scenario(
@@ -26,24 +111,29 @@ def load_scenario(
     platforms: Sequence[str] | None = None,
     replications: int | None = None,
     seed: int | None = None,
+    checks: Sequence[Check] = (),
 ) -> Scenario:
     """Load a scenario file.
 
     `overrides` are `dotted.path=YAML value`, laid over the file before it is validated; `platforms` selects (and
     adds) platforms, keeping the file's overrides of those named; `replications` and `seed` replace the file's.
-    Raises ScenarioError with every mistake, each with its place.
+    Raises ScenarioError with every mistake, those that the `checks` find too, each with its place.
     """
-    document = load_document(path, overrides)
-    return validate(with_options(document, platforms, replications, seed))
+    return Base.load(
+        path, overrides=overrides, platforms=platforms, replications=replications, seed=seed, checks=checks
+    ).scenario
 
 
 def scenario_from_text(
-    text: str, *, overrides: Sequence[str] = (), file: str = "<text>", base: str | Path = "."
+    text: str,
+    *,
+    overrides: Sequence[str] = (),
+    file: str = "<text>",
+    base: str | Path = ".",
+    checks: Sequence[Check] = (),
 ) -> Scenario:
     """A scenario from YAML text; paths in it are relative to `base`. Raises ScenarioError."""
-    document = parse_text(text, file)
-    document.base = Path(base)
-    return validate(_with_overrides(document, overrides))
+    return Base(_with_overrides(parse_text(text, file, Path(base)), overrides), checks).scenario
 
 
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
@@ -53,21 +143,65 @@ def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
     return _with_overrides(document, overrides)
 
 
-def validate(document: Document) -> Scenario:
-    """The scenario of a raw tree. Raises ScenarioError with every mistake in it."""
-    return validated(Scenario, document)
+def check(scenario: Scenario, checks: Sequence[Check], label: str) -> None:
+    """Raise ScenarioError, attributed to `label`, with what the checks find in a scenario that is no file's."""
+    document = Document(label, scenario.to_dict())
+    if findings := [finding for each in checks for finding in each(scenario, document)]:
+        raise document.error(findings)
 
 
 def validated(model: type[M], document: Document) -> M:
     """The tree of a document as a model. Raises ScenarioError with every mistake in it."""
-    findings = list(document.findings)
-    try:
-        result = model.model_validate(document.tree, context=Context(base=document.base))
-    except ValidationError as error:
-        findings += findings_of(error)
-    if findings:
+    result, findings = _validation(document, partial(model.model_validate, document.tree))
+    if findings or result is None:
         raise document.error(findings)
     return result
+
+
+def _judged(document: Document, checks: Sequence[Check], validate: Callable[..., Scenario] | None = None) -> Scenario:
+    """The scenario of a document, unless it has mistakes or the checks find some: all are placed and raised."""
+    if validate is None:
+        validate = partial(Scenario.model_validate, document.tree)
+    scenario, findings = _validation(document, validate)
+    findings += [finding for each in checks for finding in each(scenario, document)]
+    if findings or scenario is None:
+        raise document.error(findings)
+    return scenario
+
+
+def _validation(document: Document, validate: Callable[..., M]) -> tuple[M | None, list[Finding]]:
+    findings = list(document.findings)
+    try:
+        return validate(context=Context(base=document.base)), findings
+    except Refused as refused:
+        return None, findings + refused.findings
+    except ValidationError as error:
+        return None, findings + findings_of(error)
+
+
+def _with_files(document: Document) -> Document:
+    """A document in which every platform that is given as the path of a file is that file's tree."""
+    given = document.tree.get("platforms")
+    problems: list[Problem] = []
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        if not (isinstance(value, str) and value.endswith((".yaml", ".yml"))):
+            continue
+        try:
+            own = read_document(document.base / value)
+        except ScenarioError as error:
+            if len(error.problems) == 1 and error.problems[0].line is None:
+                finding = Finding(
+                    ("platforms", name), f"{value!r}, {error.problems[0].found}", "a platform's YAML file"
+                )
+                problems.append(document.problem(finding))
+            else:
+                problems += error.problems
+            continue
+        own.tree.setdefault("based_on", None)
+        document = document.with_file(f"platforms.{name}", own)
+    if problems:
+        raise ScenarioError(problems)
+    return document
 
 
 def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:

@@ -272,6 +272,8 @@ def _parse_services(value: Any, info: Info) -> dict[str, Service]:
 
 def _name_layers(name: str, service: Service) -> Service:
     """Give the one layer of an image without layers the service's name: tenants share it, services do not."""
+    if all(layer.name for image in service.image.values() for layer in image.layers):
+        return service
     images = {
         platform: image.model_copy(update={"layers": [layer.model_copy(update={"name": layer.name or name})
                                                       for layer in image.layers]})

@@ -20,8 +20,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from sim.experiment.density.objectives import judge  # noqa: E402
-from sim.experiment.density.search import Density, Grid, density, loader, observe_run  # noqa: E402 (the path must be set first)
+from sim.experiment.density.search import Density, Grid, density, observe_run  # noqa: E402 (the path must be set first)
 from sim.experiment.workers.executor import Executor  # noqa: E402
+from sim.scenario import Base  # noqa: E402
 
 REPLICATIONS = 10
 SCENARIOS = ROOT / "scenarios"
@@ -53,7 +54,7 @@ class Case:
     def scenario_at(self) -> Callable[[float], Any]:
         """Value → scenario, as `density` asks for it."""
         path, given = SCENARIOS / self.file, {"overrides": self.overrides, "platforms": self.platforms}
-        return functools.cache(loader(path, self.vary, self.unit, **given))
+        return functools.cache(Base.load(path, **given).along(self.vary, self.unit))
 
     def values(self) -> list[float]:
         """The grid."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from sim.experiment.checks import load_checked
 from sim.experiment.replications import runner
-from sim.scenario import Scenario
+from sim.platforms.checks import CHECKS
+from sim.scenario import Scenario, load_scenario
 from sim.terms.records import RunRecords
 
 ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
@@ -15,7 +15,7 @@ ROWS = Path(__file__).parents[2] / "scenarios" / "rows"
 
 @cache
 def scenario_of(row: str, *overrides: str) -> Scenario:
-    return load_checked(ROWS / f"{row}.yaml", overrides=overrides)
+    return load_scenario(ROWS / f"{row}.yaml", overrides=overrides, checks=CHECKS)
 
 
 @cache

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sim.experiment.checks import load_checked
+from sim.platforms.checks import CHECKS
 from sim.reading.errors import ScenarioError
 from sim.report.answers.comparison import compare
 from sim.report.answers.plain import comparison_dict
 from sim.report.figures.result import save_plots
 from sim.report.folder.tables import run_tables
 from sim.report.folder.writer import RunWriter
-from sim.report.metrics.measures import SummaryRow
+from sim.report.metrics.measures import Row
 from sim.report.results import load_results
 from sim.report.text.terminal import render
-from sim.scenario import json_schema, scenario_from_text
+from sim.scenario import json_schema, load_scenario, scenario_from_text
 
 from .rows import ROWS, records_of, scenario_of
 
@@ -61,13 +61,13 @@ def test_a_metric_that_no_run_has_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(BASE + "focus: [response.p98]", "utf-8")
     with pytest.raises(ScenarioError, match=r"unknown metric 'response\.p98'.*did you mean"):
-        load_checked(path)
+        load_scenario(path, checks=CHECKS)
 
 
-def rows() -> list[SummaryRow]:
+def rows() -> list[Row]:
     values = {("all", "goodput"): (3.0, 4.0), ("all", "oom.kills"): (0.0, 0.0), ("web", "response.p99"): (1.0, 0.5)}
     return [
-        SummaryRow(platform, replication, service, metric, "s" if "response" in metric else "1", value[number])
+        Row(platform, replication, service, metric, "s" if "response" in metric else "1", value[number])
         for replication in range(3)
         for number, platform in enumerate(("vm", "container"))
         for (service, metric), value in values.items()
@@ -104,6 +104,6 @@ def test_the_plot_is_drawn(row: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(ROWS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_row_has_a_focus_and_its_platforms(path: Path) -> None:
-    scenario = load_checked(path)
+    scenario = load_scenario(path, checks=CHECKS)
     assert scenario.focus
     assert path.read_text("utf-8").startswith("# Question: ")

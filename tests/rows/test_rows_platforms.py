@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sim.experiment.checks import load_checked
 from sim.experiment.replications import runner
+from sim.platforms.checks import CHECKS
+from sim.scenario import load_scenario
 from sim.terms.columns import TIMELINE
 
 from .rows import ROWS, metrics_of, records_of
@@ -30,7 +31,7 @@ SHORTER = {
 @cache
 def on(row: str, platform: str) -> dict[str, float]:
     """Metrics of a row on a platform that its file need not name."""
-    scenario = load_checked(ROWS / f"{row}.yaml", overrides=SHORTER.get(row, ()), platforms=[platform])
+    scenario = load_scenario(ROWS / f"{row}.yaml", checks=CHECKS, overrides=SHORTER.get(row, ()), platforms=[platform])
     rows = runner.summarise(runner.run_one(scenario, platform, 0), scenario)
     return {(each.metric if each.service == "all" else f"{each.service}/{each.metric}"): each.value for each in rows}
 
@@ -39,7 +40,7 @@ def on(row: str, platform: str) -> dict[str, float]:
 @pytest.mark.parametrize("row", sorted(path.stem for path in ROWS.glob("*.yaml")))
 def test_every_row_answers_its_question_on_every_platform(row: str, platform: str) -> None:
     found = on(row, platform)
-    focus = load_checked(ROWS / f"{row}.yaml", platforms=[platform]).focus
+    focus = load_scenario(ROWS / f"{row}.yaml", checks=CHECKS, platforms=[platform]).focus
     absent = {"first-deploy": {"startup.install.p50"}, "patch": {"move.time"}}  # ready-made; cannot be moved
     if platform == "microvm":
         absent["operating-system"] = {"memory.cache"}  # no page cache in common

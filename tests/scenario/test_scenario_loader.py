@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.reading.document import apply_overrides
-from sim.reading.errors import Finding, Loc, Refused, ScenarioError, dotted
-from sim.scenario import Hpa, RampingRate, Scenario, load_document, load_scenario, scenario_from_text
-from sim.scenario.loader import validate
+from sim.reading.document import Document
+from sim.reading.errors import Finding, Loc, ScenarioError, dotted
+from sim.scenario import Base, Hpa, RampingRate, Scenario, load_document, load_scenario, scenario_from_text
+from sim.scenario.loader import validated
 
 Load = Callable[..., Scenario]
 BURST = Path("scenarios/burst.yaml")
@@ -197,18 +197,22 @@ def test_every_malformed_set_is_reported(load: Load) -> None:
     assert [problem.file for problem in caught.value.problems] == ["--set x", "--set host.cores=["]
 
 
-def test_apply_overrides_leaves_the_tree_alone() -> None:
-    tree = {"a": [{"b": 1}], "platforms": ["vm", "container"]}
-    changed = apply_overrides(tree, {"a.0.b": 2, "a.1": 5, "c.d": {"e": 3}, "platforms.vm.x": 1, "platforms.new.y": 2})
-    assert tree == {"a": [{"b": 1}], "platforms": ["vm", "container"]}
-    assert changed == {
+def test_a_value_laid_over_leaves_the_tree_alone() -> None:
+    tree = {"a": [{"b": 1}], "e": {"f": 1}, "platforms": ["vm", "container"]}
+    document = Document("a file", tree)
+    for path, value in {"a.0.b": 2, "a.1": 5, "c.d": {"e": 3}, "platforms.vm.x": 1, "platforms.new.y": 2}.items():
+        document = document.with_value(path, value, "an option")
+    assert tree == {"a": [{"b": 1}], "e": {"f": 1}, "platforms": ["vm", "container"]}
+    assert document.tree == {
         "a": [{"b": 2}, 5],
+        "e": {"f": 1},
         "c": {"d": {"e": 3}},
         "platforms": {"vm": {"x": 1}, "container": {}, "new": {"y": 2}},
     }
-    assert apply_overrides(tree, {"platforms.1": "microvm"})["platforms"] == ["vm", "microvm"]
-    with pytest.raises(Refused, match="single value"):
-        apply_overrides(tree, {"a.0.b.c": 1})
+    assert document.tree["e"] is tree["e"]  # what is not on a path is not copied
+    assert Document("a file", tree).with_value("platforms.1", "microvm", "x").tree["platforms"] == ["vm", "microvm"]
+    with pytest.raises(ScenarioError, match="single value"):
+        document.with_value("a.0.b.c", 1, "an option")
 
 
 def test_options_of_the_command_line(minimal: str, tmp_path: Path) -> None:
@@ -258,10 +262,33 @@ def test_any_value_anywhere_is_accepted_or_refused_with_its_path(changes: list[t
         with suppress(ScenarioError):  # a path through what an earlier change made a single value
             document = document.with_value(dotted(loc), value, "a change")
     with suppress(ScenarioError):
-        assert Scenario.from_dict(validate(document).to_dict())
+        assert Scenario.from_dict(validated(Scenario, document).to_dict())
         return
     with pytest.raises(ScenarioError) as caught:
-        validate(document)
+        validated(Scenario, document)
     assert caught.value.problems
     assert all(problem.found and problem.allowed and problem.path for problem in caught.value.problems)
     assert len({str(problem) for problem in caught.value.problems}) == len(caught.value.problems)
+
+
+WHOLE = Base(DOCUMENT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from([dotted(loc) for loc in PLACES]), st.sampled_from(STRANGE), max_size=3))
+def test_a_point_is_what_the_whole_file_would_be(point: dict[str, object]) -> None:
+    """Validated where it differs from the file, or as a whole: the same scenario, or the same mistakes."""
+
+    def whole() -> Scenario:
+        document = DOCUMENT
+        for path, value in point.items():
+            document = document.with_value(path, value, f"{path}={value}")
+        return validated(Scenario, document)
+
+    def told(load: Callable[[], Scenario]) -> object:
+        try:
+            return load().to_dict()
+        except ScenarioError as error:
+            return sorted(map(str, error.problems))
+
+    assert told(lambda: WHOLE.at(point)) == told(whole)

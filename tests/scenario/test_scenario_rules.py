@@ -18,7 +18,6 @@ from sim.scenario import (
     Scenario,
     Trace,
     Until,
-    coverage,
     scenario_from_text,
 )
 
@@ -278,16 +277,3 @@ def test_a_trace_must_be_there_with_its_columns(load: Load, problems: Problems, 
         ("{time: time}", "file"),
     ]:
         assert [where for where, _ in problems(T + f"={{trace: {wrong}}}")] == [f"{T}.trace.{path}"]
-
-
-def test_coverage_tells_what_only_the_catalogue_knows(load: Load) -> None:
-    size = "{vm: {cpu: 1, memory: 1GiB}, contaner: {cpu: 1, memory: 1GiB}}"
-    lineages = {"vm": ("vm",), "container": ("container",)}
-    known = ("vm", "container", "microvm")
-    (finding,) = coverage(load(W + f"size={size}"), lineages, lineages, known)
-    assert (finding.loc, finding.suggestion) == (("services", "web", "size", "contaner"), "container")
-    (finding,) = coverage(load(W + "size={vm: {cpu: 1, memory: 1GiB}}"), lineages, lineages, known)
-    assert (finding.loc, finding.found) == (("services", "web", "size"), "no size for container")
-    assert not coverage(load(), lineages, lineages, known)
-    fallback = {"vm": ("vm",), "microvm": ("microvm", "vm")}
-    assert not coverage(load(W + "size={vm: {cpu: 1, memory: 1GiB}}"), fallback, lineages, known)

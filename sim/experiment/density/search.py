@@ -256,21 +256,6 @@ def default_path(scenario: Any) -> str:
     return f"services.{name}.{'replicas' if isinstance(service.replicas, int) else 'tenants'}"
 
 
-def loader(path: Any, vary: str, unit: str = "", **options: Any) -> Callable[[Any], Any]:
-    """`scenario_at` for a scenario file: value → the scenario with `vary` set to it (and `unit`, say "/s", after it).
-
-    `options` are those of `load_scenario`. What it returns raises ScenarioError.
-    """
-    from sim.scenario import load_scenario
-
-    overrides = tuple(options.pop("overrides", ()))
-
-    def scenario_at(value: Any) -> Any:
-        return load_scenario(path, overrides=(*overrides, f"{vary}={value}{unit}"), **options)
-
-    return scenario_at
-
-
 def curve_rows(found: Sequence[Density]) -> list[Mapping[str, Any]]:
     """The curves as rows for a table or a plot: platform, value, holds, replications, service, objective, numbers."""
     rows: list[Mapping[str, Any]] = []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.platforms import Platform
-    from sim.report.metrics.measures import SummaryRow
+    from sim.report.metrics.measures import Row
     from sim.scenario import Scenario
     from sim.terms.records import RunRecords
 
@@ -34,7 +33,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
     chosen = platform_of(scenario, platform)
     if requests is None:
         return simulate(scenario, chosen, replication)
-    from sim.report.folder.parts import RequestPartWriter
+    from sim.report.folder.requests import RequestPartWriter
 
     with RequestPartWriter(requests, platform, replication) as writer:
 
@@ -44,7 +43,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
         return simulate(scenario, chosen, replication, sink=sink)
 
 
-def summarise(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
+def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
     """Metric rows of a run, as they stand in `summary.csv`."""
 
     from sim.report.metrics.measures import measure
@@ -52,7 +51,7 @@ def summarise(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
     return list(measure(records, scenario))
 
 
-def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequence[SummaryRow]:
+def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequence[Row]:
     """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
     return summarise(run_one(scenario, platform, replication), scenario)
 
@@ -73,15 +72,9 @@ def is_warm() -> bool:
 
 def platform_of(scenario: Scenario, name: str) -> Platform:
     """The platform `name` with the scenario's overrides. Raises PlatformError."""
-    return _platform(name, json.dumps(scenario.platforms.get(name, {})))
-
-
-@lru_cache(maxsize=64)
-def _platform(name: str, overrides: str) -> Platform:
-    """Platforms are frozen, and reading one costs a few ms: as much as a short run."""
     from sim.platforms import load_platform
 
-    return load_platform(name, json.loads(overrides))
+    return load_platform(name, scenario.platforms.get(name, {}))
 
 
 # ---------------------------------------------------------------- the transient, with `warmup: auto`

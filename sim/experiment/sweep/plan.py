@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +10,6 @@ from typing import Any
 
 from sim.reading.errors import HostsimError
 from sim.scenario import Sweep, points
-
-_KEPT_SCENARIOS = 4096
 
 
 class SweepError(HostsimError):
@@ -44,12 +41,18 @@ class Planned:
 def plan_sweep(sweep: Sweep) -> Plan:
     """The plan of a loaded sweep file. Raises SweepError when its replications are `until`: a sweep needs a number."""
     listed = points(sweep)
-    scenario_at = functools.lru_cache(_KEPT_SCENARIOS)(lambda index: sweep.scenario(listed[index]))
-    first = scenario_at(0)
+    first = sweep.scenario(listed[0])
     if not isinstance(first.replications, int):
         raise SweepError("a sweep needs a number of replications, not `until`: set replications in the sweep file")
     about = {"description": sweep.description, "first_point": first.to_dict()}
-    return Plan(sweep.name, listed, scenario_at, tuple(first.platforms), first.replications, about)
+    return Plan(
+        sweep.name,
+        listed,
+        lambda index: sweep.scenario(listed[index]),
+        tuple(first.platforms),
+        first.replications,
+        about,
+    )
 
 
 def planned_runs(plan: Plan) -> list[Planned]:

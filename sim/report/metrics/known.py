@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sim import registry
-from sim.terms.metrics import HARM, METRICS, QUESTIONS, STARTUP_STATS, Metric, phase_metrics
+from sim.terms.metrics import HARM, QUESTIONS, STARTUP_STATS, Metric, phase_metric
 
 LAST_OF_STARTS = "startup.max"
 """Behind it come the phases."""
-
-for _metric in METRICS:
-    registry.builtin("metrics", _metric.name, spec=_metric)
 
 
 def known() -> dict[str, Metric]:
@@ -22,11 +19,6 @@ def known() -> dict[str, Metric]:
     return {name: _checked(name) for name in registry.names("metrics")}
 
 
-def is_known(name: str) -> bool:
-    """Whether a run can have this metric; of a phase nobody knows the name before."""
-    return name in registry.names("metrics") or _phase(name) is not None
-
-
 def describe(name: str, unit: str = "1") -> Metric:
     """Find a metric by name; a phase's (`startup.<phase>.p50`) is made up from its name.
 
@@ -35,7 +27,7 @@ def describe(name: str, unit: str = "1") -> Metric:
     try:
         return _checked(name)
     except KeyError:
-        return _phase(name) or Metric(name, unit, name, HARM)
+        return phase_metric(name) or Metric(name, unit, name, HARM)
 
 
 def places() -> dict[str, int]:
@@ -56,7 +48,7 @@ def in_order(sequences: Iterable[Sequence[str]], order: Mapping[str, int]) -> li
     Phases come after `startup.max`, in an order that each platform's own agrees with; unknown metrics come
     last.
     """
-    return sorted(woven(sequences), key=lambda name: order.get("startup." if _phase(name) else name, len(order)))
+    return sorted(woven(sequences), key=lambda name: order.get("startup." if phase_metric(name) else name, len(order)))
 
 
 def reference() -> Iterator[str]:
@@ -89,10 +81,3 @@ def _checked(name: str) -> Metric:
     if found.name != name:
         raise registry.PluginError(f"the metric {name!r} calls itself {found.name!r}: it needs one name")
     return found
-
-
-def _phase(name: str) -> Metric | None:
-    start, _, phase = name.rpartition(".")[0].partition(".")
-    if start != "startup" or not phase:
-        return None
-    return next((metric for metric in phase_metrics(phase) if metric.name == name), None)

@@ -1,11 +1,19 @@
 """hostsim: one host that runs the same services as virtual machines or as containers, under the same traffic.
 
-    import sim
-
-    scenario = sim.load_scenario("scenarios/burst.yaml", replications=3)
-    result = sim.run(scenario)
-    print(result.table())
-    result.summary                                   # a pandas DataFrame; also .guests, .timeline, .verdict …
+>>> import sim
+>>> scenario = sim.load_scenario("scenarios/steady.yaml", replications=3, overrides=["duration=3min"])
+>>> result = sim.run(scenario)
+>>> print(result.table())                   # the comparison that the command line prints
+steady: vm against container · 3 replications · host: 16 cores, 64 GiB
+...
+>>> print(result.verdict[1])
+Response p99: container ... ms, vm ... ms (×1.0). SLO met: by all.
+>>> p99 = result.summary.query("metric == 'response.p99' and service == 'all'")    # a pandas DataFrame; also
+>>> p99.groupby("platform")["value"].mean() < 0.2                                  # .guests, .timeline, .events …
+platform
+container    True
+vm           True
+Name: value, dtype: bool
 
 The same from a terminal: `python -m sim scenarios/burst.yaml`. Names are imported on first use.
 """

@@ -94,7 +94,11 @@ def dotted(loc: Iterable[str | int]) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name closest to `name`, blind to case and to `-` against `_`; None if nothing is close."""
+    """The known name closest to `name`, blind to case and to `-` against `_`; None if nothing is close.
+
+    >>> nearest("memroy", ["cpu", "memory"]), nearest("colour", ["cpu", "memory"])
+    ('memory', None)
+    """
     folded = {_fold(each): each for each in known}
     close = get_close_matches(_fold(str(name)), list(folded), n=1)
     return folded[close[0]] if close else None

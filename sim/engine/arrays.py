@@ -1,9 +1,10 @@
 """The arrays of the data plane as one argument: a table of addresses that compiled code reads.
 
 Numba passes a tuple of twenty arrays as some 150 machine words to every function that it does not inline; one
-pointer makes calls cheap and compiling three times faster. Compiled code sees `a.g`, `a.k` … as ordinary arrays of one
-dimension; interpreted code (``NUMBA_DISABLE_JIT=1``) uses the same attributes of the Python object. Python hands over
-`Arrays.handle`, since numba's dispatcher knows an integer at once and takes 5 us to look up any other type.
+pointer makes calls cheap and compiling three times faster. Compiled code sees `a.guests`, `a.bands` … as ordinary
+arrays of one dimension; interpreted code (``NUMBA_DISABLE_JIT=1``) uses the same attributes of the Python object.
+Python hands over `Arrays.handle`, since numba's dispatcher knows an integer at once and takes 5 us to look up any
+other type.
 """
 
 from __future__ import annotations
@@ -34,23 +35,23 @@ Array = npt.NDArray[Any]
 class Arrays:
     """`layout.ROWS` as attributes; `put` replaces one, `grow` lengthens some (zeros behind)."""
 
-    g: Array
-    r: Array
-    s: Array
-    k: Array
-    p: Array
-    st: Array
+    guests: Array
+    requests: Array
+    services: Array
+    bands: Array
+    pools: Array
+    state: Array
     sample: Array
     out: Array
-    time: Array
-    service: Array
-    demand: Array
-    u1: Array
-    u2: Array
+    arrival_time: Array
+    arrival_service: Array
+    arrival_demand: Array
+    arrival_u1: Array
+    arrival_u2: Array
     loops: Array
     timers: Array
-    heap: Array
-    job: Array
+    members: Array
+    jobs: Array
     stock: Array
     saturated: Array
     unsaturated: Array
@@ -66,7 +67,7 @@ class Arrays:
         self._table = np.zeros(2 * len(NAMES), np.int64)
         self.handle: Any = self if numba.config.DISABLE_JIT else int(self._table.ctypes.data)
         for name, dtype in ROWS.items():
-            self.put(name, np.zeros(1 if name in ("st", "sample") else 16, dtype))
+            self.put(name, np.zeros(1 if name in ("state", "sample") else 16, dtype))
 
     def put(self, name: str, array: Array) -> None:
         """Use `array` (contiguous, of the right dtype) as `name` from now on."""

@@ -13,7 +13,7 @@ from sim.engine import layout as lay
 from sim.engine.arrays import Arrays
 from sim.engine.closedloop import ClosedLoop, Stock
 from sim.engine.entry import enter
-from sim.engine.regions import ClassTable
+from sim.engine.regions import BandTable
 
 OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
 REQUESTS = 1024  # request slots at first; doubled when all are in use
@@ -24,7 +24,7 @@ Record = npt.NDArray[Any]
 NEW_GUEST = np.zeros((), lay.guest_dtype)
 for _name, _value in {"state": lay.STARTING, "max_serving": lay.UNBOUNDED}.items():
     NEW_GUEST[_name] = _value
-for _name in ("cls", "idle_next", "idle_prev", "leaf"):
+for _name in ("band", "idle_next", "idle_prev", "leaf"):
     NEW_GUEST[_name] = -1
 
 
@@ -82,19 +82,19 @@ class Building:
         self._ready_size: list[int] = []
         self._leaf_next: list[int] = []
         self.a = Arrays()
-        self.a.grow(r=REQUESTS, out=OUT_ROWS)
-        st = self.a.st[0]
-        self._classes = ClassTable()
-        st["free"] = st["held"] = -1
-        st["measure_from"] = measure_from
-        st["timer_mark"], st["most_at_once"] = -1.0, MOST_AT_ONCE
-        st["memory_limit"] = memory_limit
+        self.a.grow(requests=REQUESTS, out=OUT_ROWS)
+        state = self.a.state[0]
+        self._bands = BandTable()
+        state["free"] = state["held"] = -1
+        state["measure_from"] = measure_from
+        state["timer_mark"], state["most_at_once"] = -1.0, MOST_AT_ONCE
+        state["memory_limit"] = memory_limit
         self._do(lay.FREE_SLOTS, i=0, j=REQUESTS)
         self.add_pool(cores)
 
     @property
-    def _st(self) -> Any:
-        return self.a.st[0]
+    def _state(self) -> Any:
+        return self.a.state[0]
 
     def _do(self, op: int, who: int = -1, *, i: int = 0, j: int = 0, x: float = 0.0, y: float = 0.0) -> int:
         """An operation of the compiled code (`entry.enter`); int() as each type of number would be compiled anew."""
@@ -109,24 +109,24 @@ class Building:
         """
         if self.guests and not self._storeys:
             raise ValueError("pools are for a host that has no guests of its own")
-        self._storeys = int(self._st["pools"]) > 0
+        self._storeys = int(self._state["pools"]) > 0
         return self._new_pool(cores, weight, memory_limit)
 
     def far_pool(self) -> int:
         """The pool of another host, for guests that have moved there: each has min(cap, jobs in service) cores."""
         if self._far is None:
             self._far = self._new_pool(inf, 0.0, inf)
-            self.a.p[self._far]["far"] = 1
+            self.a.pools[self._far]["far"] = 1
         return self._far
 
     def _new_pool(self, cores: float, weight: float, memory_limit: float) -> int:
-        pool = int(self._st["pools"])
-        self.a.grow(p=pool + 1)
-        p = self.a.p[pool]
-        p["cap"] = p["capacity"] = cores
-        p["weight"], p["level"], p["memory_limit"] = weight, inf, memory_limit
-        p["order"], p["mark"] = self._classes.new_pool(), self.now
-        self._st["pools"] = pool + 1
+        pool = int(self._state["pools"])
+        self.a.grow(pools=pool + 1)
+        pool_row = self.a.pools[pool]
+        pool_row["cap"] = pool_row["capacity"] = cores
+        pool_row["weight"], pool_row["level"], pool_row["memory_limit"] = weight, inf, memory_limit
+        pool_row["order"], pool_row["mark"] = self._bands.new_pool(), self.now
+        self._state["pools"] = pool + 1
         return pool
 
     def add_service(
@@ -146,12 +146,16 @@ class Building:
         service = self.services
         self._names.append(name or str(service))
         self.services += 1
-        self._st["services"] = self.services
-        self.a.grow(s=self.services)
-        s = self.a.s[service]
-        s["concurrency"], s["queue"], s["backlog"] = concurrency, _bound(queue), _bound(backlog)
-        s["timeout"], s["routing"], s["overhead"] = timeout, routing, overhead
-        s["per_request"], s["notify"], s["idle_head"] = per_request, notify, -1
+        self._state["services"] = self.services
+        self.a.grow(services=self.services)
+        service_row = self.a.services[service]
+        service_row["concurrency"], service_row["queue"], service_row["backlog"] = (
+            concurrency,
+            _bound(queue),
+            _bound(backlog),
+        )
+        service_row["timeout"], service_row["routing"], service_row["overhead"] = timeout, routing, overhead
+        service_row["per_request"], service_row["notify"], service_row["idle_head"] = per_request, notify, -1
         self._spare[service] = []
         self._ready_size.append(0)
         self._leaf_next.append(0)
@@ -166,16 +170,16 @@ class Building:
         Raises ValueError for one more loop of a service after another service's.
         """
         loop, stock = len(self._stocks), Stock(clients)
-        s = self.a.s[service]
-        if s["n_loops"] and int(s["loops"]) + int(s["n_loops"]) != loop:
+        service_row = self.a.services[service]
+        if service_row["n_loops"] and int(service_row["loops"]) + int(service_row["n_loops"]) != loop:
             raise ValueError("the closed loops of a service are added one after the other")
-        s["loops"] = s["loops"] if s["n_loops"] else loop
-        s["n_loops"] += 1
-        s["clients"] += clients.vus
+        service_row["loops"] = service_row["loops"] if service_row["n_loops"] else loop
+        service_row["n_loops"] += 1
+        service_row["clients"] += clients.vus
         self._stocks.append(stock)
         base = self._used["stock"]
         self._used["stock"] += stock.size
-        timers = int(self._st["timers"]) + 4 * clients.vus + 16
+        timers = int(self._state["timers"]) + 4 * clients.vus + 16
         self.a.grow(loops=loop + 1, stock=self._used["stock"], timers=timers)
         drawn = self.a.loops[loop]
         drawn["service"], drawn["clients"], drawn["pause"] = service, clients.vus, clients.pause
@@ -190,78 +194,88 @@ class Building:
         """
         if pool == 0 and self._storeys:
             raise ValueError("the host is shared by pools: a guest must be in one of them")
-        concurrency = int(self.a.s[service]["concurrency"])
+        concurrency = int(self.a.services[service]["concurrency"])
         if self._spare[service]:
             guest = self._spare[service].pop()
-            jobs = int(self.a.g[guest]["jobs"])
+            jobs = int(self.a.guests[guest]["jobs"])
         else:
             guest, jobs = self.guests, self._used["job"]
             self.guests += 1
             self._used["job"] += concurrency
-            self.a.grow(g=self.guests, pending=self.guests, done=self.guests, job=jobs + concurrency)
-        g = self.a.g[guest]
-        self.a.g[guest] = NEW_GUEST
-        g["weight"], g["cap"], g["service"], g["jobs"], g["uid"] = weight, cap, service, jobs, self._uid
+            self.a.grow(guests=self.guests, pending=self.guests, done=self.guests, jobs=jobs + concurrency)
+        guest_row = self.a.guests[guest]
+        self.a.guests[guest] = NEW_GUEST
+        guest_row["weight"], guest_row["cap"], guest_row["service"], guest_row["jobs"], guest_row["uid"] = (
+            weight,
+            cap,
+            service,
+            jobs,
+            self._uid,
+        )
         self._uid += 1
-        g["profile"], g["levels"] = self._profile(weight, cap, pool, concurrency)
-        if int(self.a.s[service]["routing"]) == lay.LEAST_OUTSTANDING:
+        guest_row["profile"], guest_row["levels"] = self._profile(weight, cap, pool, concurrency)
+        if int(self.a.services[service]["routing"]) == lay.LEAST_OUTSTANDING:
             self._new_leaf(service, guest)
         return guest
 
     def uid(self, guest: int) -> int:
         """Number of the guest over the whole run; slots are reused."""
-        return int(self.a.g[guest]["uid"])
+        return int(self.a.guests[guest]["uid"])
 
     def _profile(self, weight: float, cap: float, pool: int, concurrency: int) -> tuple[int, int]:
-        """Base and length of the row of classes that a guest goes through as it gets busier."""
+        """Base and length of the row of bands that a guest goes through as it gets busier."""
         levels = max(1, ceil(min(cap, concurrency)))
         rhos = [min(cap, float(busy)) / weight for busy in range(1, levels + 1)]
-        base = self._classes.profile(self.a, pool, rhos)
+        base = self._bands.profile(self.a, pool, rhos)
         return base, levels
 
     def _ready_room(self, service: int, size: int) -> None:
         if size <= self._ready_size[service]:
             return
-        s = self.a.s[service]
+        service_row = self.a.services[service]
         size = max(size, 2 * self._ready_size[service])
         base = self._used["ready"]
         self._used["ready"] += size
         self.a.grow(ready=base + size)
-        n, old = int(s["n_ready"]), int(s["ready"])
+        n, old = int(service_row["n_ready"]), int(service_row["ready"])
         self.a.ready[base : base + n] = self.a.ready[old : old + n]
-        self.a.s[service]["ready"] = base
+        self.a.services[service]["ready"] = base
         self._ready_size[service] = size
 
     def _new_tree(self, service: int, leaves: int) -> None:
         base = self._used["tree"]
         self._used["tree"] += 2 * leaves
         self.a.grow(tree=base + 2 * leaves, leaf=base + 2 * leaves)
-        s = self.a.s[service]
-        s["tree"], s["leaves"] = base, leaves
+        service_row = self.a.services[service]
+        service_row["tree"], service_row["leaves"] = base, leaves
         self.a.leaf[base : base + 2 * leaves] = -1
         self._do(lay.REBUILD_TREE, service)
 
     def _new_leaf(self, service: int, guest: int) -> None:
         """Give a guest the next leaf; when they are used up, close the gaps that dead guests left."""
-        s = self.a.s[service]
-        if self._leaf_next[service] == int(s["leaves"]):
-            live = [int(x) for x in self.a.leaf[int(s["tree"]) : int(s["tree"]) + int(s["leaves"])] if x >= 0]
-            leaves = int(s["leaves"])
+        service_row = self.a.services[service]
+        if self._leaf_next[service] == int(service_row["leaves"]):
+            live = [
+                int(x)
+                for x in self.a.leaf[int(service_row["tree"]) : int(service_row["tree"]) + int(service_row["leaves"])]
+                if x >= 0
+            ]
+            leaves = int(service_row["leaves"])
             if 2 * len(live) >= leaves:
                 leaves *= 2
                 self._new_tree(service, leaves)
-                s = self.a.s[service]
-            base = int(s["tree"])
+                service_row = self.a.services[service]
+            base = int(service_row["tree"])
             self.a.leaf[base : base + leaves] = -1
             self.a.leaf[base : base + len(live)] = live
             for i, member in enumerate(live):
-                self.a.g[member]["leaf"] = i
+                self.a.guests[member]["leaf"] = i
             self._leaf_next[service] = len(live)
             self._do(lay.REBUILD_TREE, service)
         leaf = self._leaf_next[service]
         self._leaf_next[service] = leaf + 1
-        self.a.leaf[int(s["tree"]) + leaf] = guest
-        self.a.g[guest]["leaf"] = leaf
+        self.a.leaf[int(service_row["tree"]) + leaf] = guest
+        self.a.guests[guest]["leaf"] = leaf
 
     def _refill(self, loop: int) -> None:
         """Fill the closed loop's stock: what is left of each of its two queues, then newly drawn numbers."""
@@ -272,5 +286,5 @@ class Building:
         stock.keep(rows["think"][int(drawn["think_at"]) :], rows[["demand", "u1", "u2"]][int(drawn["want_at"]) :])
         stock.take(self.a.stock[base : base + size])
         drawn["stock_n"], drawn["think_at"], drawn["want_at"] = size, 0, 0
-        if int(self._st["timers"]) + int(self.a.s[int(drawn["service"])]["clients"]) + 3 > len(self.a.timers):
+        if int(self._state["timers"]) + int(self.a.services[int(drawn["service"])]["clients"]) + 3 > len(self.a.timers):
             self.a.grow(timers=2 * len(self.a.timers))

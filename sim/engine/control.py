@@ -35,8 +35,8 @@ from sim.engine.queueing import (
 )
 from sim.engine.sharing import (
     account,
+    band_v,
     changed,
-    class_v,
     guest_place,
     guest_sync,
     pool_clock,
@@ -50,12 +50,12 @@ from sim.engine.sharing import (
 @inline
 def start_task(a: Arrays, guest: int, work: float, kind: int) -> None:
     """Give a guest without jobs one thread of CPU work (a start-up phase); its end stops `advance`."""
-    t = a.st[0]["now"]
-    g = a.g[guest]
+    t = a.state[0]["now"]
+    guest_row = a.guests[guest]
     pool_clock(a, pool_of(a, guest), t)
-    g["task"] = kind
-    job_push(a.job, g["jobs"], word(0), g["v"] + work, word(-1))
-    g["busy"] = 1
+    guest_row["task"] = kind
+    job_push(a.jobs, guest_row["jobs"], word(0), guest_row["v"] + work, word(-1))
+    guest_row["busy"] = 1
     guest_place(a, guest, t)
     changed(a, guest, t)
 
@@ -66,18 +66,18 @@ def open_guest(a: Arrays, guest: int) -> None:
 
     Its place in `ready` and its leaf are made by the caller; `out` has a row for each request in the backlog.
     """
-    t = a.st[0]["now"]
-    g = a.g[guest]
-    service = word(g["service"])
-    s = a.s[service]
-    g["state"] = READY
+    t = a.state[0]["now"]
+    guest_row = a.guests[guest]
+    service = word(guest_row["service"])
+    service_row = a.services[service]
+    guest_row["state"] = READY
     pool_clock(a, pool_of(a, guest), t)
     fill(a, guest, t)
     guest_place(a, guest, t)
     changed(a, guest, t)
     outstanding_changed(a, guest)
-    if s["routing"] == IDLE_LIFO:
-        if g["busy"] == 0:
+    if service_row["routing"] == IDLE_LIFO:
+        if guest_row["busy"] == 0:
             idle_push(a, guest, t)
         return
     route_backlog(a, service, t)
@@ -86,64 +86,64 @@ def open_guest(a: Arrays, guest: int) -> None:
 @inline
 def close_guest(a: Arrays, guest: int) -> bool:
     """Route nothing more to a guest (the caller has taken it off `ready`); True if it is empty already."""
-    g = a.g[guest]
-    g["state"] = DRAINING
+    guest_row = a.guests[guest]
+    guest_row["state"] = DRAINING
     idle_remove(a, guest)
     outstanding_changed(a, guest)
-    return bool(g["serving"] + g["waiting"] == 0)
+    return bool(guest_row["serving"] + guest_row["waiting"] == 0)
 
 
 @inline
 def kill_guest(a: Arrays, guest: int) -> None:
     """The guest's process dies now: all that it holds fails, its CPU work stops. State STARTING afterwards."""
-    st = a.st[0]
-    t = st["now"]
-    g = a.g[guest]
+    state = a.state[0]
+    t = state["now"]
+    guest_row = a.guests[guest]
     pool_clock(a, pool_of(a, guest), t)
     guest_sync(a, guest, t)
     idle_remove(a, guest)
-    if g["serving"] > 0:
-        charge_guest(a, guest, t, -g["serving"] * a.s[g["service"]]["per_request"])
+    if guest_row["serving"] > 0:
+        charge_guest(a, guest, t, -guest_row["serving"] * a.services[guest_row["service"]]["per_request"])
     end_all(a, guest, t, word(FAILED))
-    g["busy"] = 0
+    guest_row["busy"] = 0
     guest_place(a, guest, t)
     changed(a, guest, t)
-    g["serving"] = 0
-    g["task"] = WORK_REQUEST
-    g["state"] = STARTING
-    g["watched"] = 0
+    guest_row["serving"] = 0
+    guest_row["task"] = WORK_REQUEST
+    guest_row["state"] = STARTING
+    guest_row["watched"] = 0
     forget_task(a, guest)
     forgive_guest(a, guest)
-    g["v"] = 0.0
+    guest_row["v"] = 0.0
     outstanding_changed(a, guest)
 
 
 @inline
 def forget_task(a: Arrays, guest: int) -> None:
     """The end of the guest's start-up task concerns nobody any more."""
-    if not a.g[guest]["done"]:
+    if not a.guests[guest]["done"]:
         return
-    a.g[guest]["done"] = 0
+    a.guests[guest]["done"] = 0
     kept = 0
-    for i in range(a.st[0]["done"]):
+    for i in range(a.state[0]["done"]):
         if a.done[i] != guest:
             a.done[kept] = a.done[i]
             kept += 1
-    a.st[0]["done"] = kept
+    a.state[0]["done"] = kept
 
 
 @inline
 def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
     """Write a row for every request that the guest holds: `status`, or timed out if its client has left."""
-    g = a.g[guest]
-    if g["task"] == WORK_REQUEST:
-        for i in range(g["busy"]):
-            slot = word(a.job[g["jobs"] + i]["slot"])
-            end_one(a, slot, a.r[slot]["start"], t, status)
-    while g["waiting"] > 0:
-        slot = word(g["head"])
-        g["head"] = a.r[slot]["next"]
-        g["waiting"] -= 1
+    guest_row = a.guests[guest]
+    if guest_row["task"] == WORK_REQUEST:
+        for i in range(guest_row["busy"]):
+            slot = word(a.jobs[guest_row["jobs"] + i]["slot"])
+            end_one(a, slot, a.requests[slot]["start"], t, status)
+    while guest_row["waiting"] > 0:
+        slot = word(guest_row["head"])
+        guest_row["head"] = a.requests[slot]["next"]
+        guest_row["waiting"] -= 1
         end_one(a, slot, np.nan, t, status)
 
 
@@ -151,9 +151,15 @@ def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
 def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
     """Write the row of a request that ends without being done."""
     if status == IN_FLIGHT:
-        a.r[slot]["loop"] = -1  # the run is over
+        a.requests[slot]["loop"] = -1  # the run is over
     if expired(a, slot, t):
-        finish(a, slot, start, a.r[slot]["arrival"] + a.s[a.r[slot]["service"]]["timeout"], word(TIMED_OUT))
+        finish(
+            a,
+            slot,
+            start,
+            a.requests[slot]["arrival"] + a.services[a.requests[slot]["service"]]["timeout"],
+            word(TIMED_OUT),
+        )
     else:
         finish(a, slot, start, np.nan if status == IN_FLIGHT else t, status)
 
@@ -161,29 +167,29 @@ def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
 @inline
 def release_guest(a: Arrays, guest: int) -> None:
     """The slot is free for another guest."""
-    a.g[guest]["state"] = FREE
+    a.guests[guest]["state"] = FREE
     outstanding_changed(a, guest)
 
 
 @inline
 def bind(a: Arrays, guest: int) -> None:
     """The request that control was asked about goes to `guest`; with -1 to the backlog."""
-    st = a.st[0]
-    slot = word(st["held"])
-    st["held"] = -1
+    state = a.state[0]
+    slot = word(state["held"])
+    state["held"] = -1
     if guest >= 0:
-        give(a, guest, slot, st["now"])
+        give(a, guest, slot, state["now"])
     else:
-        to_backlog(a, word(a.r[slot]["service"]), slot, st["now"])
+        to_backlog(a, word(a.requests[slot]["service"]), slot, state["now"])
 
 
 @inline
 def set_paused(a: Arrays, guest: int, paused: bool) -> None:
     """Stop or resume all CPU of a guest (a migration's downtime); it keeps what it holds."""
-    t = a.st[0]["now"]
+    t = a.state[0]["now"]
     pool_clock(a, pool_of(a, guest), t)
     guest_sync(a, guest, t)
-    a.g[guest]["paused"] = paused
+    a.guests[guest]["paused"] = paused
     guest_place(a, guest, t)
     changed(a, guest, t)
 
@@ -191,20 +197,20 @@ def set_paused(a: Arrays, guest: int, paused: bool) -> None:
 @inline
 def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, levels: int) -> None:
     """Change a guest's weight and cap (vertical resize)."""
-    t = a.st[0]["now"]
-    g = a.g[guest]
+    t = a.state[0]["now"]
+    guest_row = a.guests[guest]
     old = pool_of(a, guest)
     pool_clock(a, old, t)
     guest_sync(a, guest, t)
-    paused = g["paused"]
-    g["paused"] = True
+    paused = guest_row["paused"]
+    guest_row["paused"] = True
     guest_place(a, guest, t)
     changed(a, guest, t)
-    g["weight"] = weight
-    g["cap"] = cap
-    g["profile"] = profile
-    g["levels"] = levels
-    g["paused"] = paused
+    guest_row["weight"] = weight
+    guest_row["cap"] = cap
+    guest_row["profile"] = profile
+    guest_row["levels"] = levels
+    guest_row["paused"] = paused
     pool_clock(a, pool_of(a, guest), t)
     guest_place(a, guest, t)
     changed(a, guest, t)
@@ -213,107 +219,111 @@ def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, le
 @inline
 def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     """Charge the host `amount` bytes for a guest, and bound the requests in service that its own memory carries."""
-    g = a.g[guest]
-    charge_guest(a, guest, a.st[0]["now"], amount - g["memory"])
-    g["memory"] = amount
-    g["max_serving"] = max_serving
-    if g["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
+    guest_row = a.guests[guest]
+    charge_guest(a, guest, a.state[0]["now"], amount - guest_row["memory"])
+    guest_row["memory"] = amount
+    guest_row["max_serving"] = max_serving
+    if guest_row["serving"] <= max_serving:  # it has been given more: it may run out of memory another time
         forgive_guest(a, guest)
 
 
 @inline
 def send_away(a: Arrays, guest: int) -> None:
     """The guest goes on running elsewhere: nothing it uses from now on is this host's. The caller moves its pool."""
-    t = a.st[0]["now"]
-    g = a.g[guest]
+    t = a.state[0]["now"]
+    guest_row = a.guests[guest]
     pool_clock(a, pool_of(a, guest), t)
     guest_sync(a, guest, t)
-    charge_guest(a, guest, t, -(g["memory"] + g["serving"] * a.s[g["service"]]["per_request"]))
-    g["memory"] = 0.0
-    g["away"] = 1
+    charge_guest(
+        a, guest, t, -(guest_row["memory"] + guest_row["serving"] * a.services[guest_row["service"]]["per_request"])
+    )
+    guest_row["memory"] = 0.0
+    guest_row["away"] = 1
 
 
 @inline
 def charge_host(a: Arrays, amount: float) -> None:
     """Charge the host `amount` bytes that belong to no guest."""
-    charge(a, a.st[0]["now"], amount)
+    charge(a, a.state[0]["now"], amount)
 
 
 @inline
 def start_clients(a: Arrays, loop: int) -> None:
     """The clients of a closed loop begin, thinking first."""
     for _ in range(a.loops[loop]["clients"]):
-        client_thinks(a, loop, a.st[0]["now"], 0.0)
+        client_thinks(a, loop, a.state[0]["now"], 0.0)
 
 
 @inline
 def set_capacity(a: Arrays, pool: int, cores: float) -> None:
     """Change what a pool may hand out (pool 0: the host)."""
-    t = a.st[0]["now"]
-    p = a.p[pool]
+    t = a.state[0]["now"]
+    pool_row = a.pools[pool]
     pool_clock(a, pool, t)
-    p["cap"] = cores
-    p["capacity"] = cores
+    pool_row["cap"] = cores
+    pool_row["capacity"] = cores
     settle(a, pool, t)
-    if a.st[0]["pools"] > 1:
-        p["wanted"] = wanted(a, pool)
+    if a.state[0]["pools"] > 1:
+        pool_row["wanted"] = wanted(a, pool)
         share_host(a, t)
 
 
 @inline
 def book_work(a: Arrays) -> None:
     """Book all CPU work up to now to the services, and memory to its integral."""
-    t = a.st[0]["now"]
+    t = a.state[0]["now"]
     charge(a, t, 0.0)
-    for pool in range(word(a.st[0]["pools"])):
+    for pool in range(word(a.state[0]["pools"])):
         pool_clock(a, pool, t)
-        p = a.p[pool]
-        for i in range(p["classes"]):
-            cls = word(a.order[p["order"] + i])
-            k = a.k[cls]
-            if k["n"] > 0:
-                v = class_v(a, cls, t)
-                for j in range(k["n"]):
-                    account(a, word(a.heap[k["heap"] + j]["guest"]), v)
+        pool_row = a.pools[pool]
+        for i in range(pool_row["bands"]):
+            band = word(a.order[pool_row["order"] + i])
+            band_row = a.bands[band]
+            if band_row["n"] > 0:
+                v = band_v(a, band, t)
+                for j in range(band_row["n"]):
+                    account(a, word(a.members[band_row["heap"] + j]["guest"]), v)
 
 
 @inline
 def take_sample(a: Arrays, guests: int, services: int) -> None:
     """Book all work, and sum up what the timeline shows, in the record `sample`."""
     book_work(a)
-    x = a.sample[0]
-    x["memory"] = a.st[0]["memory"]
-    x["completed"] = a.st[0]["completed"]
-    x["in_flight"] = a.st[0]["in_flight"]
-    x["work"] = 0.0
-    x["arrived"] = 0
-    x["ready"] = 0
+    sample_row = a.sample[0]
+    sample_row["memory"] = a.state[0]["memory"]
+    sample_row["completed"] = a.state[0]["completed"]
+    sample_row["in_flight"] = a.state[0]["in_flight"]
+    sample_row["work"] = 0.0
+    sample_row["arrived"] = 0
+    sample_row["ready"] = 0
     for service in range(services):
-        s = a.s[service]
-        x["work"] += s["work_request"] + s["work_boot"] + s["work_start"]
-        x["arrived"] += s["arrived"]
-        x["ready"] += s["n_ready"]
-    x["unused"] = 0.0
+        service_row = a.services[service]
+        sample_row["work"] += service_row["work_request"] + service_row["work_boot"] + service_row["work_start"]
+        sample_row["arrived"] += service_row["arrived"]
+        sample_row["ready"] += service_row["n_ready"]
+    sample_row["unused"] = 0.0
     for guest in range(guests):
-        g = a.g[guest]
-        left = g["promised"] - (g["memory"] + g["serving"] * a.s[g["service"]]["per_request"])
+        guest_row = a.guests[guest]
+        left = guest_row["promised"] - (
+            guest_row["memory"] + guest_row["serving"] * a.services[guest_row["service"]]["per_request"]
+        )
         if left > 0.0:
-            x["unused"] += left
+            sample_row["unused"] += left
 
 
 @inline
 def end_run(a: Arrays, guests: int, services: int) -> None:
     """Write a row for every request that is still in the house; `out` has room for them."""
-    t = a.st[0]["now"]
+    t = a.state[0]["now"]
     for guest in range(guests):
-        if a.g[guest]["state"] != FREE:
+        if a.guests[guest]["state"] != FREE:
             end_all(a, guest, t, word(IN_FLIGHT))
     for service in range(services):
-        s = a.s[service]
-        while s["waiting"] > 0:
-            slot = word(s["head"])
-            s["head"] = a.r[slot]["next"]
-            s["waiting"] -= 1
+        service_row = a.services[service]
+        while service_row["waiting"] > 0:
+            slot = word(service_row["head"])
+            service_row["head"] = a.requests[slot]["next"]
+            service_row["waiting"] -= 1
             end_one(a, slot, np.nan, t, word(IN_FLIGHT))
 
 
@@ -321,20 +331,20 @@ def end_run(a: Arrays, guests: int, services: int) -> None:
 def free_slots(a: Arrays, first: int, last: int) -> None:
     """Put the request slots `first` … `last` - 1 on the free list, lowest first."""
     for slot in range(last - 1, first - 1, -1):
-        a.r[slot]["number"] = -1
-        a.r[slot]["next"] = a.st[0]["free"]
-        a.st[0]["free"] = slot
+        a.requests[slot]["number"] = -1
+        a.requests[slot]["next"] = a.state[0]["free"]
+        a.state[0]["free"] = slot
 
 
 @inline
 def rebuild_tree(a: Arrays, service: int) -> None:
     """Fill a service's tree of outstanding counts anew from its leaves."""
-    s = a.s[service]
-    for leaf in range(s["leaves"]):
-        a.tree[s["tree"] + s["leaves"] + leaf] = NO_LEAF
-    for i in range(s["leaves"] - 1, 0, -1):
-        a.tree[s["tree"] + i] = NO_LEAF
-    for leaf in range(s["leaves"]):
-        guest = word(a.leaf[s["tree"] + leaf])
+    service_row = a.services[service]
+    for leaf in range(service_row["leaves"]):
+        a.tree[service_row["tree"] + service_row["leaves"] + leaf] = NO_LEAF
+    for i in range(service_row["leaves"] - 1, 0, -1):
+        a.tree[service_row["tree"] + i] = NO_LEAF
+    for leaf in range(service_row["leaves"]):
+        guest = word(a.leaf[service_row["tree"] + leaf])
         if guest >= 0:
             outstanding_changed(a, guest)

@@ -22,9 +22,9 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     if op == lay.ADVANCE:
         return advance(a, x)
     if op <= lay.TAKE_SAMPLE:
-        a.st[0]["now"] = t
+        a.state[0]["now"] = t
     if op < lay.BOOK_WORK:
-        a.st[0]["next"] = t  # control changes something: the forecast is void
+        a.state[0]["next"] = t  # control changes something: the forecast is void
     if op == lay.CLOSE_GUEST:
         return int(c.close_guest(a, who))
     if op == lay.START_TASK:

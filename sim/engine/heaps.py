@@ -1,4 +1,4 @@
-"""Binary heaps over array regions: guests in a class, classes in a pool, jobs in a guest, client timers.
+"""Binary heaps over array regions: guests in a band, bands in a pool, jobs in a guest, client timers.
 
 Textbook sift operations (Cormen et al., Introduction to Algorithms, ch. 6); the first two heaps keep each member's
 position in its record, so that any member can be moved or removed in O(log n).
@@ -12,8 +12,8 @@ from sim.engine.layout import word
 
 
 @inline
-def guest_up(g: Array, heap: Array, base: int, i: int) -> None:
-    """Move the guest at position `i` of the class heap at `base` up to its place."""
+def guest_up(guests: Array, heap: Array, base: int, i: int) -> None:
+    """Move the guest at position `i` of the band heap at `base` up to its place."""
     item = heap[base + i]["guest"]
     key = heap[base + i]["key"]
     while i > 0:
@@ -22,16 +22,16 @@ def guest_up(g: Array, heap: Array, base: int, i: int) -> None:
             break
         heap[base + i]["guest"] = heap[base + up]["guest"]
         heap[base + i]["key"] = heap[base + up]["key"]
-        g[heap[base + i]["guest"]]["pos"] = i
+        guests[heap[base + i]["guest"]]["pos"] = i
         i = up
     heap[base + i]["guest"] = item
     heap[base + i]["key"] = key
-    g[item]["pos"] = i
+    guests[item]["pos"] = i
 
 
 @inline
-def guest_down(g: Array, heap: Array, base: int, n: int, i: int) -> None:
-    """Move the guest at position `i` of the class heap of `n` at `base` down to its place."""
+def guest_down(guests: Array, heap: Array, base: int, n: int, i: int) -> None:
+    """Move the guest at position `i` of the band heap of `n` at `base` down to its place."""
     item = heap[base + i]["guest"]
     key = heap[base + i]["key"]
     while True:
@@ -44,66 +44,66 @@ def guest_down(g: Array, heap: Array, base: int, n: int, i: int) -> None:
             break
         heap[base + i]["guest"] = heap[base + child]["guest"]
         heap[base + i]["key"] = heap[base + child]["key"]
-        g[heap[base + i]["guest"]]["pos"] = i
+        guests[heap[base + i]["guest"]]["pos"] = i
         i = child
     heap[base + i]["guest"] = item
     heap[base + i]["key"] = key
-    g[item]["pos"] = i
+    guests[item]["pos"] = i
 
 
 @inline
-def class_up(k: Array, heap: Array, base: int, i: int) -> None:
-    """Move the class at position `i` of a pool's heap up to its place."""
+def band_up(bands: Array, heap: Array, base: int, i: int) -> None:
+    """Move the band at position `i` of a pool's heap up to its place."""
     item = heap[base + i]
-    key = k[item]["key"]
+    key = bands[item]["key"]
     while i > 0:
         up = (i - 1) >> 1
-        if k[heap[base + up]]["key"] <= key:
+        if bands[heap[base + up]]["key"] <= key:
             break
         heap[base + i] = heap[base + up]
-        k[heap[base + i]]["pos"] = i
+        bands[heap[base + i]]["pos"] = i
         i = up
     heap[base + i] = item
-    k[item]["pos"] = i
+    bands[item]["pos"] = i
 
 
 @inline
-def class_down(k: Array, heap: Array, base: int, n: int, i: int) -> None:
-    """Move the class at position `i` of a pool's heap of `n` down to its place."""
+def band_down(bands: Array, heap: Array, base: int, n: int, i: int) -> None:
+    """Move the band at position `i` of a pool's heap of `n` down to its place."""
     item = heap[base + i]
-    key = k[item]["key"]
+    key = bands[item]["key"]
     while True:
         child = 2 * i + 1
         if child >= n:
             break
-        if child + 1 < n and k[heap[base + child + 1]]["key"] < k[heap[base + child]]["key"]:
+        if child + 1 < n and bands[heap[base + child + 1]]["key"] < bands[heap[base + child]]["key"]:
             child += 1
-        if k[heap[base + child]]["key"] >= key:
+        if bands[heap[base + child]]["key"] >= key:
             break
         heap[base + i] = heap[base + child]
-        k[heap[base + i]]["pos"] = i
+        bands[heap[base + i]]["pos"] = i
         i = child
     heap[base + i] = item
-    k[item]["pos"] = i
+    bands[item]["pos"] = i
 
 
 @inline
-def class_move(k: Array, heap: Array, base: int, n: int, i: int) -> None:
-    """Restore the order after the key of the class at position `i` changed either way."""
-    if i > 0 and k[heap[base + i]]["key"] < k[heap[base + ((i - 1) >> 1)]]["key"]:
-        class_up(k, heap, base, i)
+def band_move(bands: Array, heap: Array, base: int, n: int, i: int) -> None:
+    """Restore the order after the key of the band at position `i` changed either way."""
+    if i > 0 and bands[heap[base + i]]["key"] < bands[heap[base + ((i - 1) >> 1)]]["key"]:
+        band_up(bands, heap, base, i)
     else:
-        class_down(k, heap, base, n, i)
+        band_down(bands, heap, base, n, i)
 
 
 @inline
-def class_remove(k: Array, heap: Array, base: int, n: int, i: int) -> None:
-    """Take the class at position `i` out of a heap of `n`; the caller lowers its own count."""
+def band_remove(bands: Array, heap: Array, base: int, n: int, i: int) -> None:
+    """Take the band at position `i` out of a heap of `n`; the caller lowers its own count."""
     last = heap[base + n - 1]
     if i < n - 1:
         heap[base + i] = last
-        k[last]["pos"] = i
-        class_move(k, heap, base, n - 1, i)
+        bands[last]["pos"] = i
+        band_move(bands, heap, base, n - 1, i)
 
 
 @inline

@@ -48,34 +48,34 @@ from sim.engine.queueing import (
     short_of_stock,
     to_backlog,
 )
-from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock, pool_of
+from sim.engine.sharing import changed, guest_place, guest_sync, next_band, next_completion, pool_clock, pool_of
 
 
 @inline
 def advance(a: Arrays, until: float) -> int:
     """Run the data plane up to and including clock `until`; return why it stopped (`st.subject`: of whom)."""
-    st = a.st[0]
+    state = a.state[0]
     while True:
-        if st["pending"] > 0 or st["pool_oom"] or st["host_oom"] or st["resume"]:
+        if state["pending"] > 0 or state["pool_oom"] or state["host_oom"] or state["resume"]:
             reason = pending_stop(a)
             if reason != REACHED:
                 return reason
             continue
-        if st["arrival"] >= st["arrivals"] and not st["exhausted"]:
+        if state["arrival"] >= state["arrivals"] and not state["exhausted"]:
             return NEED_ARRIVALS
         pool = first_pool(a)
         at = next_completion(a, pool)
-        if at < st["now"]:
-            at = st["now"]
-        if st["done"] > 0 and at > st["now"]:
+        if at < state["now"]:
+            at = state["now"]
+        if state["done"] > 0 and at > state["now"]:
             reason = on_done(a)
             if reason != REACHED:
                 return reason
             continue
-        arrival = a.time[st["arrival"]] if st["arrival"] < st["arrivals"] else np.inf
-        timer = a.timers[0]["time"] if st["timers"] > 0 else np.inf
+        arrival = a.arrival_time[state["arrival"]] if state["arrival"] < state["arrivals"] else np.inf
+        timer = a.timers[0]["time"] if state["timers"] > 0 else np.inf
         if min(at, arrival, timer) > until:
-            st["next"] = min(at, arrival, timer)
+            state["next"] = min(at, arrival, timer)
             break
         if at <= arrival and at <= timer:
             reason = on_completion(a, pool, at)
@@ -85,8 +85,8 @@ def advance(a: Arrays, until: float) -> int:
             reason = on_arrival(a, arrival)
         if reason != REACHED:
             return reason
-    if until > st["now"]:
-        st["now"] = until
+    if until > state["now"]:
+        state["now"] = until
     return REACHED
 
 
@@ -94,9 +94,9 @@ def advance(a: Arrays, until: float) -> int:
 def first_pool(a: Arrays) -> int:
     """The pool whose next completion comes first."""
     best = word(0)
-    if a.st[0]["pools"] > 1:
+    if a.state[0]["pools"] > 1:
         at = next_completion(a, word(0))
-        for pool in range(1, a.st[0]["pools"]):
+        for pool in range(1, a.state[0]["pools"]):
             other = next_completion(a, pool)
             if other < at:
                 at = other
@@ -107,62 +107,66 @@ def first_pool(a: Arrays) -> int:
 @inline
 def pending_stop(a: Arrays) -> int:
     """Hand out what memory has noted, one stop at a time."""
-    st = a.st[0]
-    if st["pending"] > 0:
-        st["subject"] = a.pending[0]
-        st["pending"] -= 1
-        for i in range(st["pending"]):
+    state = a.state[0]
+    if state["pending"] > 0:
+        state["subject"] = a.pending[0]
+        state["pending"] -= 1
+        for i in range(state["pending"]):
             a.pending[i] = a.pending[i + 1]
         return GUEST_OOM
-    if st["pool_oom"]:
-        for pool in range(word(st["pools"])):
-            p = a.p[pool]
-            if p["oom"]:
-                p["oom"] = 0
-                if p["memory"] > p["memory_limit"]:  # control may have given some back meanwhile
-                    st["subject"] = pool
+    if state["pool_oom"]:
+        for pool in range(word(state["pools"])):
+            pool_row = a.pools[pool]
+            if pool_row["oom"]:
+                pool_row["oom"] = 0
+                if pool_row["memory"] > pool_row["memory_limit"]:  # control may have given some back meanwhile
+                    state["subject"] = pool
                     return POOL_OOM
-        st["pool_oom"] = 0
+        state["pool_oom"] = 0
         return REACHED
-    if st["host_oom"]:
-        st["host_oom"] = 0
-        if st["memory"] > st["memory_limit"]:
-            st["subject"] = -1
+    if state["host_oom"]:
+        state["host_oom"] = 0
+        if state["memory"] > state["memory_limit"]:
+            state["subject"] = -1
             return HOST_OOM
         return REACHED
-    if st["resume"]:
-        st["resume"] = 0
-        for service in range(word(st["services"])):
-            if a.s[service]["routing"] != IDLE_LIFO:
-                route_backlog(a, service, st["now"])
+    if state["resume"]:
+        state["resume"] = 0
+        for service in range(word(state["services"])):
+            if a.services[service]["routing"] != IDLE_LIFO:
+                route_backlog(a, service, state["now"])
     return REACHED
 
 
 @inline
 def on_completion(a: Arrays, pool: int, t: float) -> int:
-    """The first job of the first guest of the first class of `pool` is done at `t`."""
-    st = a.st[0]
+    """The first job of the first guest of the first band of `pool` is done at `t`."""
+    state = a.state[0]
     pool_clock(a, pool, t)
-    guest = word(a.heap[a.k[next_class(a, pool)]["heap"]]["guest"])
-    g = a.g[guest]
-    reason = need(a, word(g["service"]), word(g["waiting"]) + word(a.s[g["service"]]["waiting"]) + 2)
+    guest = word(a.members[a.bands[next_band(a, pool)]["heap"]]["guest"])
+    guest_row = a.guests[guest]
+    reason = need(
+        a,
+        word(guest_row["service"]),
+        word(guest_row["waiting"]) + word(a.services[guest_row["service"]]["waiting"]) + 2,
+    )
     if reason != REACHED:
         return reason
-    st["now"] = t
+    state["now"] = t
     guest_sync(a, guest, t)
-    g["v"] = a.job[g["jobs"]]["tag"]
-    if g["task"] == WORK_REQUEST:
+    guest_row["v"] = a.jobs[guest_row["jobs"]]["tag"]
+    if guest_row["task"] == WORK_REQUEST:
         complete(a, guest, t)
     else:
-        job_pop(a.job, g["jobs"], word(g["busy"]))
-        g["busy"] -= 1
+        job_pop(a.jobs, guest_row["jobs"], word(guest_row["busy"]))
+        guest_row["busy"] -= 1
     guest_place(a, guest, t)
     changed(a, guest, t)
-    if g["task"] != WORK_REQUEST:
-        g["task"] = WORK_REQUEST
+    if guest_row["task"] != WORK_REQUEST:
+        guest_row["task"] = WORK_REQUEST
         note_done(a, guest, word(BOOTED))
-    elif g["state"] == DRAINING and g["serving"] + g["waiting"] == 0:
-        st["subject"] = guest
+    elif guest_row["state"] == DRAINING and guest_row["serving"] + guest_row["waiting"] == 0:
+        state["subject"] = guest
         return DRAINED
     return REACHED
 
@@ -173,34 +177,34 @@ def on_done(a: Arrays) -> int:
 
     Control hears of a start-up task; a guest of a per-request service takes what waits, or is idle.
     """
-    st = a.st[0]
+    state = a.state[0]
     first = 0
-    for i in range(1, st["done"]):
-        if a.g[a.done[i]]["uid"] < a.g[a.done[first]]["uid"]:
+    for i in range(1, state["done"]):
+        if a.guests[a.done[i]]["uid"] < a.guests[a.done[first]]["uid"]:
             first = i
     guest = word(a.done[first])
-    st["subject"] = guest
-    g = a.g[guest]
-    what = g["done"]
+    state["subject"] = guest
+    guest_row = a.guests[guest]
+    what = guest_row["done"]
     if what == FREED:
-        reason = need(a, word(g["service"]), word(a.s[g["service"]]["waiting"]) + 2)
+        reason = need(a, word(guest_row["service"]), word(a.services[guest_row["service"]]["waiting"]) + 2)
         if reason != REACHED:
             return reason
-    st["done"] -= 1
-    a.done[first] = a.done[st["done"]]
-    g["done"] = 0
+    state["done"] -= 1
+    a.done[first] = a.done[state["done"]]
+    guest_row["done"] = 0
     if what == BOOTED:
         return TASK_DONE
-    t = st["now"]
+    t = state["now"]
     pool_clock(a, pool_of(a, guest), t)
     guest_sync(a, guest, t)
     fill(a, guest, t)
     guest_place(a, guest, t)
     changed(a, guest, t)
-    if g["busy"] == 0 and g["state"] == READY:
+    if guest_row["busy"] == 0 and guest_row["state"] == READY:
         idle_push(a, guest, t)
-        if g["watched"]:
-            g["watched"] = 0
+        if guest_row["watched"]:
+            guest_row["watched"] = 0
             return BECAME_IDLE
     return REACHED
 
@@ -208,9 +212,9 @@ def on_done(a: Arrays) -> int:
 @inline
 def need(a: Arrays, service: int, rows: int) -> int:
     """What is missing before `rows` requests of a service may end in one event; REACHED if nothing."""
-    st = a.st[0]
-    if st["out"] + rows > a.out.shape[0]:
-        st["room"] = rows
+    state = a.state[0]
+    if state["out"] + rows > a.out.shape[0]:
+        state["room"] = rows
         return NEED_ROOM
     if short_of_stock(a, service):
         return NEED_STOCK
@@ -223,36 +227,36 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
 
     `loop`: the closed loop whose client it is from, or -1.
     """
-    st = a.st[0]
-    s = a.s[service]
-    slot = word(st["free"])
-    r = a.r[slot]
-    st["free"] = r["next"]
-    r["arrival"] = t
-    r["start"] = np.nan
-    r["demand"] = demand
-    r["u1"] = u1
-    r["u2"] = u2
-    r["number"] = s["arrived"]
-    r["service"] = service
-    r["guest"] = -1
-    r["loop"] = loop
-    s["arrived"] += 1
-    if t >= st["measure_from"]:
-        s["measured"] += 1
-    s["in_flight"] += 1
-    st["in_flight"] += 1
+    state = a.state[0]
+    service_row = a.services[service]
+    slot = word(state["free"])
+    request_row = a.requests[slot]
+    state["free"] = request_row["next"]
+    request_row["arrival"] = t
+    request_row["start"] = np.nan
+    request_row["demand"] = demand
+    request_row["u1"] = u1
+    request_row["u2"] = u2
+    request_row["number"] = service_row["arrived"]
+    request_row["service"] = service
+    request_row["guest"] = -1
+    request_row["loop"] = loop
+    service_row["arrived"] += 1
+    if t >= state["measure_from"]:
+        service_row["measured"] += 1
+    service_row["in_flight"] += 1
+    state["in_flight"] += 1
     guest = route(a, service, u1, u2)
     if guest >= 0:
         give(a, guest, slot, t)
         return REACHED
-    if s["routing"] == IDLE_LIFO:
-        st["held"] = slot
-        st["subject"] = service
+    if service_row["routing"] == IDLE_LIFO:
+        state["held"] = slot
+        state["subject"] = service
         return NEED_GUEST
     to_backlog(a, service, slot, t)
-    if s["notify"] and s["waiting"] == 1:
-        st["subject"] = service
+    if service_row["notify"] and service_row["waiting"] == 1:
+        state["subject"] = service
         return WAITING
     return REACHED
 
@@ -260,22 +264,22 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
 @inline
 def on_arrival(a: Arrays, t: float) -> int:
     """The next open arrival."""
-    st = a.st[0]
-    if st["free"] < 0:
+    state = a.state[0]
+    if state["free"] < 0:
         return NEED_SLOTS
-    if st["out"] + 2 > a.out.shape[0]:
-        st["room"] = 2
+    if state["out"] + 2 > a.out.shape[0]:
+        state["room"] = 2
         return NEED_ROOM
-    i = st["arrival"]
-    st["arrival"] = i + 1
-    st["now"] = t
-    return admit(a, word(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i], word(-1))
+    i = state["arrival"]
+    state["arrival"] = i + 1
+    state["now"] = t
+    return admit(a, word(a.arrival_service[i]), t, a.arrival_demand[i], a.arrival_u1[i], a.arrival_u2[i], word(-1))
 
 
 @inline
 def on_timer(a: Arrays, t: float) -> int:
     """A closed-loop client's next request, or the moment at which it gives one up."""
-    st = a.st[0]
+    state = a.state[0]
     timer = a.timers[0]
     loop = word(timer["loop"])
     drawn = a.loops[loop]
@@ -285,30 +289,34 @@ def on_timer(a: Arrays, t: float) -> int:
     reason = need(a, service, word(2))
     if reason != REACHED:
         return reason
-    if st["free"] < 0:
+    if state["free"] < 0:
         return NEED_SLOTS
-    if t > st["timer_mark"]:
-        st["timer_mark"] = t
-        st["at_once"] = 0
-    st["at_once"] += 1
-    if st["at_once"] > st["most_at_once"]:
-        st["subject"] = service
+    if t > state["timer_mark"]:
+        state["timer_mark"] = t
+        state["at_once"] = 0
+    state["at_once"] += 1
+    if state["at_once"] > state["most_at_once"]:
+        state["subject"] = service
         return STANDSTILL
-    st["now"] = t
-    timer_pop(a.timers, word(st["timers"]))
-    st["timers"] -= 1
+    state["now"] = t
+    timer_pop(a.timers, word(state["timers"]))
+    state["timers"] -= 1
     if slot >= 0:  # patience is at an end, if that request is still there
-        if a.r[slot]["number"] == number and a.r[slot]["service"] == service:
-            a.r[slot]["loop"] = -1
+        if a.requests[slot]["number"] == number and a.requests[slot]["service"] == service:
+            a.requests[slot]["loop"] = -1
             client_thinks(a, loop, t, 0.0)
         return REACHED
-    s = a.s[service]
+    service_row = a.services[service]
     row = drawn["stock"] + drawn["want_at"]
     drawn["want_at"] += 1
-    slot = word(st["free"])
-    number = s["arrived"]
+    slot = word(state["free"])
+    number = service_row["arrived"]
     reason = admit(a, service, t, a.stock[row]["demand"], a.stock[row]["u1"], a.stock[row]["u2"], loop)
-    if s["timeout"] < np.inf and a.r[slot]["number"] == number and a.r[slot]["service"] == service:
-        timer_push(a.timers, word(st["timers"]), t + s["timeout"], loop, slot, number)
-        st["timers"] += 1
+    if (
+        service_row["timeout"] < np.inf
+        and a.requests[slot]["number"] == number
+        and a.requests[slot]["service"] == service
+    ):
+        timer_push(a.timers, word(state["timers"]), t + service_row["timeout"], loop, slot, number)
+        state["timers"] += 1
     return reason

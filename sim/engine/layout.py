@@ -1,6 +1,6 @@
 """The data plane's memory: one structured array for each kind of thing, and the codes that they hold.
 
-Records keep all fields of one guest (request, class …) within a cache line or two, which is what makes the cost
+Records keep all fields of one guest (request, band …) within a cache line or two, which is what makes the cost
 per request flat in the number of guests. ``-1`` means "none" in every index field.
 Times are in s, work and demand in core-seconds, rates and capacities in cores, memory in bytes.
 """
@@ -38,8 +38,8 @@ NO_LEAF = np.iinfo(np.int64).max
 guest_dtype = np.dtype(
     [
         ("v", "f8"),  # work given to each job in service since the guest was made
-        ("mark", "f8"),  # class virtual time at which v was brought up to date
-        ("work_mark", "f8"),  # class virtual time up to which work is accounted
+        ("mark", "f8"),  # band virtual time at which v was brought up to date
+        ("work_mark", "f8"),  # band virtual time up to which work is accounted
         ("weight", "f8"),
         ("cap", "f8"),
         ("memory", "f8"),  # bytes charged to the host without requests in service
@@ -48,10 +48,10 @@ guest_dtype = np.dtype(
         ("jobs", "i8"),  # base of its job heap
         ("service", "i4"),
         ("uid", "i4"),  # number over the whole run: slots are reused, uids are not
-        ("profile", "i4"),  # base of its row in the table of classes
-        ("levels", "i4"),  # length of that row: busy counts from here on share a class
-        ("cls", "i4"),  # class it is in now
-        ("pos", "i4"),  # position in the class's heap
+        ("profile", "i4"),  # base of its row in the table of bands
+        ("levels", "i4"),  # length of that row: busy counts from here on share a band
+        ("band", "i4"),  # band it is in now
+        ("pos", "i4"),  # position in the band's heap
         ("busy", "i4"),  # jobs in service: requests or one start-up task
         ("serving", "i4"),  # requests in service
         ("waiting", "i4"),
@@ -135,7 +135,7 @@ loop_dtype = np.dtype(
     align=True,
 )
 
-class_dtype = np.dtype(
+band_dtype = np.dtype(
     [
         ("rho", "f8"),  # cap-to-weight ratio min(cap, busy) / weight
         ("weight", "f8"),  # sum over its busy guests
@@ -144,7 +144,7 @@ class_dtype = np.dtype(
         ("key", "f8"),
         ("heap", "i8"),  # base of its heap of guests
         ("n", "i4"),
-        ("pos", "i4"),  # position in the pool's heap of classes
+        ("pos", "i4"),  # position in the pool's heap of bands
         ("pool", "i4"),
         ("rank", "i4"),  # position in the pool's order by rho
         ("saturated", "i1"),
@@ -157,14 +157,14 @@ pool_dtype = np.dtype(
         ("capacity", "f8"),  # cores it may hand out now
         ("cap", "f8"),  # cores it may hand out at most
         ("weight", "f8"),  # against other pools
-        ("demand", "f8"),  # of its saturated classes
-        ("unsaturated", "f8"),  # weight of its other classes
+        ("demand", "f8"),  # of its saturated bands
+        ("unsaturated", "f8"),  # weight of its other bands
         ("level", "f8"),  # water level, cores per weight; inf when nobody is short
         ("u", "f8"),  # integral of the level: virtual time of the unsaturated
         ("mark", "f8"),  # clock when u was brought up to date
-        ("order", "i8"),  # base of its classes by rho
-        ("classes", "i4"),
-        ("boundary", "i4"),  # classes of lower rank are saturated
+        ("order", "i8"),  # base of its bands by rho
+        ("bands", "i4"),
+        ("boundary", "i4"),  # bands of lower rank are saturated
         ("n_saturated", "i4"),
         ("n_unsaturated", "i4"),
         ("updates", "i4"),
@@ -194,7 +194,7 @@ out_dtype = np.dtype(
 
 timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("loop", "i4"), ("slot", "i4")], align=True)
 
-member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its class's heap
+member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its band's heap
 
 job_dtype = np.dtype(
     [("tag", "f8"), ("slot", "i4")], align=True
@@ -253,28 +253,28 @@ sample_dtype = np.dtype(
 
 # every array of the data plane, by the name that the kernel uses, with the type of its rows
 ROWS: dict[str, np.dtype[Any]] = {
-    "g": guest_dtype,
-    "r": request_dtype,
-    "s": service_dtype,
-    "k": class_dtype,
-    "p": pool_dtype,
-    "st": state_dtype,  # one record: the scalars
+    "guests": guest_dtype,
+    "requests": request_dtype,
+    "services": service_dtype,
+    "bands": band_dtype,
+    "pools": pool_dtype,
+    "state": state_dtype,  # one record: the scalars
     "sample": sample_dtype,  # one record: the last sample taken
     "out": out_dtype,
-    "time": np.dtype("f8"),  # the present chunk of arrivals, a column each
-    "service": np.dtype("i4"),
-    "demand": np.dtype("f8"),
-    "u1": np.dtype("f8"),
-    "u2": np.dtype("f8"),
+    "arrival_time": np.dtype("f8"),  # the present chunk of arrivals, a column each
+    "arrival_service": np.dtype("i4"),
+    "arrival_demand": np.dtype("f8"),
+    "arrival_u1": np.dtype("f8"),
+    "arrival_u2": np.dtype("f8"),
     "loops": loop_dtype,
     "timers": timer_dtype,  # heap of closed-loop clients by time
-    "heap": member_dtype,  # guests in class heaps
-    "job": job_dtype,  # guests' job heaps
+    "members": member_dtype,  # guests in band heaps
+    "jobs": job_dtype,  # guests' job heaps
     "stock": draw_dtype,  # closed loop: drawn numbers
-    "saturated": np.dtype("i4"),  # by pool: heap of classes by finishing time
-    "unsaturated": np.dtype("i4"),  # by pool: heap of classes by level time
-    "order": np.dtype("i4"),  # by pool: its classes by rho
-    "profile": np.dtype("i4"),  # class by profile and busy count
+    "saturated": np.dtype("i4"),  # by pool: heap of bands by finishing time
+    "unsaturated": np.dtype("i4"),  # by pool: heap of bands by level time
+    "order": np.dtype("i4"),  # by pool: its bands by rho
+    "profile": np.dtype("i4"),  # band by profile and busy count
     "ready": np.dtype("i4"),  # ready guests of each service, by number
     "tree": np.dtype("i8"),  # outstanding counts: (count << 32) | leaf, minimum on top
     "leaf": np.dtype("i4"),  # guest at a leaf

@@ -14,50 +14,50 @@ from sim.engine.sharing import pool_of
 @inline
 def charge(a: Arrays, t: float, amount: float) -> None:
     """Add `amount` bytes (negative: give back) to the host's use at `t`."""
-    st = a.st[0]
-    st["memory_integral"] += st["memory"] * (t - st["memory_mark"])
-    st["memory_mark"] = t
-    st["memory"] += amount
-    if st["memory"] > st["memory_peak"]:
-        st["memory_peak"] = st["memory"]
-    if amount > 0.0 and st["memory"] > st["memory_limit"]:
-        st["host_oom"] = 1
+    state = a.state[0]
+    state["memory_integral"] += state["memory"] * (t - state["memory_mark"])
+    state["memory_mark"] = t
+    state["memory"] += amount
+    if state["memory"] > state["memory_peak"]:
+        state["memory_peak"] = state["memory"]
+    if amount > 0.0 and state["memory"] > state["memory_limit"]:
+        state["host_oom"] = 1
 
 
 @inline
 def charge_guest(a: Arrays, guest: int, t: float, amount: float) -> None:
     """Add `amount` bytes to the host's use for `guest`; where there are storeys, to its pool's too."""
-    if a.g[guest]["away"]:
+    if a.guests[guest]["away"]:
         return
     charge(a, t, amount)
-    st = a.st[0]
-    if st["pools"] > 1:
-        p = a.p[pool_of(a, guest)]
-        p["memory"] += amount
-        if amount > 0.0 and p["memory"] > p["memory_limit"]:
-            p["oom"] = 1
-            st["pool_oom"] = 1
+    state = a.state[0]
+    if state["pools"] > 1:
+        pool_row = a.pools[pool_of(a, guest)]
+        pool_row["memory"] += amount
+        if amount > 0.0 and pool_row["memory"] > pool_row["memory_limit"]:
+            pool_row["oom"] = 1
+            state["pool_oom"] = 1
 
 
 @inline
 def check_guest(a: Arrays, guest: int) -> None:
     """Note a guest whose requests in service need more memory than it may have."""
-    g = a.g[guest]
-    if g["serving"] > g["max_serving"] and not g["oom"]:
-        g["oom"] = 1
-        a.pending[a.st[0]["pending"]] = guest
-        a.st[0]["pending"] += 1
+    guest_row = a.guests[guest]
+    if guest_row["serving"] > guest_row["max_serving"] and not guest_row["oom"]:
+        guest_row["oom"] = 1
+        a.pending[a.state[0]["pending"]] = guest
+        a.state[0]["pending"] += 1
 
 
 @inline
 def forgive_guest(a: Arrays, guest: int) -> None:
     """The guest is not out of memory, or no longer there: control need not hear of it any more."""
-    if not a.g[guest]["oom"]:
+    if not a.guests[guest]["oom"]:
         return
-    a.g[guest]["oom"] = 0
+    a.guests[guest]["oom"] = 0
     kept = 0
-    for i in range(a.st[0]["pending"]):
+    for i in range(a.state[0]["pending"]):
         if a.pending[i] != guest:
             a.pending[kept] = a.pending[i]
             kept += 1
-    a.st[0]["pending"] = kept
+    a.state[0]["pending"] = kept

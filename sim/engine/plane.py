@@ -52,29 +52,29 @@ class DataPlane(Building):
 
     def open(self, guest: int) -> None:
         """The guest is ready to serve."""
-        service = int(self.a.g[guest]["service"])
-        self._room(int(self.a.s[service]["waiting"]) + int(self.a.g[guest]["waiting"]) + 2, service)
-        n = int(self.a.s[service]["n_ready"])
+        service = int(self.a.guests[guest]["service"])
+        self._room(int(self.a.services[service]["waiting"]) + int(self.a.guests[guest]["waiting"]) + 2, service)
+        n = int(self.a.services[service]["n_ready"])
         self._ready_room(service, n + 1)
-        base = int(self.a.s[service]["ready"])
+        base = int(self.a.services[service]["ready"])
         row = self.a.ready[base : base + n + 1]
         i = n
         if n and self.uid(int(row[n - 1])) > self.uid(guest):
             i = bisect_left(row[:n], self.uid(guest), key=lambda other: self.uid(int(other)))
         row[i + 1 :] = row[i:n].copy()
         row[i] = guest
-        self.a.s[service]["n_ready"] = n + 1
+        self.a.services[service]["n_ready"] = n + 1
         self._do(lay.OPEN_GUEST, guest)
 
     def _unlist(self, guest: int) -> None:
-        if int(self.a.g[guest]["state"]) != lay.READY:
+        if int(self.a.guests[guest]["state"]) != lay.READY:
             return
-        s = self.a.s[int(self.a.g[guest]["service"])]
-        base, n = int(s["ready"]), int(s["n_ready"])
+        service_row = self.a.services[int(self.a.guests[guest]["service"])]
+        base, n = int(service_row["ready"]), int(service_row["n_ready"])
         row = self.a.ready[base : base + n]
         i = int(np.flatnonzero(row == guest)[0])
         row[i : n - 1] = row[i + 1 :].copy()
-        s["n_ready"] = n - 1
+        service_row["n_ready"] = n - 1
 
     def drain(self, guest: int) -> bool:
         """Route nothing more to the guest. True if it is empty; else a DRAINED stop comes when it is."""
@@ -84,8 +84,8 @@ class DataPlane(Building):
     def kill(self, guest: int) -> None:
         """The guest's process dies: what it holds fails; it stays on the host in state STARTING."""
         self._unlist(guest)
-        g = self.a.g[guest]
-        self._room(int(g["waiting"]) + int(g["busy"]) + 2, int(g["service"]))
+        guest_row = self.a.guests[guest]
+        self._room(int(guest_row["waiting"]) + int(guest_row["busy"]) + 2, int(guest_row["service"]))
         self._do(lay.KILL_GUEST, guest)
 
     def remove(self, guest: int) -> None:
@@ -93,12 +93,12 @@ class DataPlane(Building):
         self.kill(guest)
         self.set_memory(guest, 0.0)
         self.promise(guest, 0.0)
-        g = self.a.g[guest]
-        if int(g["leaf"]) >= 0:
-            self.a.leaf[int(self.a.s[int(g["service"])]["tree"]) + int(g["leaf"])] = -1
-        self._classes.forget_member(self.a, int(g["profile"]), int(g["levels"]))
+        guest_row = self.a.guests[guest]
+        if int(guest_row["leaf"]) >= 0:
+            self.a.leaf[int(self.a.services[int(guest_row["service"])]["tree"]) + int(guest_row["leaf"])] = -1
+        self._bands.forget_member(self.a, int(guest_row["profile"]), int(guest_row["levels"]))
         self._do(lay.RELEASE_GUEST, guest)
-        self._spare[int(g["service"])].append(guest)
+        self._spare[int(guest_row["service"])].append(guest)
 
     def bind(self, guest: int) -> None:
         """Answer a NEED_GUEST stop: the request goes to `guest`, with -1 to the backlog."""
@@ -110,16 +110,16 @@ class DataPlane(Building):
 
     def resize(self, guest: int, weight: float, cap: float) -> None:
         """Change a guest's CPU weight and cap while it runs, within its pool."""
-        pool = int(self.a.k[self.a.profile[int(self.a.g[guest]["profile"])]]["pool"])
+        pool = int(self.a.bands[self.a.profile[int(self.a.guests[guest]["profile"])]]["pool"])
         self._share(guest, weight, cap, pool)
 
     def _share(self, guest: int, weight: float, cap: float, pool: int) -> None:
-        g = self.a.g[guest]
-        concurrency = int(self.a.s[int(g["service"])]["concurrency"])
-        old_base, old_levels = int(g["profile"]), int(g["levels"])
+        guest_row = self.a.guests[guest]
+        concurrency = int(self.a.services[int(guest_row["service"])]["concurrency"])
+        old_base, old_levels = int(guest_row["profile"]), int(guest_row["levels"])
         base, levels = self._profile(weight, cap, pool, concurrency)
         self._do(lay.SET_SHARE, guest, x=weight, y=cap, i=base, j=levels)
-        self._classes.forget_member(self.a, old_base, old_levels)
+        self._bands.forget_member(self.a, old_base, old_levels)
 
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
@@ -127,13 +127,13 @@ class DataPlane(Building):
 
     def promise(self, guest: int, amount: float) -> None:
         """Note that admission holds `amount` bytes for the guest (for `Totals.unused`)."""
-        self.a.g[guest]["promised"] = amount
+        self.a.guests[guest]["promised"] = amount
 
     def send_away(self, guest: int) -> None:
         """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
         self._do(lay.SEND_AWAY, guest)
-        g = self.a.g[guest]
-        self._share(guest, float(g["weight"]), float(g["cap"]), self.far_pool())
+        guest_row = self.a.guests[guest]
+        self._share(guest, float(guest_row["weight"]), float(guest_row["cap"]), self.far_pool())
 
     def charge_host(self, amount: float) -> None:
         """Charge (or give back) `amount` bytes that belong to no guest: daemons, page cache."""
@@ -142,7 +142,7 @@ class DataPlane(Building):
     def set_capacity(self, cores: float, pool: int = 0) -> None:
         """Change the cores that a pool (0: the host) may hand out."""
         cores = max(cores, 0.0)
-        if cores != self.a.p[pool]["cap"]:
+        if cores != self.a.pools[pool]["cap"]:
             self._do(lay.SET_CAPACITY, pool, x=cores)
 
     # running
@@ -150,131 +150,131 @@ class DataPlane(Building):
     @property
     def next(self) -> float:
         """Nothing happens in the data plane before this time (a lower bound, s)."""
-        return float(self._st["next"])
+        return float(self._state["next"])
 
     def advance(self, until: float) -> Stop | None:
         """Run up to and including `until` (s). None when it got there, else the stop that control must see.
 
         A stop must be answered before this is called again. Raises Standstill when no progress is made.
         """
-        st = self._st
+        state = self._state
         for _ in range(MOST_REFILLS):
             reason = self._do(lay.ADVANCE, x=until)
             if reason == lay.REACHED:
                 self.now = until
                 return None
             if reason < lay.STANDSTILL:
-                self.now = float(st["now"])
-                st["next"] = self.now
-                return Stop(reason, self.now, int(st["subject"]))
+                self.now = float(state["now"])
+                state["next"] = self.now
+                return Stop(reason, self.now, int(state["subject"]))
             if reason == lay.STANDSTILL:
                 break
             self._provide(reason)
-        what = f"the clients of service {self._names[int(st['subject'])]} keep sending requests that take no time"
-        raise Standstill(f"time stands still at {float(st['now']):g} s: {what}")
+        what = f"the clients of service {self._names[int(state['subject'])]} keep sending requests that take no time"
+        raise Standstill(f"time stands still at {float(state['now']):g} s: {what}")
 
     def _provide(self, reason: int) -> None:
         """Give the kernel what it ran out of."""
-        st = self._st
+        state = self._state
         if reason == lay.NEED_ARRIVALS:
             chunk = self._source()
             if chunk is None:
-                st["exhausted"] = 1
+                state["exhausted"] = 1
             else:
                 for name in ("time", "service", "demand", "u1", "u2"):
-                    self.a.put(name, getattr(chunk, name))
-                st["arrival"], st["arrivals"] = 0, len(chunk.time)
+                    self.a.put(f"arrival_{name}", getattr(chunk, name))
+                state["arrival"], state["arrivals"] = 0, len(chunk.time)
         elif reason == lay.NEED_ROOM:
-            self._room(int(st["room"]), -1)
+            self._room(int(state["room"]), -1)
         elif reason == lay.NEED_SLOTS:
-            n = len(self.a.r)
-            self.a.grow(r=2 * n)
+            n = len(self.a.requests)
+            self.a.grow(requests=2 * n)
             self._do(lay.FREE_SLOTS, i=n, j=2 * n)
         else:
-            self._refill(int(st["subject"]))
+            self._refill(int(state["subject"]))
 
     def _room(self, rows: int, service: int) -> None:
         """Make room for `rows` finished requests (and, for a closed loop, for its clients' next thoughts)."""
-        if int(self._st["out"]) + rows > len(self.a.out):
+        if int(self._state["out"]) + rows > len(self.a.out):
             self.flush()
             self.a.grow(out=2 * rows)
         if service >= 0:
-            first = int(self.a.s[service]["loops"])
-            for loop in range(first, first + int(self.a.s[service]["n_loops"])):
+            first = int(self.a.services[service]["loops"])
+            for loop in range(first, first + int(self.a.services[service]["n_loops"])):
                 self._refill(loop)
 
     def flush(self) -> None:
         """Hand all rows of ended requests to the sink."""
-        st = self._st
-        n = int(st["out"])
+        state = self._state
+        n = int(state["out"])
         if n:
             self._sink(self.a.out[:n])
-            st["out"] = 0
+            state["out"] = 0
 
     def work(self, service: int) -> tuple[float, float, float]:
         """This host's CPU given to a service up to the last `book`: requests, boots, application starts (core-s)."""
-        s = self.a.s[service]
-        return float(s["work_request"]), float(s["work_boot"]), float(s["work_start"])
+        service_row = self.a.services[service]
+        return float(service_row["work_request"]), float(service_row["work_boot"]), float(service_row["work_start"])
 
     def work_away(self, service: int) -> float:
         """CPU for requests given to a service's guests on another host up to the last `book` (core-s)."""
-        return float(self.a.s[service]["work_away"])
+        return float(self.a.services[service]["work_away"])
 
     def work_by_service(self) -> npt.NDArray[np.float64]:
         """CPU of this host given to the guests of each service up to the last `book`, core-s, shape (services,)."""
-        s = self.a.s[: self.services]
-        total: npt.NDArray[np.float64] = s["work_request"] + s["work_boot"] + s["work_start"]
+        rows = self.a.services[: self.services]
+        total: npt.NDArray[np.float64] = rows["work_request"] + rows["work_boot"] + rows["work_start"]
         return total
 
     @property
     def memory_used(self) -> float:
         """Bytes in use on the host."""
-        return float(self._st["memory"])
+        return float(self._state["memory"])
 
     def memory_peak(self) -> float:
         """Most bytes in use at once since this was last asked."""
-        peak = float(self._st["memory_peak"])
-        self._st["memory_peak"] = self._st["memory"]
+        peak = float(self._state["memory_peak"])
+        self._state["memory_peak"] = self._state["memory"]
         return peak
 
     def pool_memory(self, pool: int) -> float:
         """Bytes in use of a pool (index 1 and up)."""
-        return float(self.a.p[pool]["memory"])
+        return float(self.a.pools[pool]["memory"])
 
     @property
     def memory_integral(self) -> float:
         """Byte-seconds up to the last `book`."""
-        return float(self._st["memory_integral"])
+        return float(self._state["memory_integral"])
 
     def serving(self) -> npt.NDArray[np.int32]:
         """Requests in service of each guest slot."""
-        column: npt.NDArray[np.int32] = self.a.g["serving"]
+        column: npt.NDArray[np.int32] = self.a.guests["serving"]
         return column
 
     def arrived(self, service: int) -> int:
         """Requests of a service that have arrived so far."""
-        return int(self.a.s[service]["arrived"])
+        return int(self.a.services[service]["arrived"])
 
     def measured(self, service: int) -> int:
         """Requests of a service that arrived in the measured span, as the kernel counted them."""
-        return int(self.a.s[service]["measured"])
+        return int(self.a.services[service]["measured"])
 
     def ready(self, service: int) -> int:
         """Guests of a service that are ready."""
-        return int(self.a.s[service]["n_ready"])
+        return int(self.a.services[service]["n_ready"])
 
     def in_flight(self, service: int) -> int:
         """Requests of a service that have arrived and not ended."""
-        return int(self.a.s[service]["in_flight"])
+        return int(self.a.services[service]["in_flight"])
 
     def idle_since(self, guest: int) -> float | None:
         """When the guest had its last request (or became ready), s; None while it has one."""
-        g = self.a.g[guest]
-        return float(g["idle_since"]) if g["idle"] else None
+        guest_row = self.a.guests[guest]
+        return float(guest_row["idle_since"]) if guest_row["idle"] else None
 
     def watch(self, guest: int) -> None:
         """A BECAME_IDLE stop comes when the guest, which has requests now, has none any more."""
-        self.a.g[guest]["watched"] = 1
+        self.a.guests[guest]["watched"] = 1
 
     def book(self) -> None:
         """Bring the sums of work and memory up to `now`."""
@@ -288,8 +288,8 @@ class DataPlane(Building):
     def end(self) -> None:
         """End of the run: every request still in the house is written as in flight (or timed out)."""
         self.book()
-        rows = int(self._st["in_flight"])
-        if rows + int(self._st["out"]) + 2 > len(self.a.out):
+        rows = int(self._state["in_flight"])
+        if rows + int(self._state["out"]) + 2 > len(self.a.out):
             self.flush()
             self.a.grow(out=rows + 2)
         self._do(lay.END_RUN, i=self.guests, j=self.services)

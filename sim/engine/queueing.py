@@ -30,8 +30,8 @@ def client_thinks(a: Arrays, loop: int, t: float, least: float) -> None:
     drawn = a.loops[loop]
     think = max(a.stock[drawn["stock"] + drawn["think_at"]]["think"], least)
     drawn["think_at"] += 1
-    timer_push(a.timers, word(a.st[0]["timers"]), t + think, loop, word(-1), word(0))
-    a.st[0]["timers"] += 1
+    timer_push(a.timers, word(a.state[0]["timers"]), t + think, loop, word(-1), word(0))
+    a.state[0]["timers"] += 1
 
 
 @inline
@@ -40,12 +40,12 @@ def short_of_stock(a: Arrays, service: int) -> bool:
 
     At most each client begins to think: requests whose clients have left may be more than there are clients.
     """
-    s = a.s[service]
-    for loop in range(s["loops"], s["loops"] + s["n_loops"]):
+    service_row = a.services[service]
+    for loop in range(service_row["loops"], service_row["loops"] + service_row["n_loops"]):
         drawn = a.loops[loop]
         ahead = max(drawn["think_at"] + drawn["clients"], drawn["want_at"]) + 2
-        if ahead > drawn["stock_n"] or a.st[0]["timers"] + s["clients"] + 3 > a.timers.shape[0]:
-            a.st[0]["subject"] = loop
+        if ahead > drawn["stock_n"] or a.state[0]["timers"] + service_row["clients"] + 3 > a.timers.shape[0]:
+            a.state[0]["subject"] = loop
             return True
     return False
 
@@ -53,57 +53,57 @@ def short_of_stock(a: Arrays, service: int) -> bool:
 @inline
 def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     """Write the request's row and free its slot."""
-    st = a.st[0]
-    r = a.r[slot]
-    o = a.out[st["out"]]
-    st["out"] += 1
-    s = a.s[r["service"]]
-    o["arrival"] = r["arrival"]
-    o["demand"] = r["demand"]
-    o["start"] = start
-    o["finish"] = end
-    o["number"] = r["number"]
-    o["service"] = r["service"]
-    o["guest"] = r["guest"] if r["guest"] < 0 else a.g[r["guest"]]["uid"]
-    o["status"] = status
-    s["in_flight"] -= 1
-    st["in_flight"] -= 1
+    state = a.state[0]
+    request_row = a.requests[slot]
+    out_row = a.out[state["out"]]
+    state["out"] += 1
+    service_row = a.services[request_row["service"]]
+    out_row["arrival"] = request_row["arrival"]
+    out_row["demand"] = request_row["demand"]
+    out_row["start"] = start
+    out_row["finish"] = end
+    out_row["number"] = request_row["number"]
+    out_row["service"] = request_row["service"]
+    out_row["guest"] = request_row["guest"] if request_row["guest"] < 0 else a.guests[request_row["guest"]]["uid"]
+    out_row["status"] = status
+    service_row["in_flight"] -= 1
+    state["in_flight"] -= 1
     if status == COMPLETED:
-        st["completed"] += 1
-    loop = word(r["loop"])
+        state["completed"] += 1
+    loop = word(request_row["loop"])
     if loop >= 0:
         client_thinks(a, loop, end, a.loops[loop]["pause"] if status == REJECTED else 0.0)
-    r["number"] = -1
-    r["next"] = st["free"]
-    st["free"] = slot
+    request_row["number"] = -1
+    request_row["next"] = state["free"]
+    state["free"] = slot
 
 
 @inline
 def expired(a: Arrays, slot: int, t: float) -> bool:
     """True when the client of a request has left by `t`."""
-    r = a.r[slot]
-    return bool(t >= r["arrival"] + a.s[r["service"]]["timeout"])
+    request_row = a.requests[slot]
+    return bool(t >= request_row["arrival"] + a.services[request_row["service"]]["timeout"])
 
 
 @inline
 def drop(a: Arrays, slot: int) -> None:
     """End a request whose client left while it waited: its time out is when it left."""
-    r = a.r[slot]
-    finish(a, slot, np.nan, r["arrival"] + a.s[r["service"]]["timeout"], word(TIMED_OUT))
+    request_row = a.requests[slot]
+    finish(a, slot, np.nan, request_row["arrival"] + a.services[request_row["service"]]["timeout"], word(TIMED_OUT))
 
 
 @inline
 def outstanding_changed(a: Arrays, guest: int) -> None:
     """Bring the tree of outstanding counts up to date; only least-outstanding routing keeps one."""
-    g = a.g[guest]
-    if g["leaf"] < 0:
+    guest_row = a.guests[guest]
+    if guest_row["leaf"] < 0:
         return
-    s = a.s[g["service"]]
-    base = s["tree"]
-    i = s["leaves"] + g["leaf"]
+    service_row = a.services[guest_row["service"]]
+    base = service_row["tree"]
+    i = service_row["leaves"] + guest_row["leaf"]
     key = NO_LEAF
-    if g["state"] == READY:
-        key = (word(g["serving"] + g["waiting"]) << 32) | word(g["leaf"])
+    if guest_row["state"] == READY:
+        key = (word(guest_row["serving"] + guest_row["waiting"]) << 32) | word(guest_row["leaf"])
     a.tree[base + i] = key
     i >>= 1
     while i >= 1:
@@ -117,50 +117,50 @@ def outstanding_changed(a: Arrays, guest: int) -> None:
 @inline
 def idle_push(a: Arrays, guest: int, t: float) -> None:
     """The guest has nothing to do: it is first in line for the next request."""
-    g = a.g[guest]
-    s = a.s[g["service"]]
-    g["idle_since"] = t
-    if g["idle"]:
+    guest_row = a.guests[guest]
+    service_row = a.services[guest_row["service"]]
+    guest_row["idle_since"] = t
+    if guest_row["idle"]:
         return
-    g["idle"] = 1
-    g["idle_prev"] = -1
-    g["idle_next"] = s["idle_head"]
-    if s["idle_head"] >= 0:
-        a.g[s["idle_head"]]["idle_prev"] = guest
-    s["idle_head"] = guest
+    guest_row["idle"] = 1
+    guest_row["idle_prev"] = -1
+    guest_row["idle_next"] = service_row["idle_head"]
+    if service_row["idle_head"] >= 0:
+        a.guests[service_row["idle_head"]]["idle_prev"] = guest
+    service_row["idle_head"] = guest
 
 
 @inline
 def idle_remove(a: Arrays, guest: int) -> None:
     """Take the guest out of the list of idle guests, if it is in it."""
-    g = a.g[guest]
-    if not g["idle"]:
+    guest_row = a.guests[guest]
+    if not guest_row["idle"]:
         return
-    g["idle"] = 0
-    if g["idle_prev"] >= 0:
-        a.g[g["idle_prev"]]["idle_next"] = g["idle_next"]
+    guest_row["idle"] = 0
+    if guest_row["idle_prev"] >= 0:
+        a.guests[guest_row["idle_prev"]]["idle_next"] = guest_row["idle_next"]
     else:
-        a.s[g["service"]]["idle_head"] = g["idle_next"]
-    if g["idle_next"] >= 0:
-        a.g[g["idle_next"]]["idle_prev"] = g["idle_prev"]
+        a.services[guest_row["service"]]["idle_head"] = guest_row["idle_next"]
+    if guest_row["idle_next"] >= 0:
+        a.guests[guest_row["idle_next"]]["idle_prev"] = guest_row["idle_prev"]
 
 
 @inline
 def route(a: Arrays, service: int, u1: float, u2: float) -> int:
     """The ready guest that a request goes to, -1 if there is none (or none idle, by the per-request rule)."""
-    s = a.s[service]
-    n = s["n_ready"]
+    service_row = a.services[service]
+    n = service_row["n_ready"]
     if n == 0:
         return word(-1)
-    rule = s["routing"]
-    base = s["ready"]
+    rule = service_row["routing"]
+    base = service_row["ready"]
     if rule == IDLE_LIFO:
-        return word(s["idle_head"])
+        return word(service_row["idle_head"])
     if rule == LEAST_OUTSTANDING:
-        return word(a.leaf[s["tree"] + (a.tree[s["tree"] + 1] & 0xFFFFFFFF)])
+        return word(a.leaf[service_row["tree"] + (a.tree[service_row["tree"] + 1] & 0xFFFFFFFF)])
     if rule == ROUND_ROBIN:
-        turn = s["turn"]
-        s["turn"] = turn + 1
+        turn = service_row["turn"]
+        service_row["turn"] = turn + 1
         return word(a.ready[base + turn % n])
     if rule == RANDOM or n == 1:
         return word(a.ready[base + min(int(u1 * n), n - 1)])
@@ -170,7 +170,7 @@ def route(a: Arrays, service: int, u1: float, u2: float) -> int:
         second += 1
     one = word(a.ready[base + min(first, second)])
     two = word(a.ready[base + max(first, second)])
-    if a.g[two]["serving"] + a.g[two]["waiting"] < a.g[one]["serving"] + a.g[one]["waiting"]:
+    if a.guests[two]["serving"] + a.guests[two]["waiting"] < a.guests[one]["serving"] + a.guests[one]["waiting"]:
         return two
     return one
 
@@ -178,25 +178,31 @@ def route(a: Arrays, service: int, u1: float, u2: float) -> int:
 @inline
 def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
     """Start service: the request becomes a job of the guest, whose `v` stands at `t`; placing is the caller's."""
-    g = a.g[guest]
-    r = a.r[slot]
-    s = a.s[g["service"]]
-    r["start"] = t
-    job_push(a.job, g["jobs"], word(g["busy"]), g["v"] + r["demand"] * s["overhead"], slot)
-    g["busy"] += 1
-    g["serving"] += 1
-    if s["per_request"] > 0.0:
-        charge_guest(a, guest, t, s["per_request"])
+    guest_row = a.guests[guest]
+    request_row = a.requests[slot]
+    service_row = a.services[guest_row["service"]]
+    request_row["start"] = t
+    job_push(
+        a.jobs,
+        guest_row["jobs"],
+        word(guest_row["busy"]),
+        guest_row["v"] + request_row["demand"] * service_row["overhead"],
+        slot,
+    )
+    guest_row["busy"] += 1
+    guest_row["serving"] += 1
+    if service_row["per_request"] > 0.0:
+        charge_guest(a, guest, t, service_row["per_request"])
     check_guest(a, guest)
 
 
 @inline
 def give(a: Arrays, guest: int, slot: int, t: float) -> None:
     """Hand a request to a guest: served, or in line, or rejected when the line is full."""
-    g = a.g[guest]
-    s = a.s[g["service"]]
-    a.r[slot]["guest"] = guest
-    if g["state"] >= READY and g["serving"] < s["concurrency"]:
+    guest_row = a.guests[guest]
+    service_row = a.services[guest_row["service"]]
+    a.requests[slot]["guest"] = guest
+    if guest_row["state"] >= READY and guest_row["serving"] < service_row["concurrency"]:
         pool = pool_of(a, guest)
         pool_clock(a, pool, t)
         guest_sync(a, guest, t)
@@ -204,16 +210,16 @@ def give(a: Arrays, guest: int, slot: int, t: float) -> None:
         serve(a, guest, slot, t)
         guest_place(a, guest, t)
         changed(a, guest, t)
-    elif g["waiting"] < s["queue"] or g["state"] < READY:
-        a.r[slot]["next"] = -1
-        if g["waiting"] == 0:
-            g["head"] = slot
+    elif guest_row["waiting"] < service_row["queue"] or guest_row["state"] < READY:
+        a.requests[slot]["next"] = -1
+        if guest_row["waiting"] == 0:
+            guest_row["head"] = slot
         else:
-            a.r[g["tail"]]["next"] = slot
-        g["tail"] = slot
-        g["waiting"] += 1
+            a.requests[guest_row["tail"]]["next"] = slot
+        guest_row["tail"] = slot
+        guest_row["waiting"] += 1
     else:
-        a.r[slot]["guest"] = -1
+        a.requests[slot]["guest"] = -1
         finish(a, slot, np.nan, t, word(REJECTED))
         return
     outstanding_changed(a, guest)
@@ -222,25 +228,25 @@ def give(a: Arrays, guest: int, slot: int, t: float) -> None:
 @inline
 def route_backlog(a: Arrays, service: int, t: float) -> None:
     """Route what waits at the service, first come first; it goes on later if memory stops it."""
-    st = a.st[0]
-    s = a.s[service]
-    while s["waiting"] > 0 and s["n_ready"] > 0:
-        if st["pending"] > 0 or st["host_oom"] or st["pool_oom"]:
-            st["resume"] = 1
+    state = a.state[0]
+    service_row = a.services[service]
+    while service_row["waiting"] > 0 and service_row["n_ready"] > 0:
+        if state["pending"] > 0 or state["host_oom"] or state["pool_oom"]:
+            state["resume"] = 1
             return
         slot = from_backlog(a, service, t)
         if slot >= 0:
-            give(a, route(a, service, a.r[slot]["u1"], a.r[slot]["u2"]), slot, t)
+            give(a, route(a, service, a.requests[slot]["u1"], a.requests[slot]["u2"]), slot, t)
 
 
 @inline
 def from_line(a: Arrays, guest: int, t: float) -> int:
     """Take the next request whose client is still there off the guest's line, -1 if there is none."""
-    g = a.g[guest]
-    while g["waiting"] > 0:
-        slot = word(g["head"])
-        g["head"] = a.r[slot]["next"]
-        g["waiting"] -= 1
+    guest_row = a.guests[guest]
+    while guest_row["waiting"] > 0:
+        slot = word(guest_row["head"])
+        guest_row["head"] = a.requests[slot]["next"]
+        guest_row["waiting"] -= 1
         if not expired(a, slot, t):
             return word(slot)
         drop(a, slot)
@@ -250,11 +256,11 @@ def from_line(a: Arrays, guest: int, t: float) -> int:
 @inline
 def from_backlog(a: Arrays, service: int, t: float) -> int:
     """Take the next request whose client is still there off the service's backlog, -1 if there is none."""
-    s = a.s[service]
-    while s["waiting"] > 0:
-        slot = word(s["head"])
-        s["head"] = a.r[slot]["next"]
-        s["waiting"] -= 1
+    service_row = a.services[service]
+    while service_row["waiting"] > 0:
+        slot = word(service_row["head"])
+        service_row["head"] = a.requests[slot]["next"]
+        service_row["waiting"] -= 1
         if not expired(a, slot, t):
             return word(slot)
         drop(a, slot)
@@ -264,18 +270,18 @@ def from_backlog(a: Arrays, service: int, t: float) -> int:
 @inline
 def to_backlog(a: Arrays, service: int, slot: int, t: float) -> None:
     """A request waits at its service, or is rejected when too many do."""
-    s = a.s[service]
-    a.r[slot]["guest"] = -1
-    if s["waiting"] >= s["backlog"]:
+    service_row = a.services[service]
+    a.requests[slot]["guest"] = -1
+    if service_row["waiting"] >= service_row["backlog"]:
         finish(a, slot, np.nan, t, word(REJECTED))
         return
-    a.r[slot]["next"] = -1
-    if s["waiting"] == 0:
-        s["head"] = slot
+    a.requests[slot]["next"] = -1
+    if service_row["waiting"] == 0:
+        service_row["head"] = slot
     else:
-        a.r[s["tail"]]["next"] = slot
-    s["tail"] = slot
-    s["waiting"] += 1
+        a.requests[service_row["tail"]]["next"] = slot
+    service_row["tail"] = slot
+    service_row["waiting"] += 1
 
 
 @inline
@@ -284,14 +290,14 @@ def fill(a: Arrays, guest: int, t: float) -> None:
 
     Its `v` stands at `t`; placing is the caller's.
     """
-    g = a.g[guest]
-    s = a.s[g["service"]]
-    while g["serving"] < s["concurrency"]:
+    guest_row = a.guests[guest]
+    service_row = a.services[guest_row["service"]]
+    while guest_row["serving"] < service_row["concurrency"]:
         slot = from_line(a, guest, t)
-        if slot < 0 and s["routing"] == IDLE_LIFO and g["state"] == READY:
-            slot = from_backlog(a, word(g["service"]), t)
+        if slot < 0 and service_row["routing"] == IDLE_LIFO and guest_row["state"] == READY:
+            slot = from_backlog(a, word(guest_row["service"]), t)
             if slot >= 0:
-                a.r[slot]["guest"] = guest
+                a.requests[slot]["guest"] = guest
         if slot < 0:
             break
         serve(a, guest, slot, t)
@@ -300,18 +306,18 @@ def fill(a: Arrays, guest: int, t: float) -> None:
 @inline
 def complete(a: Arrays, guest: int, t: float) -> None:
     """The guest's first job is a request, and it is done at `t`."""
-    g = a.g[guest]
-    slot = word(a.job[g["jobs"]]["slot"])
-    r = a.r[slot]
-    s = a.s[g["service"]]
-    job_pop(a.job, g["jobs"], word(g["busy"]))
-    g["busy"] -= 1
-    g["serving"] -= 1
-    if s["per_request"] > 0.0:
-        charge_guest(a, guest, t, -s["per_request"])
-    late = t > r["arrival"] + s["timeout"]
-    finish(a, slot, r["start"], t, word(TIMED_OUT if late else COMPLETED))
-    if s["routing"] == IDLE_LIFO and g["state"] == READY:
+    guest_row = a.guests[guest]
+    slot = word(a.jobs[guest_row["jobs"]]["slot"])
+    request_row = a.requests[slot]
+    service_row = a.services[guest_row["service"]]
+    job_pop(a.jobs, guest_row["jobs"], word(guest_row["busy"]))
+    guest_row["busy"] -= 1
+    guest_row["serving"] -= 1
+    if service_row["per_request"] > 0.0:
+        charge_guest(a, guest, t, -service_row["per_request"])
+    late = t > request_row["arrival"] + service_row["timeout"]
+    finish(a, slot, request_row["start"], t, word(TIMED_OUT if late else COMPLETED))
+    if service_row["routing"] == IDLE_LIFO and guest_row["state"] == READY:
         note_done(a, guest, word(FREED))
     else:
         fill(a, guest, t)
@@ -324,7 +330,7 @@ def note_done(a: Arrays, guest: int, what: int) -> None:
 
     What follows comes after all completions of this moment, by the guests' numbers.
     """
-    if not a.g[guest]["done"]:
-        a.done[a.st[0]["done"]] = guest
-        a.st[0]["done"] += 1
-    a.g[guest]["done"] = what
+    if not a.guests[guest]["done"]:
+        a.done[a.state[0]["done"]] = guest
+        a.state[0]["done"] += 1
+    a.guests[guest]["done"] = what

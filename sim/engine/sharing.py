@@ -1,11 +1,11 @@
 """The rule of sharing: weighted max-min fair CPU with caps, in O(log) per change (see docs/model.md, CPU).
 
 Guest i with b jobs asks for d = min(cap, b) cores and is given min(d, level·weight). Guests of equal rho = d/weight
-form a class: all its members are given min(rho, level) per unit of weight at every moment, so the class has one
+form a band: all its members are given min(rho, level) per unit of weight at every moment, so the band has one
 virtual time V with dV/dt = min(rho, level) and the order in which its guests finish never changes.
-A class with rho <= level is *saturated*: V runs at the constant speed rho, its next completion is a time of the
+A band with rho <= level is *saturated*: V runs at the constant speed rho, its next completion is a time of the
 clock. All others run at the level itself, hence share one virtual time U of the pool, dU/dt = level. So two
-heaps of classes, one by clock and one by U, give the next completion, and when the level moves, only the classes
+heaps of bands, one by clock and one by U, give the next completion, and when the level moves, only the bands
 that it crosses change heaps.
 
 Pools are the second storey: each hands out its own capacity to its guests, and shares the host with other pools by
@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.heaps import class_move, class_remove, class_up, guest_down, guest_up
+from sim.engine.heaps import band_move, band_remove, band_up, guest_down, guest_up
 from sim.engine.jit import inline
 from sim.engine.layout import WORK_BOOT, WORK_REQUEST, word
 
@@ -27,292 +27,292 @@ REFRESH = 4096  # updates after which the running sums are summed anew, so that 
 @inline
 def pool_clock(a: Arrays, pool: int, t: float) -> None:
     """Bring the level time U of `pool` up to clock `t`."""
-    p = a.p[pool]
-    if p["n_unsaturated"] > 0:
-        p["u"] += p["level"] * (t - p["mark"])
-    p["mark"] = t
+    pool_row = a.pools[pool]
+    if pool_row["n_unsaturated"] > 0:
+        pool_row["u"] += pool_row["level"] * (t - pool_row["mark"])
+    pool_row["mark"] = t
 
 
 @inline
-def class_v(a: Arrays, cls: int, t: float) -> float:
-    """Virtual time of class `cls` at clock `t`; its pool's clock stands at `t`."""
-    k = a.k[cls]
-    if k["n"] == 0:
-        return k["v"]
-    if k["saturated"]:
-        return k["v"] + k["rho"] * (t - k["mark"])
-    return k["v"] + (a.p[k["pool"]]["u"] - k["mark"])
+def band_v(a: Arrays, band: int, t: float) -> float:
+    """Virtual time of band `cls` at clock `t`; its pool's clock stands at `t`."""
+    band_row = a.bands[band]
+    if band_row["n"] == 0:
+        return band_row["v"]
+    if band_row["saturated"]:
+        return band_row["v"] + band_row["rho"] * (t - band_row["mark"])
+    return band_row["v"] + (a.pools[band_row["pool"]]["u"] - band_row["mark"])
 
 
 @inline
-def class_key(a: Arrays, cls: int) -> None:
-    """Work out when the class's first guest completes: clock if saturated, level time if not."""
-    k = a.k[cls]
-    ahead = a.heap[k["heap"]]["key"] - k["v"]
-    if k["saturated"]:
-        k["key"] = k["mark"] + ahead / k["rho"]
+def band_key(a: Arrays, band: int) -> None:
+    """Work out when the band's first guest completes: clock if saturated, level time if not."""
+    band_row = a.bands[band]
+    ahead = a.members[band_row["heap"]]["key"] - band_row["v"]
+    if band_row["saturated"]:
+        band_row["key"] = band_row["mark"] + ahead / band_row["rho"]
     else:
-        k["key"] = k["mark"] + ahead
+        band_row["key"] = band_row["mark"] + ahead
 
 
 @inline
-def class_join_heap(a: Arrays, cls: int) -> None:
-    """Put an active class into the heap of its side and its weight into that side's sum."""
-    k = a.k[cls]
-    p = a.p[k["pool"]]
-    base = p["order"]
-    class_key(a, cls)
-    if k["saturated"]:
-        a.saturated[base + p["n_saturated"]] = cls
-        p["n_saturated"] += 1
-        p["demand"] += k["rho"] * k["weight"]
-        class_up(a.k, a.saturated, base, word(p["n_saturated"]) - 1)
+def band_join_heap(a: Arrays, band: int) -> None:
+    """Put an active band into the heap of its side and its weight into that side's sum."""
+    band_row = a.bands[band]
+    pool_row = a.pools[band_row["pool"]]
+    base = pool_row["order"]
+    band_key(a, band)
+    if band_row["saturated"]:
+        a.saturated[base + pool_row["n_saturated"]] = band
+        pool_row["n_saturated"] += 1
+        pool_row["demand"] += band_row["rho"] * band_row["weight"]
+        band_up(a.bands, a.saturated, base, word(pool_row["n_saturated"]) - 1)
     else:
-        a.unsaturated[base + p["n_unsaturated"]] = cls
-        p["n_unsaturated"] += 1
-        p["unsaturated"] += k["weight"]
-        class_up(a.k, a.unsaturated, base, word(p["n_unsaturated"]) - 1)
+        a.unsaturated[base + pool_row["n_unsaturated"]] = band
+        pool_row["n_unsaturated"] += 1
+        pool_row["unsaturated"] += band_row["weight"]
+        band_up(a.bands, a.unsaturated, base, word(pool_row["n_unsaturated"]) - 1)
 
 
 @inline
-def class_leave_heap(a: Arrays, cls: int) -> None:
-    """Take a class out of the heap of its side and its weight out of that side's sum."""
-    k = a.k[cls]
-    p = a.p[k["pool"]]
-    base = p["order"]
-    if k["saturated"]:
-        class_remove(a.k, a.saturated, base, word(p["n_saturated"]), word(k["pos"]))
-        p["n_saturated"] -= 1
-        p["demand"] -= k["rho"] * k["weight"]
-        if p["n_saturated"] == 0:
-            p["demand"] = 0.0
+def band_leave_heap(a: Arrays, band: int) -> None:
+    """Take a band out of the heap of its side and its weight out of that side's sum."""
+    band_row = a.bands[band]
+    pool_row = a.pools[band_row["pool"]]
+    base = pool_row["order"]
+    if band_row["saturated"]:
+        band_remove(a.bands, a.saturated, base, word(pool_row["n_saturated"]), word(band_row["pos"]))
+        pool_row["n_saturated"] -= 1
+        pool_row["demand"] -= band_row["rho"] * band_row["weight"]
+        if pool_row["n_saturated"] == 0:
+            pool_row["demand"] = 0.0
     else:
-        class_remove(a.k, a.unsaturated, base, word(p["n_unsaturated"]), word(k["pos"]))
-        p["n_unsaturated"] -= 1
-        p["unsaturated"] -= k["weight"]
-        if p["n_unsaturated"] == 0:
-            p["unsaturated"] = 0.0
-            p["u"] = 0.0  # nobody reads it now: start again with small numbers
+        band_remove(a.bands, a.unsaturated, base, word(pool_row["n_unsaturated"]), word(band_row["pos"]))
+        pool_row["n_unsaturated"] -= 1
+        pool_row["unsaturated"] -= band_row["weight"]
+        if pool_row["n_unsaturated"] == 0:
+            pool_row["unsaturated"] = 0.0
+            pool_row["u"] = 0.0  # nobody reads it now: start again with small numbers
 
 
 @inline
-def class_rekey(a: Arrays, cls: int) -> None:
-    """The class's first guest changed: restore the heap of classes."""
-    k = a.k[cls]
-    p = a.p[k["pool"]]
-    class_key(a, cls)
-    if k["saturated"]:
-        class_move(a.k, a.saturated, p["order"], word(p["n_saturated"]), word(k["pos"]))
+def band_rekey(a: Arrays, band: int) -> None:
+    """The band's first guest changed: restore the heap of bands."""
+    band_row = a.bands[band]
+    pool_row = a.pools[band_row["pool"]]
+    band_key(a, band)
+    if band_row["saturated"]:
+        band_move(a.bands, a.saturated, pool_row["order"], word(pool_row["n_saturated"]), word(band_row["pos"]))
     else:
-        class_move(a.k, a.unsaturated, p["order"], word(p["n_unsaturated"]), word(k["pos"]))
+        band_move(a.bands, a.unsaturated, pool_row["order"], word(pool_row["n_unsaturated"]), word(band_row["pos"]))
 
 
 @inline
 def account(a: Arrays, guest: int, v: float) -> None:
-    """Book the work that `guest` was given up to class virtual time `v`."""
-    g = a.g[guest]
-    work = (v - g["work_mark"]) * g["weight"]
-    g["work_mark"] = v
-    s = a.s[g["service"]]
-    if g["away"]:
-        if g["task"] == WORK_REQUEST:
-            s["work_away"] += work
-    elif g["task"] == WORK_REQUEST:
-        s["work_request"] += work
-    elif g["task"] == WORK_BOOT:
-        s["work_boot"] += work
+    """Book the work that `guest` was given up to band virtual time `v`."""
+    guest_row = a.guests[guest]
+    work = (v - guest_row["work_mark"]) * guest_row["weight"]
+    guest_row["work_mark"] = v
+    service_row = a.services[guest_row["service"]]
+    if guest_row["away"]:
+        if guest_row["task"] == WORK_REQUEST:
+            service_row["work_away"] += work
+    elif guest_row["task"] == WORK_REQUEST:
+        service_row["work_request"] += work
+    elif guest_row["task"] == WORK_BOOT:
+        service_row["work_boot"] += work
     else:
-        s["work_start"] += work
+        service_row["work_start"] += work
 
 
 @inline
 def guest_sync(a: Arrays, guest: int, t: float) -> None:
     """Bring the guest's per-job work `v` up to clock `t` (before its jobs change)."""
-    g = a.g[guest]
-    if g["cls"] >= 0:
-        v = class_v(a, word(g["cls"]), t)
-        g["v"] += (v - g["mark"]) * g["weight"] / g["busy"]
-        g["mark"] = v
+    guest_row = a.guests[guest]
+    if guest_row["band"] >= 0:
+        v = band_v(a, word(guest_row["band"]), t)
+        guest_row["v"] += (v - guest_row["mark"]) * guest_row["weight"] / guest_row["busy"]
+        guest_row["mark"] = v
         account(a, guest, v)
 
 
 @inline
-def heap_insert(a: Arrays, guest: int, cls: int, key: float) -> None:
-    """Put a guest into its class's heap and weight; the class is in a heap of its pool afterwards."""
-    k = a.k[cls]
-    base = k["heap"]
-    n = word(k["n"])
-    a.heap[base + n]["guest"] = guest
-    a.heap[base + n]["key"] = key
-    k["n"] = n + 1
-    guest_up(a.g, a.heap, base, n)
-    weight = a.g[guest]["weight"]
-    k["weight"] += weight
+def heap_insert(a: Arrays, guest: int, band: int, key: float) -> None:
+    """Put a guest into its band's heap and weight; the band is in a heap of its pool afterwards."""
+    band_row = a.bands[band]
+    base = band_row["heap"]
+    n = word(band_row["n"])
+    a.members[base + n]["guest"] = guest
+    a.members[base + n]["key"] = key
+    band_row["n"] = n + 1
+    guest_up(a.guests, a.members, base, n)
+    weight = a.guests[guest]["weight"]
+    band_row["weight"] += weight
     if n == 0:
-        class_join_heap(a, cls)
+        band_join_heap(a, band)
         return
-    p = a.p[k["pool"]]
-    if k["saturated"]:
-        p["demand"] += k["rho"] * weight
+    pool_row = a.pools[band_row["pool"]]
+    if band_row["saturated"]:
+        pool_row["demand"] += band_row["rho"] * weight
     else:
-        p["unsaturated"] += weight
-    if a.g[guest]["pos"] == 0:
-        class_rekey(a, cls)
+        pool_row["unsaturated"] += weight
+    if a.guests[guest]["pos"] == 0:
+        band_rekey(a, band)
 
 
 @inline
-def heap_delete(a: Arrays, guest: int, cls: int) -> None:
-    """Take a guest out of its class's heap and weight."""
-    k = a.k[cls]
-    base = k["heap"]
-    n = word(k["n"]) - 1
+def heap_delete(a: Arrays, guest: int, band: int) -> None:
+    """Take a guest out of its band's heap and weight."""
+    band_row = a.bands[band]
+    base = band_row["heap"]
+    n = word(band_row["n"]) - 1
     if n == 0:
-        class_leave_heap(a, cls)
-        k["n"] = 0
-        k["weight"] = 0.0
+        band_leave_heap(a, band)
+        band_row["n"] = 0
+        band_row["weight"] = 0.0
         return
-    weight = a.g[guest]["weight"]
-    i = word(a.g[guest]["pos"])
-    k["n"] = n
-    k["weight"] -= weight
+    weight = a.guests[guest]["weight"]
+    i = word(a.guests[guest]["pos"])
+    band_row["n"] = n
+    band_row["weight"] -= weight
     if i < n:
-        a.heap[base + i]["guest"] = a.heap[base + n]["guest"]
-        a.heap[base + i]["key"] = a.heap[base + n]["key"]
-        a.g[a.heap[base + i]["guest"]]["pos"] = i
-        if i > 0 and a.heap[base + i]["key"] < a.heap[base + ((i - 1) >> 1)]["key"]:
-            guest_up(a.g, a.heap, base, i)
+        a.members[base + i]["guest"] = a.members[base + n]["guest"]
+        a.members[base + i]["key"] = a.members[base + n]["key"]
+        a.guests[a.members[base + i]["guest"]]["pos"] = i
+        if i > 0 and a.members[base + i]["key"] < a.members[base + ((i - 1) >> 1)]["key"]:
+            guest_up(a.guests, a.members, base, i)
         else:
-            guest_down(a.g, a.heap, base, n, i)
-    p = a.p[k["pool"]]
-    if k["saturated"]:
-        p["demand"] -= k["rho"] * weight
+            guest_down(a.guests, a.members, base, n, i)
+    pool_row = a.pools[band_row["pool"]]
+    if band_row["saturated"]:
+        pool_row["demand"] -= band_row["rho"] * weight
     else:
-        p["unsaturated"] -= weight
+        pool_row["unsaturated"] -= weight
     if i == 0:
-        class_rekey(a, cls)
+        band_rekey(a, band)
 
 
 @inline
-def class_mark(a: Arrays, cls: int, t: float, v: float) -> None:
-    """Restart the class's virtual clock at (`t`, `v`)."""
-    k = a.k[cls]
-    k["v"] = v
-    k["mark"] = t if k["saturated"] else a.p[k["pool"]]["u"]
+def band_mark(a: Arrays, band: int, t: float, v: float) -> None:
+    """Restart the band's virtual clock at (`t`, `v`)."""
+    band_row = a.bands[band]
+    band_row["v"] = v
+    band_row["mark"] = t if band_row["saturated"] else a.pools[band_row["pool"]]["u"]
 
 
 @inline
 def guest_place(a: Arrays, guest: int, t: float) -> None:
     """Put the guest, whose `v` stands at `t` and whose jobs have changed, where it now belongs."""
-    g = a.g[guest]
-    busy = g["busy"]
-    old = word(g["cls"])
-    if busy == 0 or g["paused"]:
+    guest_row = a.guests[guest]
+    busy = guest_row["busy"]
+    old = word(guest_row["band"])
+    if busy == 0 or guest_row["paused"]:
         if old >= 0:
             heap_delete(a, guest, old)
-            g["cls"] = -1
+            guest_row["band"] = -1
         return
-    new = word(a.profile[g["profile"] + min(busy, g["levels"]) - 1])
-    ahead = (a.job[g["jobs"]]["tag"] - g["v"]) * busy / g["weight"]
+    new = word(a.profile[guest_row["profile"] + min(busy, guest_row["levels"]) - 1])
+    ahead = (a.jobs[guest_row["jobs"]]["tag"] - guest_row["v"]) * busy / guest_row["weight"]
     if old == new:
-        k = a.k[new]
-        base = k["heap"]
-        i = word(g["pos"])
-        a.heap[base + i]["key"] = class_v(a, new, t) + ahead
-        if i > 0 and a.heap[base + i]["key"] < a.heap[base + ((i - 1) >> 1)]["key"]:
-            guest_up(a.g, a.heap, base, i)
-            if g["pos"] == 0:
-                class_rekey(a, new)
+        band_row = a.bands[new]
+        base = band_row["heap"]
+        i = word(guest_row["pos"])
+        a.members[base + i]["key"] = band_v(a, new, t) + ahead
+        if i > 0 and a.members[base + i]["key"] < a.members[base + ((i - 1) >> 1)]["key"]:
+            guest_up(a.guests, a.members, base, i)
+            if guest_row["pos"] == 0:
+                band_rekey(a, new)
         else:
-            guest_down(a.g, a.heap, base, word(k["n"]), i)
+            guest_down(a.guests, a.members, base, word(band_row["n"]), i)
             if i == 0:
-                class_rekey(a, new)
+                band_rekey(a, new)
         return
     if old >= 0:
         heap_delete(a, guest, old)
-    k = a.k[new]
-    if k["n"] == 0:  # an idle class starts at zero: small numbers keep their digits
-        k["saturated"] = k["rank"] < a.p[k["pool"]]["boundary"]
-        class_mark(a, new, t, 0.0)
-    v = class_v(a, new, t)
-    g["cls"] = new
-    g["mark"] = v
-    g["work_mark"] = v
+    band_row = a.bands[new]
+    if band_row["n"] == 0:  # an idle band starts at zero: small numbers keep their digits
+        band_row["saturated"] = band_row["rank"] < a.pools[band_row["pool"]]["boundary"]
+        band_mark(a, new, t, 0.0)
+    v = band_v(a, new, t)
+    guest_row["band"] = new
+    guest_row["mark"] = v
+    guest_row["work_mark"] = v
     heap_insert(a, guest, new, v + ahead)
 
 
 @inline
-def class_cross(a: Arrays, cls: int, t: float, saturated: bool) -> None:
-    """The level has passed this class's rho: move it to the other side."""
-    k = a.k[cls]
-    if k["n"] == 0:
+def band_cross(a: Arrays, band: int, t: float, saturated: bool) -> None:
+    """The level has passed this band's rho: move it to the other side."""
+    band_row = a.bands[band]
+    if band_row["n"] == 0:
         return
-    v = class_v(a, cls, t)
-    class_leave_heap(a, cls)
-    k["saturated"] = saturated
-    class_mark(a, cls, t, v)
-    class_join_heap(a, cls)
+    v = band_v(a, band, t)
+    band_leave_heap(a, band)
+    band_row["saturated"] = saturated
+    band_mark(a, band, t, v)
+    band_join_heap(a, band)
 
 
 @inline
 def sum_anew(a: Arrays, pool: int) -> None:
-    """Recompute the sums of a pool from its classes."""
-    p = a.p[pool]
+    """Recompute the sums of a pool from its bands."""
+    pool_row = a.pools[pool]
     demand = 0.0
     weight = 0.0
-    for i in range(p["classes"]):
-        k = a.k[a.order[p["order"] + i]]
-        if k["n"] > 0:
-            if k["saturated"]:
-                demand += k["rho"] * k["weight"]
+    for i in range(pool_row["bands"]):
+        band_row = a.bands[a.order[pool_row["order"] + i]]
+        if band_row["n"] > 0:
+            if band_row["saturated"]:
+                demand += band_row["rho"] * band_row["weight"]
             else:
-                weight += k["weight"]
-    p["demand"] = demand
-    p["unsaturated"] = weight
+                weight += band_row["weight"]
+    pool_row["demand"] = demand
+    pool_row["unsaturated"] = weight
 
 
 @inline
 def level_of(a: Arrays, pool: int) -> float:
     """Water level for the present sides: inf when nobody is short, -inf when the saturated alone overflow."""
-    p = a.p[pool]
-    if p["n_unsaturated"] > 0:
-        return (p["capacity"] - p["demand"]) / p["unsaturated"]
-    return np.inf if p["demand"] <= p["capacity"] else -np.inf
+    pool_row = a.pools[pool]
+    if pool_row["n_unsaturated"] > 0:
+        return (pool_row["capacity"] - pool_row["demand"]) / pool_row["unsaturated"]
+    return np.inf if pool_row["demand"] <= pool_row["capacity"] else -np.inf
 
 
 @inline
 def settle(a: Arrays, pool: int, t: float) -> None:
-    """Find the water level after a change at `t`, and move the classes that it has crossed."""
-    p = a.p[pool]
-    p["updates"] += 1
-    if p["updates"] >= REFRESH:
-        p["updates"] = 0
+    """Find the water level after a change at `t`, and move the bands that it has crossed."""
+    pool_row = a.pools[pool]
+    pool_row["updates"] += 1
+    if pool_row["updates"] >= REFRESH:
+        pool_row["updates"] = 0
         sum_anew(a, pool)
-    base = p["order"]
+    base = pool_row["order"]
     level = level_of(a, pool)
-    while p["n_unsaturated"] > 0 and a.k[a.order[base + p["boundary"]]]["rho"] <= level:
-        cls = word(a.order[base + p["boundary"]])
-        p["boundary"] += 1
-        if a.k[cls]["n"] > 0:
-            class_cross(a, cls, t, a.k[cls]["rho"] <= level)
+    while pool_row["n_unsaturated"] > 0 and a.bands[a.order[base + pool_row["boundary"]]]["rho"] <= level:
+        band = word(a.order[base + pool_row["boundary"]])
+        pool_row["boundary"] += 1
+        if a.bands[band]["n"] > 0:
+            band_cross(a, band, t, a.bands[band]["rho"] <= level)
             level = level_of(a, pool)
-    while p["boundary"] > 0 and a.k[a.order[base + p["boundary"] - 1]]["rho"] > level:
-        p["boundary"] -= 1
-        cls = word(a.order[base + p["boundary"]])
-        if a.k[cls]["n"] > 0:
-            class_cross(a, cls, t, a.k[cls]["rho"] <= level)
+    while pool_row["boundary"] > 0 and a.bands[a.order[base + pool_row["boundary"] - 1]]["rho"] > level:
+        pool_row["boundary"] -= 1
+        band = word(a.order[base + pool_row["boundary"]])
+        if a.bands[band]["n"] > 0:
+            band_cross(a, band, t, a.bands[band]["rho"] <= level)
             level = level_of(a, pool)
-    p["level"] = level
+    pool_row["level"] = level
 
 
 @inline
 def wanted(a: Arrays, pool: int) -> float:
     """Cores that the guests of `pool` could use now, within the pool's cap."""
-    p = a.p[pool]
-    total = p["demand"]
-    for i in range(p["n_unsaturated"]):
-        k = a.k[a.unsaturated[p["order"] + i]]
-        total += k["rho"] * k["weight"]
-    return min(p["cap"], total)
+    pool_row = a.pools[pool]
+    total = pool_row["demand"]
+    for i in range(pool_row["n_unsaturated"]):
+        band_row = a.bands[a.unsaturated[pool_row["order"] + i]]
+        total += band_row["rho"] * band_row["weight"]
+    return min(pool_row["cap"], total)
 
 
 @inline
@@ -322,33 +322,33 @@ def share_host(a: Arrays, t: float) -> None:
     A pool that is not short keeps its full cap as capacity (what it cannot use is not missed); a short one is
     given level x weight. O(pools) per pass, as many passes as pools turn out not to be short.
     """
-    n = word(a.st[0]["pools"])
-    left = a.p[0]["cap"]
+    n = word(a.state[0]["pools"])
+    left = a.pools[0]["cap"]
     weight = 0.0
     for i in range(1, n):
-        a.p[i]["saturated_host"] = a.p[i]["far"]  # it keeps its capacity, and its weight is 0
-        weight += a.p[i]["weight"]
+        a.pools[i]["saturated_host"] = a.pools[i]["far"]  # it keeps its capacity, and its weight is 0
+        weight += a.pools[i]["weight"]
     level = np.inf
     moved = True
     while moved and weight > 0.0:
         moved = False
         level = left / weight
         for i in range(1, n):
-            p = a.p[i]
-            if not p["saturated_host"] and p["wanted"] <= level * p["weight"]:
-                p["saturated_host"] = True
-                left -= p["wanted"]
-                weight -= p["weight"]
+            pool_row = a.pools[i]
+            if not pool_row["saturated_host"] and pool_row["wanted"] <= level * pool_row["weight"]:
+                pool_row["saturated_host"] = True
+                left -= pool_row["wanted"]
+                weight -= pool_row["weight"]
                 moved = True
                 if weight <= 0.0:
                     break
                 level = left / weight
     for i in range(1, n):
-        p = a.p[i]
-        capacity = p["cap"] if p["saturated_host"] else level * p["weight"]
-        if capacity != p["capacity"]:
+        pool_row = a.pools[i]
+        capacity = pool_row["cap"] if pool_row["saturated_host"] else level * pool_row["weight"]
+        if capacity != pool_row["capacity"]:
             pool_clock(a, i, t)
-            p["capacity"] = capacity
+            pool_row["capacity"] = capacity
             settle(a, i, t)
 
 
@@ -357,41 +357,41 @@ def changed(a: Arrays, guest: int, t: float) -> None:
     """After `guest_place`: let the level of its pool, and of the other pools, find its place."""
     pool = pool_of(a, guest)
     settle(a, pool, t)
-    if a.st[0]["pools"] > 1 and pool > 0 and not a.p[pool]["far"]:
+    if a.state[0]["pools"] > 1 and pool > 0 and not a.pools[pool]["far"]:
         want = wanted(a, pool)
-        if want != a.p[pool]["wanted"]:
-            a.p[pool]["wanted"] = want
+        if want != a.pools[pool]["wanted"]:
+            a.pools[pool]["wanted"] = want
             share_host(a, t)
 
 
 @inline
 def pool_of(a: Arrays, guest: int) -> int:
     """The pool that `guest` draws on."""
-    return word(a.k[a.profile[a.g[guest]["profile"]]]["pool"])
+    return word(a.bands[a.profile[a.guests[guest]["profile"]]]["pool"])
 
 
 @inline
 def next_completion(a: Arrays, pool: int) -> float:
     """Clock time of the pool's next completion, inf if none; its level time stands at its `mark`."""
-    p = a.p[pool]
+    pool_row = a.pools[pool]
     best = np.inf
-    if p["n_saturated"] > 0:
-        best = a.k[a.saturated[p["order"]]]["key"]
-    if p["n_unsaturated"] > 0 and p["level"] > 0.0:
-        ahead = a.k[a.unsaturated[p["order"]]]["key"] - p["u"]
-        best = min(best, p["mark"] + ahead / p["level"])
+    if pool_row["n_saturated"] > 0:
+        best = a.bands[a.saturated[pool_row["order"]]]["key"]
+    if pool_row["n_unsaturated"] > 0 and pool_row["level"] > 0.0:
+        ahead = a.bands[a.unsaturated[pool_row["order"]]]["key"] - pool_row["u"]
+        best = min(best, pool_row["mark"] + ahead / pool_row["level"])
     return best
 
 
 @inline
-def next_class(a: Arrays, pool: int) -> int:
-    """The class whose first guest completes next in `pool` (there is one)."""
-    p = a.p[pool]
-    if p["n_saturated"] == 0:
-        return word(a.unsaturated[p["order"]])
-    first = word(a.saturated[p["order"]])
-    if p["n_unsaturated"] > 0 and p["level"] > 0.0:
-        ahead = a.k[a.unsaturated[p["order"]]]["key"] - p["u"]
-        if p["mark"] + ahead / p["level"] < a.k[first]["key"]:
-            return word(a.unsaturated[p["order"]])
+def next_band(a: Arrays, pool: int) -> int:
+    """The band whose first guest completes next in `pool` (there is one)."""
+    pool_row = a.pools[pool]
+    if pool_row["n_saturated"] == 0:
+        return word(a.unsaturated[pool_row["order"]])
+    first = word(a.saturated[pool_row["order"]])
+    if pool_row["n_unsaturated"] > 0 and pool_row["level"] > 0.0:
+        ahead = a.bands[a.unsaturated[pool_row["order"]]]["key"] - pool_row["u"]
+        if pool_row["mark"] + ahead / pool_row["level"] < a.bands[first]["key"]:
+            return word(a.unsaturated[pool_row["order"]])
     return first

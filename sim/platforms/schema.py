@@ -39,12 +39,15 @@ class Cpu(_Part):
     `overhead`: factor (>= 1) on the CPU work of requests. `idle_per_guest`: cores that a guest burns while
     it does nothing. `host`: cores that hypervisor or daemons burn. `request_per_guest`: cores that
     admission adds to each guest's CPU request (Kubernetes pod overhead); they are promised, not used.
+    `quota: period`: a guest's CPU limit is a budget every `period` s; `fluid`: a cap on its rate.
     """
 
     overhead: Factor
     idle_per_guest: Cores
     host: Cores
     request_per_guest: Cores
+    quota: Literal["period", "fluid"] = "fluid"
+    period: Annotated[float | None, "duration"] = None
 
 
 class GuestKernel(_Part):

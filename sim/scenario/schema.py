@@ -15,7 +15,19 @@ from pydantic.json_schema import models_json_schema
 from sim import registry
 from sim.reading import units
 from sim.reading.errors import Finding, Refused, nearest, show
-from sim.reading.fields import Context, Human, Info, Strict, bounded, count, quantity, quantity_schema, text, whole
+from sim.reading.fields import (
+    Context,
+    Human,
+    Info,
+    Strict,
+    bounded,
+    choice,
+    count,
+    quantity,
+    quantity_schema,
+    text,
+    whole,
+)
 from sim.scenario.focus import Focus, unknown_services
 from sim.scenario.incidents import AnyFault, Move, Resize
 from sim.scenario.registered import fill_in, spec_of
@@ -45,9 +57,33 @@ class Host(Strict):
     memory: Annotated[float, quantity("size", above=0)] = Field(description="memory, such as 64GiB")
     disk: Disk = Field(description="{read: 1.5GB/s, write: 1GB/s}")
     network: Bandwidth = Field(description="bandwidth of the network interface, such as 10Gbit/s")
+    threads_per_core: Annotated[int, count(1)] = Field(
+        1, description="hardware threads of a core: admission promises cores × threads_per_core"
+    )
+    smt_gain: Annotated[float, quantity("number", least=1)] = Field(
+        1.0, description="what a core with all its hardware threads busy does, of what one thread does, such as 1.25"
+    )
     registry: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
         None, description="most that the image registry gives; the network's bandwidth when left out"
     )
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """One hardware thread gains nothing; several gain no more than there are."""
+        threads, gain = values.get("threads_per_core"), values.get("smt_gain")
+        if threads is None or gain is None or gain <= threads:
+            return []
+        return [Finding(("smt_gain",), show(raw.get("smt_gain")), f"at most threads_per_core, {threads}")]
+
+    @property
+    def effective_cores(self) -> float:
+        """What there is to share, in cores of reference speed: cores × smt_gain (docs/model.md, Threads)."""
+        return self.cores * self.smt_gain
+
+    @property
+    def hardware_threads(self) -> float:
+        """What admission may promise: cores × threads_per_core."""
+        return self.cores * self.threads_per_core
 
 
 class Until(Strict):
@@ -195,6 +231,9 @@ class Scenario(Strict):
     )
     cpu_overcommit: Overcommit = Field(1.0, description="vCPUs promised for each core (VMs)")
     memory_overcommit: Overcommit = Field(1.0, description="guest memory promised / host memory (VMs)")
+    quota: Annotated[Literal["period", "fluid"], choice("period", "fluid")] = Field(
+        "period", description="CPU limits as the platform enforces them (period), or as caps on the rate (fluid)"
+    )
     services: Services = Field(description="the services, by name")
     faults: Annotated[list[AnyFault], _NULL_IS_EMPTY] = Field(
         default_factory=list, description="things that break: [{kind, at or rate, service}]"

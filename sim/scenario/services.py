@@ -173,6 +173,13 @@ Autoscale = Annotated[
 Replicas = Annotated[int | Ramp | None, Human(_parse_replicas, _or_null)]
 
 
+class Start(Strict):
+    """The application's own start: `cpu` core-seconds in `threads` threads, each with an equal part of them."""
+
+    cpu: Annotated[float, quantity("duration", least=0)] = Field(description="core-seconds in all, such as 6s")
+    threads: Annotated[int, count(1)] = Field(1, description="threads that they are done in")
+
+
 class Service(Strict):
     """One service as it is asked for; all quantities in SI."""
 
@@ -188,7 +195,11 @@ class Service(Strict):
     response_bytes: Annotated[float, quantity("size", least=0)] = Field(
         0.0, description="bytes of its answer, such as 100KB"
     )
+    start: Start | None = Field(None, description="start_cpu in several threads: {cpu: 6s, threads: 3}")
     concurrency: Annotated[int, count(1)] = Field(1, description="requests in service at once in one replica")
+    threads: Annotated[int | None, count(1, optional=True)] = Field(
+        None, description="requests that its runtime runs at once (GOMAXPROCS, workers); concurrency when left out"
+    )
     queue: Annotated[int | None, count(0, optional=True)] = Field(None, description="longest waiting line of a replica")
     backlog: Annotated[int | None, count(0, optional=True)] = Field(
         None, description="longest waiting line while no replica is ready; queue when left out"
@@ -208,19 +219,36 @@ class Service(Strict):
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """Either replicas or autoscale."""
-        if raw.get("replicas") is not None and raw.get("autoscale") is not None:
-            return [Finding(("replicas",), "both replicas and autoscale", "one of the two", on_key=True)]
-        return []
+        """Either replicas or autoscale; either start or start_cpu."""
+        start = raw.get("start")
+        same = isinstance(start, Mapping) and start.get("cpu") == raw.get("start_cpu")  # as in a resolved scenario
+        return [
+            Finding((one,), f"both {one} and {other}", "one of the two", on_key=True)
+            for one, other in (("replicas", "autoscale"), ("start_cpu", "start"))
+            if raw.get(one) is not None and raw.get(other) is not None and not (one == "start_cpu" and same)
+        ]
 
     @model_validator(mode="after")
     def _defaults(self, info: Info) -> Self:
         if not context_of(info).resolved:
             if "backlog" not in self.model_fields_set:
                 self.__dict__["backlog"] = self.queue
+            if self.start is not None:
+                self.__dict__["start_cpu"] = self.start.cpu
             if self.replicas is None and self.autoscale is None:
                 self.__dict__["replicas"] = 1
         return self
+
+    @property
+    def start_threads(self) -> int:
+        """Threads that the application's own start is done in."""
+        return 1 if self.start is None else self.start.threads
+
+    @property
+    def parallelism(self) -> int:
+        """Most jobs that a replica runs at once: requests, or the threads of its start."""
+        serving = self.concurrency if self.threads is None else min(self.threads, self.concurrency)
+        return max(serving, self.start_threads if self.start_cpu > 0.0 else 1)
 
     def size_on(self, lineage: Sequence[str]) -> Size | None:
         """The size for the first platform of `lineage` that has one; what holds for every platform comes last."""

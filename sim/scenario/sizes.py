@@ -41,6 +41,7 @@ class Size(Strict):
     cpu_limit: float | None
     memory_request: float
     memory_limit: float | None
+    cpu_burst: float = 0.0  # core-seconds that a limit by period may save up
 
 
 class Layer(Strict):
@@ -85,7 +86,11 @@ def _named(collect: Collector, name: str) -> bool:
 
 
 _PARSERS: Final = {
-    "cpu": {"request": bounded("cpu", above=0), "limit": bounded("cpu", above=0, optional=True)},
+    "cpu": {
+        "request": bounded("cpu", above=0),
+        "limit": bounded("cpu", above=0, optional=True),
+        "burst": bounded("duration", least=0),
+    },
     "memory": {"request": bounded("size", least=0), "limit": bounded("size", above=0, optional=True)},
 }
 
@@ -106,33 +111,36 @@ def _size(collect: Collector, value: Any, *loc: str) -> Size | None:
             collect.add("nothing", f"a value, it is required: {example}, or {{request: …, limit: …}}", *loc, resource)
     if len(collect.findings) > before:
         return None
-    (cpu, cpu_limit), (memory, memory_limit) = pairs["cpu"], pairs["memory"]
+    (cpu, cpu_limit, burst), (memory, memory_limit, _) = pairs["cpu"], pairs["memory"]
     return Size.model_construct(
         cpu_request=cast(float, cpu),
         cpu_limit=cpu_limit,
         memory_request=cast(float, memory),
         memory_limit=memory_limit,
+        cpu_burst=burst,
     )
 
 
-def _pair(collect: Collector, value: Any, resource: str, *loc: str) -> tuple[float | None, float | None]:
-    """(request, limit); a single value is both, and a request left out is the limit, as in Kubernetes."""
+def _pair(collect: Collector, value: Any, resource: str, *loc: str) -> tuple[float | None, float | None, float]:
+    """(request, limit, burst); a single value is both, and a request left out is the limit, as in Kubernetes."""
     parsers = _PARSERS[resource]
     if not isinstance(value, Mapping):
         both = collect.call(bounded("cpu" if resource == "cpu" else "size", above=0), value, *loc, resource)
-        return both, both
-    collect.unknown(value, ("request", "limit"), *loc, resource)
+        return both, both, 0.0
+    collect.unknown(value, tuple(parsers), *loc, resource)
     before = len(collect.findings)
     got = {key: collect.call(parse, value[key], *loc, resource, key) for key, parse in parsers.items() if key in value}
     request, limit = got.get("request", got.get("limit")), got.get("limit")
     if len(collect.findings) > before:
-        return None, None
+        return None, None, 0.0
     if request is None:
         collect.add(show(value), "a request, a limit, or both", *loc, resource)
     elif limit is not None and request > limit:
         found = f"{value['request']}, more than the limit {value['limit']}"
         collect.add(found, "a request of at most the limit", *loc, resource, "request")
-    return request, limit
+    if got.get("burst") and limit is None:
+        collect.add("burst without a limit", "burst only beside a limit", *loc, resource, "burst", on_key=True)
+    return request, limit, got.get("burst") or 0.0
 
 
 _IMAGE_KEYS: Final = ("size", "layers", "cached", "ready_made")
@@ -220,6 +228,8 @@ def _layer(collect: Collector, value: Any, *loc: str | int) -> Layer | None:
 
 def _pair_schema(kind: str) -> dict[str, Any]:
     limits = {"request": quantity_schema(kind), "limit": quantity_schema(kind, optional=True)}
+    if kind == "cpu":
+        limits["burst"] = quantity_schema("duration")
     pair = {"type": "object", "properties": limits, "additionalProperties": False, "minProperties": 1}
     return {"anyOf": [quantity_schema(kind), pair]}
 

@@ -14,6 +14,6 @@ def test_guests_that_come_and_go_take_no_room_for_good() -> None:
         plane.open(guest)
         plane.resize(guest, 2.0, 3.0)
         plane.remove(guest)
-        sizes.append(len(plane.a.heap))
+        sizes.append(len(plane.a.members))
     assert plane.guests == 1  # one slot, used again and again
     assert sizes[-1] == sizes[10]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 
 from sim.platforms import Platform
@@ -10,11 +10,21 @@ from sim.scenario import Scenario, Size
 
 
 @dataclass(frozen=True)
+class Quota:
+    """A limit of `limit` cores by periods of `period` s; `burst` core-s at most are kept from unused budgets."""
+
+    limit: float
+    period: float
+    burst: float
+
+
+@dataclass(frozen=True)
 class Share:
     """One replica's claim. CPU in cores, memory in bytes.
 
-    `weight` and `cap` rule its CPU; `cpu` and `memory` are held by admission; an application that needs more than
-    `application` bytes is killed; `resident` bytes are in use before the application starts; `ram` is a VM's.
+    `weight` and `cap` rule its CPU, and `quota` where its limit is enforced by periods; `cpu` and `memory` are held by
+    admission; an application that needs more than `application` bytes is killed; `resident` bytes are in use before the
+    application starts; `ram` is a VM's.
     """
 
     weight: float
@@ -25,6 +35,7 @@ class Share:
     resident: float
     ram: float
     score: int  # oom_score_adj
+    quota: Quota | None = None
 
 
 def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:
@@ -33,11 +44,18 @@ def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:
     return _reserved(platform, size)
 
 
-def share_of(platform: Platform, size: Size, host_memory: float) -> Share:
-    """What `size` means on `platform`: vCPUs and RAM held whole, or requests held and limits not."""
+def share_of(platform: Platform, size: Size, host_memory: float, wants: float = inf, fluid: bool = True) -> Share:
+    """What `size` means on `platform`: vCPUs and RAM held whole, or requests held and limits not.
+
+    `wants`: cores that a replica can use at most. Unless limits are `fluid`, one that is below is a quota where the
+    platform has such.
+    """
     if platform.allocation == "reserved":
         return _reserved(platform, size)
-    return _requested(platform, size, host_memory)
+    share, limit, period = _requested(platform, size, host_memory), size.cpu_limit, platform.cpu.period
+    if fluid or platform.cpu.quota == "fluid" or period is None or limit is None or wants <= limit:
+        return share
+    return replace(share, cap=inf, quota=Quota(limit, period, size.cpu_burst))
 
 
 def _reserved(platform: Platform, size: Size) -> Share:
@@ -85,7 +103,7 @@ def oom_score_adj(size: Size, host_memory: float) -> int:
 
 def admission_limits(scenario: Scenario, platform: Platform) -> tuple[float, float]:
     """Cores and bytes that admission may promise on the host; the platform's own memory is taken off first."""
-    cores, memory = scenario.host.cores, scenario.host.memory - platform.memory.host
+    cores, memory = scenario.host.hardware_threads, scenario.host.memory - platform.memory.host
     if platform.allocation == "reserved" or platform.nested is not None:
         return cores * scenario.cpu_overcommit, memory * scenario.memory_overcommit
     return cores, memory

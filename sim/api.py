@@ -141,10 +141,10 @@ def compare(results: Sequence[Results | str | Path], platforms: Sequence[str] | 
     if the results' services and durations are the same; they are compared pair by pair then, and the comparison's
     `.paired` says so. Print it with `sim.report.render`. Raises ResultsError for a folder that is not a result.
     """
-    from sim.report.joined import join
+    from sim.report.joined import Joined
 
     opened = [each if isinstance(each, Results) else load_results(each) for each in results]
-    return join(opened, platforms).comparison
+    return Joined(opened, platforms).comparison
 
 
 def density(

@@ -23,11 +23,11 @@ def command(options: Namespace) -> int:
     """Compare finished results; write the table and the plots."""
     from sim.report.answers.plain import comparison_dict
     from sim.report.answers.verdict import conclude
-    from sim.report.joined import join
+    from sim.report.joined import Joined
     from sim.report.results import load_results
-    from sim.report.text.terminal import comparison_table, make_console
+    from sim.report.text.terminal import ComparisonView, make_console
 
-    joined = join([load_results(folder) for folder in options.folders], options.platforms)
+    joined = Joined([load_results(folder) for folder in options.folders], options.platforms)
     comparison = joined.comparison
     names = [Path(folder).resolve().name for folder in options.folders]
     folder = Path(options.out) if options.out else RESULTS / f"compare-{'-'.join(dict.fromkeys(names))}"[:120]
@@ -38,7 +38,7 @@ def command(options: Namespace) -> int:
         print(json.dumps({**told, "results": str(folder)}, indent=2, ensure_ascii=False, allow_nan=False))
         return DONE
     console = make_console(sys.stdout)
-    console.print(comparison_table(comparison))
+    console.print(ComparisonView(comparison))
     console.print("")
     if len(options.folders) > 1:
         why = joined.unpaired_because

@@ -116,11 +116,11 @@ def _print(scenario: Scenario, report: Report, options: Namespace) -> None:
 
 
 def _print_table(scenario: Scenario, report: Report) -> None:
-    from sim.report.text.terminal import comparison_table, make_console
+    from sim.report.text.terminal import ComparisonView, make_console
 
     assert report.results is not None
     console = make_console(sys.stdout)
-    console.print(comparison_table(report.results.comparison))
+    console.print(ComparisonView(report.results.comparison))
     console.print("")
     if report.reason:
         console.print(f"Stopped because: {report.reason}.")

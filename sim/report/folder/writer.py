@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.reading.errors import HostsimError
 from sim.report.folder import columnar, summary, tables
 from sim.report.folder.parts import merge_parts
 from sim.report.folder.tables import RunTables
@@ -26,7 +27,7 @@ FORMAT = "hostsim results 1"
 LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
 
 
-class ResultsError(Exception):
+class ResultsError(HostsimError):
     """A result folder that cannot be written or read; the text says which and why."""
 
 

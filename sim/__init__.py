@@ -23,10 +23,22 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
+__all__ = [
+    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
+]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sweep
+    from .api import (
+        RunFailed,
+        compare,
+        crossover,
+        density,
+        load_results,
+        load_scenario,
+        run,
+        sensitivity,
+        sweep,
+    )
 
     __version__: str
 else:  # a type checker would take this for "every name is there, of type Any"

@@ -10,22 +10,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.reading.errors import HostsimError
 from sim.report.results import Results, load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
     from sim.experiment.crossover.crossing import Crossover
     from sim.experiment.density.search import Density
+    from sim.experiment.replications.scenario import Failure
+    from sim.experiment.sensitivity.analysis import Method
+    from sim.experiment.sensitivity.study import SensitivityResult
+    from sim.experiment.study import Progress
+    from sim.experiment.sweep.session import SweepResult
     from sim.report.answers.comparison import Comparison
-    from sim.scenario import Base
 
-__all__ = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
+__all__ = [
+    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
+]  # fmt: skip
 
 
-class RunFailed(Exception):
+class RunFailed(HostsimError):
     """Some runs failed; `results` holds those that finished (None: none did), `failures` says why."""
 
-    def __init__(self, text: str, results: Results | None, failures: Sequence[Any]) -> None:
+    def __init__(self, text: str, results: Results | None, failures: Sequence[Failure]) -> None:
         super().__init__(text)
         self.results = results
         self.failures = tuple(failures)
@@ -45,14 +52,12 @@ def load_scenario(
     quantities of the result are SI: seconds, bytes, cores. Raises sim.scenario.ScenarioError with every mistake and
     its line.
     """
-    return _base(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed).scenario
-
-
-def _base(path: str | Path, **options: Any) -> Base:
     from sim.platforms.checks import CHECKS
-    from sim.scenario import Base
+    from sim.scenario import load_scenario
 
-    return Base.load(path, checks=CHECKS, **options)
+    return load_scenario(
+        path, overrides=overrides, platforms=platforms, replications=replications, seed=seed, checks=CHECKS
+    )
 
 
 def run(
@@ -75,20 +80,19 @@ def run(
     `if __name__ == "__main__":` guard in a script). `out`: the result folder to write (None: a temporary one, gone
     with the result). `progress(done, total)` is called after each run.
 
-    Raises RunFailed when a run failed, sim.report.ResultsError when `out` holds something else, ScenarioError for a
-    wrong file.
+    Raises RunFailed when a run failed, sim.report.ResultsError when `out` holds something else, ScenarioError for what
+    is wrong in the scenario, a file or not.
     """
-    from sim.experiment.replications.scenario import Progress, run_scenario
+    from sim.experiment.replications.scenario import run_scenario
+    from sim.experiment.study import most_replications
     from sim.experiment.workers.choice import executor_for
 
     chosen = _chosen(scenario, platforms, replications)
-    runs = len(chosen.platforms) * (
-        chosen.replications if isinstance(chosen.replications, int) else chosen.replications.max
-    )
+    runs = len(chosen.platforms) * most_replications(chosen)
 
     def show(where: Progress) -> None:
         if progress is not None:
-            progress(where.done, where.total)
+            progress(where.done, where.total or runs)
 
     with contextlib.ExitStack() as on_the_way, executor_for(workers or 1, runs=runs) as executor:
         if out is None:
@@ -134,17 +138,26 @@ def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, re
     return chosen
 
 
-def compare(results: Sequence[Results | str | Path], platforms: Sequence[str] | None = None) -> Comparison:
+def compare(
+    results: Sequence[Results | str | Path],
+    platforms: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    plots: bool = False,
+) -> Comparison:
     """Put finished results side by side: every platform of each, the first being what the others are compared with.
 
     Platforms of several results are named `folder/platform`. Runs with equal seed and replication met the same traffic
     if the results' services and durations are the same; they are compared pair by pair then, and the comparison's
-    `.paired` says so. Print it with `sim.report.render`. Raises ResultsError for a folder that is not a result.
+    `.paired` says so. Print it with `sim.report.render`. `out`: a folder to write comparison.csv (and plots) to.
+    Raises ResultsError for a folder that is not a result, or an `out` that holds something else.
     """
-    from sim.report.joined import join
+    from sim.experiment.comparison import comparison_folder, save_comparison
+    from sim.report.joined import Joined
 
-    opened = [each if isinstance(each, Results) else load_results(each) for each in results]
-    return join(opened, platforms).comparison
+    joined = Joined([each if isinstance(each, Results) else load_results(each) for each in results], platforms)
+    if out is not None:
+        save_comparison(joined, comparison_folder(joined, out), plots=plots)
+    return joined.comparison
 
 
 def density(
@@ -160,23 +173,34 @@ def density(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     workers: int | None = None,
-    progress: Callable[[int, str], None] | None = None,
+    scheduler: str | None = None,
+    out: str | Path | None = None,
+    plots: bool = False,
+    progress: Callable[[Progress], None] | None = None,
 ) -> list[Density]:
     """Find the most of something that the host carries on each platform while every SLO holds.
 
     `vary` is the dotted path of what grows (None: the first service's replicas where fixed, else its tenants), tried
     at `start`, `start + step`, … up to `stop`, with `unit` ("/s") behind the number. An answer has `.most`, `.broke`
-    (what broke just above it) and `.curve`. `workers`: processes (None: this one). Raises ScenarioError for a wrong
-    file or path, ValueError for an empty grid, sim.experiment.density.search.DensityError when a run fails.
+    (what broke just above it) and `.curve`. `replications`: at most as many a value (None: 10, or what the scenario
+    asks for). `workers`: processes (None: this one), or `scheduler`: the address of Dask's. `out`: a folder to write
+    density.csv and density.json (and a plot) to. Raises ScenarioError for a wrong file or path, ValueError for an empty
+    grid, ResultsError when `out` holds something else, sim.experiment.density.search.DensityError when a run fails.
     """
-    from sim.experiment.density import search as room
+    from sim.experiment.density.search import Grid
+    from sim.experiment.density.study import DensityStudy
     from sim.experiment.workers.choice import executor_for
 
-    base = _base(path, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
-    names, grid = tuple(base.scenario.platforms), room.Grid(start, step, stop)
-    scenario_at = base.along(vary or room.default_path(base.scenario), unit)
-    with executor_for(workers or 1) as executor:
-        return room.density(scenario_at, names, grid, executor=executor, progress=progress)
+    study = DensityStudy(
+        path, vary, Grid(start, step, stop), unit,
+        overrides=overrides, platforms=platforms, replications=replications, seed=seed,
+    )  # fmt: skip
+    folder = None if out is None else study.folder(out)
+    with executor_for(workers or 1, scheduler) as executor:
+        found = study.run(executor, progress)
+    if folder is not None:
+        study.save(found, folder, plots)
+    return found
 
 
 def crossover(
@@ -189,38 +213,49 @@ def crossover(
     metric: str = "response.p99",
     service: str = "all",
     whole: bool = False,
+    points: int = 5,
     platforms: Sequence[str] | None = None,
-    replications: int = 5,
+    replications: int | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
+    out: str | Path | None = None,
+    plots: bool = False,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Crossover:
     """Find where along one axis the better of two platforms changes, with an interval on the crossing point.
 
-    `vary` is the dotted path of the axis, from `start` to `stop`, with `unit` ("/s") behind the number; `whole`: whole
-    numbers only. The answer has `.crossings` (each with `.at`, `.low`, `.high` at 95 %, and who is better `.below` and
-    `.above`), or `.better` when nothing crosses, and `.values` and `.differences` to plot. `workers`: processes (None:
-    this one). Raises ScenarioError for a wrong file or path, ValueError unless there are two platforms,
-    sim.experiment.crossover.crossing.CrossoverError when a run fails or the metric has no better side.
+    `vary` is the dotted path of the axis, from `start` to `stop`, with `unit` ("/s") behind the number; `points` values
+    to begin with; `whole`: whole numbers only. The answer has `.crossings` (each with `.at`, `.low`, `.high` at 95 %,
+    and who is better `.below` and `.above`), or `.better` when nothing crosses, and `.values` and `.differences` to
+    plot. `replications`: None means 5, or what the scenario asks for. `workers`: processes (None: this one), or
+    `scheduler`: the address of Dask's. `out`: a folder to write crossover.csv and crossover.json (and a plot) to.
+    Raises ScenarioError for a wrong file or path, ValueError unless there are two platforms, ResultsError when `out`
+    holds something else, sim.experiment.crossover.crossing.CrossoverError when a run fails or no side of the metric is
+    better.
     """
-    from sim.experiment.crossover.search import find_crossover
+    from sim.experiment.crossover.study import CrossoverStudy
     from sim.experiment.workers.choice import executor_for
 
-    base = _base(path, overrides=overrides, platforms=platforms, seed=seed)
-    names = tuple(base.scenario.platforms)
-    if len(names) != 2:
-        raise ValueError(f"crossover compares two platforms, not {', '.join(names)}")
-    with executor_for(workers or 1) as executor:
-        return find_crossover(
-            base.along(vary, unit), *names, start, stop, metric=metric, service=service,
-            replications=replications, whole=whole, executor=executor,
-        )  # fmt: skip
+    study = CrossoverStudy(
+        path, vary, start, stop, unit,
+        overrides=overrides, platforms=platforms, replications=replications, seed=seed,
+    )  # fmt: skip
+    folder = None if out is None else study.folder(out)
+    with executor_for(workers or 1, scheduler) as executor:
+        found = study.run(executor, metric=metric, service=service, points=points, whole=whole, progress=progress)
+    if folder is not None:
+        study.save(found, folder, plots)
+    return found
 
 
 def sweep(
     path: str | Path,
     *,
+    metric: str = "response.p99",
     out: str | Path | None = None,
+    plots: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
     overrides: Sequence[str] = (),
@@ -228,26 +263,58 @@ def sweep(
     replications: int | None = None,
     seed: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[Any], None] | None = None,
-) -> Any:
-    """Run a sweep file and give its table: a DataFrame with one row a (point, platform, replication, service, metric).
+    retry_failed: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> SweepResult:
+    """Run a sweep file; the result has `.table`, one row a (point, platform, replication, service, metric), and more.
 
-    Runs that `out` (default: results/NAME) has already are not made again. `workers`: processes of a local Dask
-    cluster (None: as many as cores; 1: this process), or `scheduler`: the address of an existing one. Scripts need the
-    usual `if __name__ == "__main__":` guard, except with one worker. Raises ScenarioError for a wrong file, and
-    sim.experiment.sweep.plan.SweepError when `out` holds something else.
+    `.folder` is `out` (default: results/NAME), and runs that it has already are not made again; `.sentences` say where
+    the better platform by `metric` changes along a single axis; `.plots` are drawn with `plots`. `workers`: processes
+    of a local Dask cluster (None: as many as cores; 1: this process), or `scheduler`: the address of an existing one.
+    Scripts need the usual `if __name__ == "__main__":` guard, except with one worker. Raises ScenarioError for a wrong
+    file, and sim.experiment.sweep.plan.SweepError when `out` holds something else.
     """
-    import pandas as pd
-
-    from sim.experiment.sweep.plan import plan_sweep
-    from sim.experiment.sweep.session import run_plan
+    from sim.experiment.sweep.study import SweepStudy
     from sim.experiment.workers.choice import executor_for
-    from sim.platforms.checks import CHECKS
-    from sim.scenario import load_sweep
 
-    options: Any = {"platforms": platforms, "replications": replications, "seed": seed}
-    loaded = load_sweep(path, overrides=overrides, checks=CHECKS, **options)
-    folder = Path(out) if out is not None else Path("results") / loaded.name
+    study = SweepStudy(path, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
     with executor_for(workers, scheduler, cluster=True) as executor:
-        made = run_plan(plan_sweep(loaded), folder, executor=executor, progress=progress, overwrite=overwrite)
-    return pd.read_parquet(made.table)
+        return study.run(
+            study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress
+        )
+
+
+def sensitivity(
+    path: str | Path,
+    method: Method = "sobol",
+    *,
+    size: int | None = None,
+    metric: str = "response.p99",
+    out: str | Path | None = None,
+    plots: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overrides: Sequence[str] = (),
+    platforms: Sequence[str] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> SensitivityResult:
+    """Find which assumption moves `metric` most: a design by `method` ("sobol" or "morris") over a sweep file's ranges.
+
+    The result is that of `sweep`, with `.effects`: by platform (and by difference to the first, as `container − vm`)
+    each parameter's strength, strongest first. `size` is that of the design (None: 32 for sobol, 8 for morris). Raises
+    ScenarioError for a wrong file, ValueError for one without ranges or a wrong size, and SweepError as `sweep` does.
+    """
+    from sim.experiment.sensitivity.study import SensitivityStudy
+    from sim.experiment.workers.choice import executor_for
+
+    study = SensitivityStudy(
+        path, method, size, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed
+    )
+    with executor_for(workers, scheduler, cluster=True) as executor:
+        return study.run(
+            study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress
+        )

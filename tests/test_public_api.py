@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -11,26 +12,34 @@ from pathlib import Path
 import pytest
 
 import sim
+import sim.report
+from sim.reading import errors
 from sim.reading.errors import ScenarioError
 
-NAMES = ["RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sweep"]
+NAMES = [
+    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
+]  # fmt: skip
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
     "run": [
         "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite",
     ],
-    "compare": ["results", "platforms"],
+    "compare": ["results", "platforms", "out", "plots"],
     "density": [
         "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
-        "progress",
+        "scheduler", "out", "plots", "progress",
     ],
     "crossover": [
-        "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "platforms", "replications",
-        "overrides", "seed", "workers",
+        "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "points", "platforms",
+        "replications", "overrides", "seed", "workers", "scheduler", "out", "plots", "progress",
     ],
     "sweep": [
-        "path", "out", "workers", "scheduler", "overrides", "platforms", "replications", "seed", "overwrite",
-        "progress",
+        "path", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms", "replications", "seed",
+        "overwrite", "retry_failed", "progress",
+    ],
+    "sensitivity": [
+        "path", "method", "size", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms",
+        "replications", "seed", "overwrite", "retry_failed", "progress",
     ],
     "load_results": ["folder"],
 }  # fmt: skip
@@ -46,6 +55,20 @@ def test_the_public_names_are_these() -> None:
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_the_parameters_are_these(name: str) -> None:
     assert list(inspect.signature(getattr(sim, name)).parameters) == PARAMETERS[name]
+
+
+def test_all_errors_hang_on_one_tree() -> None:
+    tree = inspect.getdoc(errors) or ""
+    package = Path(sim.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.is_relative_to(package / "engine"):
+            continue  # which knows nothing of the rest: what it raises is a failed run
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name != "HostsimError" and node.name[0] != "_":
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                assert not bases & {"Exception", "ValueError", "RuntimeError"} or "HostsimError" in bases, node.name
+                if "HostsimError" in bases:
+                    assert f"── {node.name} " in tree, f"{node.name} is not drawn in sim/reading/errors.py"
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -143,10 +166,56 @@ def test_density_answers_with_a_number(small: Path) -> None:
     assert found[0].broke is not None
 
 
-def test_sweep_gives_one_tidy_table(small: Path, tmp_path: Path) -> None:
-    file = tmp_path / "sweep.yaml"
+def test_a_scenario_is_checked_like_a_file(small: Path) -> None:
+    loaded = sim.load_scenario(small)
+    for scenario in (small, loaded):
+        with pytest.raises(ScenarioError, match="did you mean native"):
+            sim.run(scenario, platforms=["natve"])
+
+
+def test_every_study_writes_what_the_command_line_writes(small: Path, tmp_path: Path) -> None:
+    rate = "services.api.traffic.constant-arrival-rate.rate"
+    sim.density(
+        small, rate, start=20, stop=60, step=40, unit="/s", platforms=["native"], replications=3,
+        out=tmp_path / "density",
+    )  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "density").iterdir()) == ["density.csv", "density.json"]
+    sim.crossover(small, rate, 20, 60, points=2, unit="/s", replications=3, out=tmp_path / "crossover", plots=True)
+    written = ["crossover.csv", "crossover.json", "crossover.png"]
+    assert sorted(path.name for path in (tmp_path / "crossover").iterdir()) == written
+    result = sim.run(small, replications=1, out=tmp_path / "run")
+    sim.compare([result], out=tmp_path / "compare")
+    assert (tmp_path / "compare" / "comparison.csv").is_file()
+    with pytest.raises(sim.report.ResultsError, match="not a result of density"):
+        sim.density(small, rate, unit="/s", out=tmp_path / "compare")
+
+
+def test_sensitivity_gives_effects_and_the_runs_behind_them(small: Path, tmp_path: Path) -> None:
+    file = tmp_path / "ranges.yaml"
+    over = "{services.api.request_cpu.exponential.mean: [2ms, 12ms], host.cores: [2, 8]}"
+    sample = f"sample: {{method: sobol, points: 4, over: {over}}}"
+    file.write_text(f"base: {small}\n{sample}\nreplications: 1\nplatforms: [native]\n")
+    found = sim.sensitivity(file, "morris", size=2, metric="response.mean", workers=1, out=tmp_path / "out", plots=True)
+    assert [each.parameter.split(".")[0] for each in found.effects["native"].effects] == ["services", "host"]
+    assert found.failed == 0
+    assert found.folder == tmp_path / "out"
+    assert set(found.table["metric"]) >= {"response.mean"}
+    assert [path.name for path in found.plots] == ["response.mean-tornado.png"]
+    with pytest.raises(ValueError, match="needs ranges"):
+        sim.sensitivity(sweep_of(small, tmp_path), workers=1)
+
+
+def sweep_of(small: Path, folder: Path) -> Path:
+    file = folder / "sweep.yaml"
     file.write_text(f"base: {small}\naxes:\n  host.cores: [1, 4]\nreplications: 2\nplatforms: [native]\n")
-    table = sim.sweep(file, out=tmp_path / "out", workers=1)
+    return file
+
+
+def test_sweep_gives_one_tidy_table(small: Path, tmp_path: Path) -> None:
+    swept = sim.sweep(sweep_of(small, tmp_path), out=tmp_path / "out", workers=1)
+    assert (swept.total, swept.made, swept.failed, swept.plots) == (4, 4, 0, ())
+    assert swept.path == tmp_path / "out" / "table.parquet"
+    table = swept.table
     assert sorted(table["host.cores"].unique()) == [1, 4]
     assert table["error"].isna().all()
     assert len(table[["point", "replication"]].drop_duplicates()) == 4

@@ -55,7 +55,8 @@ def _command(name: str) -> Command:
 
 def _explain(error: Exception) -> int:
     """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
-    from sim.reading.errors import ScenarioError
+    from sim.experiment.study import StudyError
+    from sim.reading.errors import HostsimError, ScenarioError
     from sim.report.folder.writer import ResultsError
 
     if isinstance(error, ScenarioError):
@@ -64,22 +65,8 @@ def _explain(error: Exception) -> int:
         print(f"{count} mistake{'' if count == 1 else 's'}; nothing was run or written", file=sys.stderr)
         return WRONG_INPUT
     words = " ".join(str(error).split())
-    if isinstance(error, ResultsError):
+    if isinstance(error, HostsimError):
         print(words, file=sys.stderr)
-        return WRONG_INPUT
-    if isinstance(error, UserError):
-        print(words, file=sys.stderr)
-        return error.code
-    if type(error).__module__.startswith("sim."):  # raised for the user's eyes by a room of this package
-        print(words, file=sys.stderr)
-        return FAILED
+        return WRONG_INPUT if isinstance(error, ResultsError | StudyError) else FAILED
     print(f"unexpected error: {type(error).__name__}: {words} ({DEBUG}=1 shows the traceback)", file=sys.stderr)
     return FAILED
-
-
-class UserError(Exception):
-    """Something that the user must know, in a sentence; `code` is the exit code."""
-
-    def __init__(self, text: str, code: int = WRONG_INPUT) -> None:
-        super().__init__(text)
-        self.code = code

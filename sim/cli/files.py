@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from . import DONE, WRONG_INPUT, UserError
+from . import DONE, WRONG_INPUT
 
 
 def validate(options: Namespace) -> int:
@@ -50,11 +50,12 @@ def platforms(options: Namespace) -> int:
     if options.name is None:
         return _all_platforms(options.format)
     if options.name not in names():
+        from sim.experiment.study import StudyError
         from sim.reading.errors import nearest
 
         near = nearest(options.name, names())
         hint = f"; did you mean {near}?" if near else ""
-        raise UserError(f"{options.name}: an unknown platform; known: {', '.join(names())}{hint}")
+        raise StudyError(f"{options.name}: an unknown platform; known: {', '.join(names())}{hint}")
     return _one_platform(options.name, options.format)
 
 

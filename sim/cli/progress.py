@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from sim.experiment.study import Progress
 
 QUIET_FOR = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class Progress(Protocol):
+class Show(Protocol):
     """Shows how far something is. Use it inside a `with` statement."""
 
-    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
-        """`done` of `total` (None: not known); `remaining` in s."""
+    def __call__(self, where: Progress) -> None:
+        """Show where a study stands."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -26,7 +29,7 @@ class Progress(Protocol):
         """Stop showing; a bar leaves nothing behind."""
 
 
-def make(title: str, quiet: bool) -> Progress:
+def make(title: str, quiet: bool) -> Show:
     """What fits standard error."""
     if quiet:
         return _Silent()
@@ -47,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 class _Silent:
-    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+    def __call__(self, where: Progress) -> None:
         pass
 
     def __enter__(self) -> Self:
@@ -66,14 +69,14 @@ class _Lines(_Silent):
         self._title = title
         self._last = time.monotonic()
 
-    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
+    def __call__(self, where: Progress) -> None:
         now = time.monotonic()
         if now - self._last < QUIET_FOR:
             return
         self._last = now
-        parts = [f"{self._title}: {done:,}" + (f" of {total:,} runs" if total is not None else " runs")]
-        parts += [words] if words else []
-        parts += [f"about {duration(remaining)} left"] if remaining else []
+        parts = [f"{self._title}: {where.done:,}" + ("" if where.total is None else f" of {where.total:,}") + " runs"]
+        parts += [where.words] if where.words else []
+        parts += [f"about {duration(where.remaining)} left"] if where.remaining else []
         print(", ".join(parts), file=sys.stderr, flush=True)
 
 
@@ -95,10 +98,10 @@ class _Bar(_Silent):
         )
         self._task: Any = self._bar.add_task(title, total=None, words="")
 
-    def __call__(self, done: int, total: int | None, words: str = "", remaining: float | None = None) -> None:
-        left = f"{duration(remaining)} left" if remaining else ""
-        told = " · ".join(part for part in (words, left) if part)
-        self._bar.update(self._task, completed=done, total=total, words=told)
+    def __call__(self, where: Progress) -> None:
+        left = f"{duration(where.remaining)} left" if where.remaining else ""
+        told = " · ".join(part for part in (where.words, left) if part)
+        self._bar.update(self._task, completed=where.done, total=where.total, words=told)
 
     def __enter__(self) -> Self:
         self._bar.start()

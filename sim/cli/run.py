@@ -7,44 +7,30 @@ import os
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import DEBUG, DONE, FAILED, INTERRUPTED, UserError, progress
-from .arguments import COMMANDS
+from . import DEBUG, DONE, FAILED, INTERRUPTED, progress
+from .common import check_is_file, given, shown, warm_up
 
 if TYPE_CHECKING:
     from sim.experiment.replications.scenario import Report
-    from sim.scenario import Base, Scenario
-
-RESULTS = Path("results")
-"""Folder of all results, below the one in which the command is typed."""
 
 
 def command(options: Namespace) -> int:
     """Run a scenario and print what it showed."""
-    from sim.experiment.replications.scenario import Progress, check_folder, run_scenario
+    from sim.experiment.replications.scenario import check_folder, run_scenario
+    from sim.experiment.study import RESULTS, most_replications
     from sim.experiment.workers.choice import executor_for
     from sim.platforms.checks import CHECKS
     from sim.scenario import load_scenario
 
     check_is_file(options.file)
-    scenario = load_scenario(
-        options.file,
-        overrides=options.overrides,
-        platforms=options.platforms,
-        replications=options.replications,
-        seed=options.seed,
-        checks=CHECKS,
-    )
+    scenario = load_scenario(options.file, checks=CHECKS, **given(options))
     folder = Path(options.out) if options.out else RESULTS / scenario.name
     check_folder(scenario, folder, options.overwrite)
     warm_up(options.quiet)
-    executor = executor_for(options.workers, runs=_runs(scenario))
-    with executor, progress.make(scenario.name, options.quiet) as bar:
-
-        def show(where: Progress) -> None:
-            bar(where.done, where.total, f"{where.failed} failed" if where.failed else "", where.remaining)
-
+    executor = executor_for(options.workers, runs=len(scenario.platforms) * most_replications(scenario))
+    with executor, progress.make(scenario.name, options.quiet) as show:
         report = run_scenario(
             scenario,
             folder,
@@ -54,78 +40,30 @@ def command(options: Namespace) -> int:
             overwrite=options.overwrite,
             progress=show,
         )
-    _print(scenario, report, options)
+    _print(report, options)
     return INTERRUPTED if report.interrupted else FAILED if report.missing else DONE
 
 
-def try_values(base: Base, vary: str, unit: str, *values: float) -> None:
-    """Try values of an axis before any run. Raises ScenarioError, or UserError where a unit seems to be missing."""
-    from sim.reading.errors import ScenarioError
-
-    for value in values:
-        try:
-            base.along(vary, unit)(value)
-        except ScenarioError as error:
-            if not unit and any("unit" in each.allowed or "such as" in each.allowed for each in error.problems):
-                raise UserError(f"{error}\nis a unit missing? --unit /s makes it {value}/s") from None
-            raise
-
-
-def check_is_file(file: str) -> None:
-    """Refuse (UserError) a word that is neither a file nor a command, with the nearest command."""
-    from sim.reading.errors import nearest
-
-    near = nearest(file, COMMANDS)
-    if not Path(file).exists() and near is not None and Path(file).suffix == "":
-        raise UserError(f"{file}: no such file, and no command; did you mean {near}?")
-
-
-def warm_up(quiet: bool) -> None:
-    """Compile the kernel if that was never done on this machine, and say so: it takes a while."""
-    from sim.experiment.replications import runner
-
-    if runner.is_warm():
-        return
-    if not quiet:
-        print("compiling the kernel once (10 to 15 s) …", file=sys.stderr, flush=True)
-    runner.warm_up()
-
-
-def shown(folder: Path) -> str:
-    """A folder as the user would type it."""
-    try:
-        return f"{folder.resolve().relative_to(Path.cwd())}/"
-    except ValueError:
-        return f"{folder}/"
-
-
-def _runs(scenario: Scenario) -> int:
-    asked = scenario.replications
-    return len(scenario.platforms) * (asked if isinstance(asked, int) else asked.max)
-
-
-def _print(scenario: Scenario, report: Report, options: Namespace) -> None:
+def _print(report: Report, options: Namespace) -> None:
     for note in report.notes:
         print(f"warning: {note}", file=sys.stderr)
     if report.results is not None:
         if options.format == "json":
-            print(json.dumps(_as_dict(report), indent=2, ensure_ascii=False, allow_nan=False))
+            print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         else:
-            _print_table(scenario, report)
-    _print_failures(scenario, report)
+            _print_table(report)
+    _print_failures(report)
 
 
-def _print_table(scenario: Scenario, report: Report) -> None:
-    from sim.report.text.terminal import comparison_table, make_console
+def _print_table(report: Report) -> None:
+    from sim.report.text.terminal import ComparisonView, make_console
 
     assert report.results is not None
     console = make_console(sys.stdout)
-    console.print(comparison_table(report.results.comparison))
+    console.print(ComparisonView(report.results.comparison))
     console.print("")
-    if report.reason:
-        console.print(f"Stopped because: {report.reason}.")
-    if scenario.warmup == "auto":
-        console.print(f"Transient (MSER-5): the first {report.warmup:.4g} s of {scenario.duration:.4g} s do not count.")
+    for sentence in report.sentences:
+        console.print(sentence)
     console.print(_last_line(report), soft_wrap=True)
 
 
@@ -140,21 +78,7 @@ def _last_line(report: Report) -> str:
     )
 
 
-def _as_dict(report: Report) -> dict[str, Any]:
-    from sim.report.answers.plain import comparison_dict
-
-    assert report.results is not None
-    return {
-        **comparison_dict(report.results.comparison, report.results.verdict),
-        "results": str(report.results.folder),
-        "complete": report.complete,
-        "failed": report.results.manifest.get("failed", []),
-        "requests": report.requests,
-        "wall_s": round(report.seconds, 3),
-    }
-
-
-def _print_failures(scenario: Scenario, report: Report) -> None:
+def _print_failures(report: Report) -> None:
     several = len(report.failures) > 3
     for each in report.failures[: 3 if several else None]:
         print(f"failed: {each.platform}, replication {each.replication}: {each.error}", file=sys.stderr)

@@ -4,6 +4,14 @@ HostsimError                everything that this package raises for its user's e
 ├── ScenarioError           a scenario, sweep or platform file is refused: every mistake with its place
 ├── PlatformError           a platform cannot be made: every mistake with its dotted path
 ├── PluginError             something from another package or a script cannot be used
+├── ResultsError            a result folder cannot be written or read
+├── RunFailed               some runs of a scenario failed; it holds those that finished
+├── DensityError            a run of a density search failed
+├── CrossoverError          there is nothing to compare, or a run of the search failed
+├── SweepError              a sweep cannot start or go on; what is on the disk stays as it is
+├── VersionMismatch         a worker runs other code than the sweep was started with
+├── ExecutorError           workers cannot be reached, or were lost as a whole
+├── StudyError (ValueError) what is asked cannot be done; nothing was run or written
 ├── Refused (ValueError)    a part of a tree is refused; becomes a ScenarioError
 └── UnitError (ValueError)  a text is not the quantity that is wanted; becomes one too
 """

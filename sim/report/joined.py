@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.report.answers.comparison import Comparison, compare
 from sim.report.folder.writer import ResultsError
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.report.results import Results
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Joined(Results):
         return " against ".join(dict.fromkeys(each.name for each in self.parts))
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """Rows of every summary, with the joined platform names."""
         return [
             row._replace(platform=self.labels[number, row.platform])
@@ -58,20 +57,6 @@ class Joined(Results):
     def summary(self) -> pd.DataFrame:
         """Every summary, with the joined platform names."""
         return self._joined(lambda each: each.summary)
-
-    @cached_property
-    def comparison(self) -> Comparison:
-        """All of them side by side; the first is what the others are compared with."""
-        host = self.manifest["scenario"]["host"]
-        return compare(
-            self.name,
-            self.rows,
-            platforms=list(self.labels.values()),
-            host={key: float(host[key]) for key in ("cores", "memory") if key in host},
-            paired=not self.unpaired_because,
-            focus=self.manifest["scenario"].get("focus", ()),
-            description=self.manifest["scenario"].get("description", ""),
-        )
 
     def _frame(self, name: str) -> pd.DataFrame:
         return self._joined(lambda each: getattr(each, name))
@@ -92,11 +77,6 @@ class Joined(Results):
         found = {each.manifest.get("warmup", each.manifest["scenario"].get("warmup", 0.0)) for each in self.parts}
         only = found.pop() if len(found) == 1 else 0.0
         return float(only) if isinstance(only, int | float) else 0.0
-
-
-def join(results: Sequence[Results], platforms: Sequence[str] | None = None) -> Joined:
-    """Join results; see `Joined`. Raises ResultsError when nothing is left to compare."""
-    return Joined(results, platforms)
 
 
 def _labels(results: Sequence[Results], platforms: Sequence[str] | None) -> dict[tuple[int, str], str]:

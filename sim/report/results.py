@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.report.answers.comparison import Comparison, compare
+from sim.report.answers.verdict import conclude
 from sim.report.folder import summary
 from sim.report.folder.writer import FORMAT, ResultsError
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
+from sim.report.text.terminal import render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 class Results:
     """One finished result folder; a table is read when it is first asked for."""
+
+    unpaired_because = ""
+    """Why equal replication numbers did not meet the same traffic; empty where they did."""
 
     def __init__(self, folder: Path) -> None:
         """Open a folder. Raises ResultsError when it is not there, not whole or of another format."""
@@ -44,7 +49,7 @@ class Results:
         return summary.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """`summary.csv` as rows."""
         try:
             return summary.read_summary(self.folder / "summary.csv")
@@ -95,6 +100,7 @@ class Results:
             self.rows,
             platforms=list(scenario.get("platforms", ())),
             host=host,
+            paired=not self.unpaired_because,
             focus=scenario.get("focus", ()),
             description=scenario.get("description", ""),
         )
@@ -102,14 +108,10 @@ class Results:
     @property
     def verdict(self) -> list[str]:
         """Who did better and by how much, in a few sentences."""
-        from sim.report.answers.verdict import conclude
-
         return conclude(self.comparison)
 
     def table(self, width: int = 100) -> str:
         """The comparison as plain text of at most `width` columns."""
-        from sim.report.text.terminal import render
-
         return render(self.comparison, width=width)
 
     @property

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 TEXT: Final = "text"
 NUMBER: Final = "number"
 COUNT: Final = "count"
+NAME: Final = "name"
+"""Text that repeats, kept as numbers into a list of names."""
 
 STATUSES: Final = ("completed", "rejected", "timed-out", "failed", "in-flight")
 """What can become of a request, in the order of the data plane's codes."""
@@ -78,4 +80,10 @@ STATE: Final = (
 STATE_UNITS: Final = {column.name: column.unit for column in STATE}
 TIMELINE: Final = KEY | dict.fromkeys(STATE_UNITS, NUMBER)
 EVENTS: Final = KEY | {"time": NUMBER, "guest": TEXT, "event": TEXT, "detail": TEXT}
+REQUESTS: Final = {
+    "platform": NAME, "replication": COUNT, "service": NAME, "request": COUNT, "arrival": NUMBER, "demand": NUMBER,
+    "guest": NAME, "start": NUMBER, "finish": NUMBER, "status": NAME,
+}  # fmt: skip
 RESPONSE: Final = KEY | {"service": TEXT, "probability": NUMBER, "seconds": NUMBER}
+TABLES: Final = {"guests": GUESTS, "timeline": TIMELINE, "events": EVENTS, "response": RESPONSE}
+"""What every run leaves, beside its metrics."""

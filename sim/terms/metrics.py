@@ -45,41 +45,24 @@ class Spread(Protocol):
 class Measured(Protocol):
     """What a metric is computed from: a run's records, seen as the whole host or as one service."""
 
-    @property
-    def records(self) -> RunRecords:
-        """Everything that the run left behind."""
-
-    @property
-    def service(self) -> str:
-        """Name of the service, or `all`."""
-
-    @property
-    def services(self) -> Sequence[str]:
-        """This service, or all of the run."""
-
-    @property
-    def span(self) -> float:
-        """Length of the measured span, s."""
-
-    @property
-    def tallies(self) -> Sequence[RequestTally]:
-        """Requests of those of `services` that have traffic."""
-
-    @property
-    def response(self) -> Spread:
-        """Response times of the completed requests."""
-
-    @property
-    def slo_met(self) -> bool | None:
-        """Whether every objective held; None where there is none, or no request was decided."""
-
-    @property
-    def integrals(self) -> Mapping[str, float]:
-        """Time integrals over the span, as far as they can be told apart; see `RunRecords.integrals`."""
-
-    @property
-    def lost(self) -> Mapping[str, float]:
-        """Shares of the lost requests: `starting`, `full`; empty where none were lost, and of one service."""
+    records: RunRecords
+    """Everything that the run left behind."""
+    service: str
+    """Name of the service, or `all`."""
+    services: Sequence[str]
+    """This service, or all of the run."""
+    span: float
+    """Length of the measured span, s."""
+    tallies: Sequence[RequestTally]
+    """Requests of those of `services` that have traffic."""
+    response: Spread
+    """Response times of the completed requests."""
+    slo_met: bool | None
+    """Whether every objective held; None where there is none, or no request was decided."""
+    integrals: Mapping[str, float]
+    """Time integrals over the span, as far as they can be told apart; see `RunRecords.integrals`."""
+    lost: Mapping[str, float]
+    """Shares of the lost requests: `starting`, `full`; empty where none were lost, and of one service."""
 
     def startup(self, phase: str = "") -> Spread:
         """Requested to ready of the guests that became ready in the span, or what they took for one phase."""
@@ -105,6 +88,8 @@ class Metric:
     """Whether the comparison prints it; the file always has it."""
     per_service: bool = True
     """Whether single services can have it, or only the host."""
+    capacity: str = ""
+    """`cores` or `memory`: what of the host a ratio is a share of."""
     before: str = ""
     """The metric that it stands before in tables, where that is not the order of the file."""
 
@@ -215,7 +200,7 @@ def _start(stat: str, *, shown: bool = True) -> Metric:
 
 def _ratio(name: str, label: str, better: Better, capacity: str, parts: Sequence[str], meaning: str) -> Metric:
     """A share of the host's capacity × span."""
-    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts), meaning)
+    return Metric(name, "ratio", label, HOST, better, partial(_share, capacity, parts), meaning, capacity=capacity)
 
 
 def _of_host(name: str, unit: str, label: str, question: str, counter: str, meaning: str, before: str = "") -> Metric:

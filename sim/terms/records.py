@@ -20,7 +20,7 @@ Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Sample:
+class Times:
     """Non-negative values (s): every one of them, or a histogram."""
 
     count: int
@@ -49,7 +49,7 @@ class RequestTally:
     """Lost with the guest that held them."""
     in_flight: int
     """Undecided at the end of the run."""
-    response: Sample
+    response: Times
     """Arrival to finish of the completed requests, s."""
     waiting_sum: float
     """Sum of arrival to start of service over the requests that `waiting_count` counts, s."""

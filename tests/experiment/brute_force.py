@@ -8,7 +8,6 @@ The tests do the same on shortened versions of the same scenarios.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -53,8 +52,8 @@ class Case:
 
     def scenario_at(self) -> Callable[[float], Any]:
         """Value → scenario, as `density` asks for it."""
-        path, given = SCENARIOS / self.file, {"overrides": self.overrides, "platforms": self.platforms}
-        return functools.cache(Base.load(path, **given).along(self.vary, self.unit))
+        base = Base.load(SCENARIOS / self.file, overrides=self.overrides, platforms=self.platforms)
+        return base.along(self.vary, self.unit)
 
     def values(self) -> list[float]:
         """The grid."""

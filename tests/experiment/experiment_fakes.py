@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     service: str
     metric: str
     unit: str
@@ -46,17 +46,17 @@ def queue_responses(
     return waits + services
 
 
-def quick(scenario: Fake, platform: str, replication: int) -> list[Row]:
+def quick(scenario: Fake, platform: str, replication: int) -> list[SummaryRow]:
     """A run that takes no time; points where `bad` says so fail."""
     if scenario.values.get("bad"):
         raise ValueError(f"this point cannot be run on {platform}")
     x = float(scenario.values["x"])
     rng = stream(replication)
     value = x * (2 if platform == "vm" else 1) + rng.normal()
-    return [Row("all", "response.mean", "s", value), Row("shop", "goodput", "1/s", 1 / (1 + x))]
+    return [SummaryRow("all", "response.mean", "s", value), SummaryRow("shop", "goodput", "1/s", 1 / (1 + x))]
 
 
-def deadly(scenario: Fake, platform: str, replication: int) -> list[Row]:
+def deadly(scenario: Fake, platform: str, replication: int) -> list[SummaryRow]:
     """A run that kills its own process at one point, until a file says that the cause is gone."""
     if scenario.values["x"] == 3 and platform == "vm" and not Path(scenario.values["cure"]).exists():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -102,7 +102,7 @@ def observation(full: float = 0.0, **values: float) -> Any:
     rows = []
     for name, value in values.items():
         service, _, metric = name.partition("_")
-        rows.append(Row(service, metric.replace("_", ".", 1), "1", value))
+        rows.append(SummaryRow(service, metric.replace("_", ".", 1), "1", value))
     return Observation(rows, full)
 
 
@@ -141,10 +141,10 @@ class Span:
         return 10 * share
 
 
-def line(scenario: Fake, platform: str, replication: int) -> list[Row]:
+def line(scenario: Fake, platform: str, replication: int) -> list[SummaryRow]:
     """p99 of a VM is flat, of a container rises with x: they cross at 6.3; noise shared by both, and a little not."""
     x = float(scenario.values["x"])
     common = stream(replication).normal(0, 5)
     own = stream(replication, int(1000 * x), len(platform)).normal(0, 0.05)
     value = 10 + (0 if platform == "vm" else 0.5 * (x - 6.3)) + common + own
-    return [Row("all", "response.p99", "s", value), Row("all", "goodput", "1/s", -value)]
+    return [SummaryRow("all", "response.p99", "s", value), SummaryRow("all", "goodput", "1/s", -value)]

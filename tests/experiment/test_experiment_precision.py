@@ -1,7 +1,7 @@
 import pytest
 from experiment_fakes import queue_responses, stream
 
-from sim.experiment.replications.precision import FEWEST, Rule, decide, until_precise
+from sim.experiment.replications.precision import FIRST_DECISION, Rule, decide, until_precise
 from sim.report.metrics.statistics import mean_interval
 
 
@@ -40,8 +40,8 @@ def test_stops_at_the_maximum_and_says_that_it_is_not_precise():
 def test_never_decides_before_the_minimum():
     values, decision, batches = follow(Rule("goodput", 0.5, 100), lambda r: 3.0)
     assert decision.precise
-    assert len(values) == FEWEST
-    assert batches == [range(FEWEST)]
+    assert len(values) == FIRST_DECISION
+    assert batches == [range(FIRST_DECISION)]
 
 
 def test_a_maximum_below_the_minimum_holds():

@@ -60,7 +60,7 @@ def test_table_has_a_row_for_every_metric_of_every_run(tmp_path):
 def test_failures_are_rows_and_stop_nothing(tmp_path):
     result = run(plan(bad=(1, 4)), tmp_path / "a")
     assert result.failed == 12
-    table = pd.read_parquet(result.table)
+    table = result.table
     failed = table[table["error"].notna()]
     assert sorted(failed["point"].unique()) == [1, 4]
     assert len(failed) == 12
@@ -79,7 +79,7 @@ def test_failed_runs_can_be_tried_again(tmp_path):
 
     result = run(same, tmp_path / "a", cured, retry_failed=True)
     assert (result.made, result.failed) == (6, 0)
-    assert pd.read_parquet(result.table)["error"].isna().all()
+    assert result.table["error"].isna().all()
 
 
 def interrupted_after(count):
@@ -96,7 +96,7 @@ def interrupted_after(count):
 
 @pytest.mark.parametrize("stops", [(0,), (1,), (17,), (5, 5, 5, 5), (35,)])
 def test_an_interrupted_sweep_resumed_equals_an_undisturbed_one(tmp_path, stops):
-    undisturbed = run(plan(bad=(3,)), tmp_path / "a").table.read_bytes()
+    undisturbed = run(plan(bad=(3,)), tmp_path / "a").path.read_bytes()
     made = 0
     for stop in stops:
         with pytest.raises(KeyboardInterrupt):
@@ -107,7 +107,7 @@ def test_an_interrupted_sweep_resumed_equals_an_undisturbed_one(tmp_path, stops)
         assert state["runs"]["finished"] >= made
         made = state["runs"]["finished"]
     result = run(plan(bad=(3,)), tmp_path / "b")
-    assert result.table.read_bytes() == undisturbed
+    assert result.path.read_bytes() == undisturbed
     assert result.reused == made
     assert json.loads((tmp_path / "b" / "manifest.json").read_text())["state"] == "complete"
 
@@ -116,10 +116,10 @@ def test_nothing_is_made_twice_and_more_replications_add_only_theirs(tmp_path):
     run(plan(replications=2), tmp_path / "a")
     result = run(plan(replications=3), tmp_path / "a")
     assert (result.made, result.reused) == (12, 24)
-    assert result.table.read_bytes() == run(plan(replications=3), tmp_path / "b").table.read_bytes()
+    assert result.path.read_bytes() == run(plan(replications=3), tmp_path / "b").path.read_bytes()
     fewer = run(plan(points=2, replications=1), tmp_path / "a")
     assert (fewer.total, fewer.made) == (4, 0)
-    assert len(pd.read_parquet(fewer.table)) == 4 * 2
+    assert len(fewer.table) == 4 * 2
 
 
 def test_equal_points_are_run_once_and_both_stand_in_the_table(tmp_path):
@@ -127,7 +127,7 @@ def test_equal_points_are_run_once_and_both_stand_in_the_table(tmp_path):
     twice = Plan("demo", values, lambda i: Fake(values[i]), ("vm",), 2)
     result = run(twice, tmp_path / "a")
     assert (result.total, result.made) == (4, 4)
-    table = pd.read_parquet(result.table)
+    table = result.table
     first, third = (table[table.point == point].drop(columns="point").reset_index(drop=True) for point in (0, 2))
     pd.testing.assert_frame_equal(first, third)
     assert len(table) == 3 * 2 * 2
@@ -142,20 +142,20 @@ def test_the_id_of_a_run_depends_on_what_it_computes():
 
 
 def test_half_written_and_broken_files_are_never_read(tmp_path):
-    undisturbed = run(plan(), tmp_path / "a").table.read_bytes()
+    undisturbed = run(plan(), tmp_path / "a").path.read_bytes()
     run(plan(points=3), tmp_path / "b")
     parts = tmp_path / "b" / "parts"
     whole = next(parts.glob("*.parquet"))
     (parts / ".torn.parquet.tmp").write_bytes(whole.read_bytes()[:100])
     (parts / "torn.parquet").write_bytes(whole.read_bytes()[:-20])  # as after a power cut on a lying disk
     result = run(plan(), tmp_path / "b")
-    assert result.table.read_bytes() == undisturbed
+    assert result.path.read_bytes() == undisturbed
     assert not list(parts.glob("*.tmp"))
     assert (parts / "torn.unreadable").exists()
 
 
 def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
-    undisturbed = run(plan(), tmp_path / "a").table.read_bytes()
+    undisturbed = run(plan(), tmp_path / "a").path.read_bytes()
     monkeypatch.setattr("sim.experiment.sweep.session.FLUSH_SECONDS", 0.0)
     real, left = os.fsync, [12]
 
@@ -176,7 +176,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
     assert len(collect(tmp_path / "b", plan())) == kept * 2
     result = run(plan(), tmp_path / "b")
     assert result.made == 36 - kept
-    assert result.table.read_bytes() == undisturbed
+    assert result.path.read_bytes() == undisturbed
 
 
 def test_one_writer_at_a_time(tmp_path):
@@ -223,21 +223,21 @@ def test_dask_gives_the_bytes_of_one_process(tmp_path, cluster):
     parallel = on(cluster, plan(bad=(2,)), tmp_path / "b")
     assert cluster.slots == 2
     assert parallel.failed == 6
-    assert parallel.table.read_bytes() == serial.table.read_bytes()
+    assert parallel.path.read_bytes() == serial.path.read_bytes()
 
 
 @pytest.mark.slow
 def test_a_run_that_kills_its_worker_is_a_row_and_is_tried_again(tmp_path, cluster):
     the_plan = plan(replications=1, cure=str(tmp_path / "cure"))
     result = on(cluster, the_plan, tmp_path / "a", deadly)
-    table = pd.read_parquet(result.table)
+    table = result.table
     lost = table[table["error"].notna()]
     assert list(zip(lost["x"], lost["platform"], strict=True)) == [(3, "vm")]  # only the culprit, no bystander
     assert "worker process died" in lost["error"].iloc[0]
     (tmp_path / "cure").touch()
     again = on(cluster, the_plan, tmp_path / "a", deadly)
     assert (again.made, again.failed) == (1, 0)
-    assert again.table.read_bytes() == run(the_plan, tmp_path / "b").table.read_bytes()
+    assert again.path.read_bytes() == run(the_plan, tmp_path / "b").path.read_bytes()
 
 
 def test_no_scheduler_at_the_address_is_said(monkeypatch):

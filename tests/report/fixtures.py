@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.terms.records import RequestTally, RunRecords, Sample
+from sim.terms.records import RequestTally, RunRecords, Times
 
 GIB = 2.0**30
 CORES, MEMORY = 16.0, 64 * GIB
@@ -72,17 +72,17 @@ KINDS = {
 }
 
 
-def exact(values: Sequence[float] | NDArray[Any]) -> Sample:
+def exact(values: Sequence[float] | NDArray[Any]) -> Times:
     array = np.asarray(values, dtype=np.float64)
-    return Sample(len(array), float(array.sum()), values=np.sort(array))
+    return Times(len(array), float(array.sum()), values=np.sort(array))
 
 
-def histogram(values: NDArray[Any], bins_per_decade: int = 200) -> Sample:
+def histogram(values: NDArray[Any], bins_per_decade: int = 200) -> Times:
     edges = np.concatenate(([0.0], np.logspace(-6, 4, 10 * bins_per_decade + 1)))
-    return Sample(len(values), float(values.sum()), edges=edges, counts=np.histogram(values, edges)[0])
+    return Times(len(values), float(values.sum()), edges=edges, counts=np.histogram(values, edges)[0])
 
 
-def tally(response: Sample, **counts: int) -> RequestTally:
+def tally(response: Times, **counts: int) -> RequestTally:
     kinds = {kind: counts.get(kind, 0) for kind in ("rejected", "timed_out", "failed", "in_flight")}
     arrived = response.count + sum(kinds.values())
     return RequestTally(arrived, response.count, response=response, waiting_sum=0.1 * response.total,

@@ -10,9 +10,9 @@ from rich.console import Console
 from sim.report.answers.comparison import Comparison, compare
 from sim.report.answers.plain import comparison_dict
 from sim.report.answers.verdict import conclude
-from sim.report.metrics.measures import Row, measure
+from sim.report.metrics.measures import SummaryRow, measure
 from sim.report.metrics.numbers import share, spread, text, times
-from sim.report.text.terminal import comparison_table, make_console, render
+from sim.report.text.terminal import ComparisonView, make_console, render
 
 from .fixtures import FakeScenario, FakeService, burst, with_services
 
@@ -20,9 +20,9 @@ HOST = {"cores": 16.0, "memory": 64 * 2.0**30}
 UNITS = {"response.p99": "s", "requests.arrived": "1", "requests.completed": "1", "startup.p50": "s"}
 
 
-def rows_of(metric: str, values: Mapping[str, Sequence[float]], service: str = "all") -> list[Row]:
+def rows_of(metric: str, values: Mapping[str, Sequence[float]], service: str = "all") -> list[SummaryRow]:
     return [
-        Row(platform, replication, service, metric, UNITS.get(metric, "1"), value)
+        SummaryRow(platform, replication, service, metric, UNITS.get(metric, "1"), value)
         for platform, sample in values.items()
         for replication, value in enumerate(sample)
     ]
@@ -90,7 +90,7 @@ def test_comparing_nothing_is_refused() -> None:
 
 
 def test_only_the_six_worst_of_many_services_get_a_block() -> None:
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for number in range(10):
         rows += rows_of("requests.arrived", {"vm": [100.0]}, f"s{number}")
         rows += rows_of("requests.completed", {"vm": [90.0 + number]}, f"s{number}")
@@ -159,13 +159,13 @@ def test_questions_stand_above_their_metrics() -> None:
 
 def test_a_pipe_is_a_hundred_columns_wide_without_colour() -> None:
     out = io.StringIO()
-    make_console(out).print(comparison_table(measured(["vm", "container"], 3)))
+    make_console(out).print(ComparisonView(measured(["vm", "container"], 3)))
     assert "\x1b" not in out.getvalue()
     assert max(len(line.rstrip()) for line in out.getvalue().splitlines()) <= 100
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparison = comparison_table(measured(["vm", "container"], 3))
+    comparison = ComparisonView(measured(["vm", "container"], 3))
     out = io.StringIO()
     Console(file=out, force_terminal=True, width=100, color_system="standard").print(comparison)
     assert "\x1b[32m" in out.getvalue()

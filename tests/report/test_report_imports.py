@@ -22,7 +22,7 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
 
 
 def test_what_a_worker_needs_does_not_load_pandas_or_matplotlib() -> None:
-    names = "sim.report.folder.tables, sim.report.folder.requests, sim.report.folder.writer, sim.report.text.terminal"
+    names = "sim.report.folder.tables, sim.report.folder.parts, sim.report.folder.writer, sim.report.text.terminal"
     assert not loaded(f"import {names}") & {
         "pandas",
         "matplotlib",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim.report.metrics.measures import Row, measure
+from sim.report.metrics.measures import SummaryRow, measure
 from sim.terms.records import RunRecords
 
 from .fixtures import FakeScenario, FakeService, FakeSlo, burst, exact, histogram, tally
@@ -186,7 +186,7 @@ def test_exact_and_binned_services_can_be_taken_together() -> None:
 def test_rows_are_in_the_order_of_the_services_and_name_their_run() -> None:
     rows = measure(tiny(), FakeScenario(services={"a": FakeService(), "b": FakeService()}))
     assert list(dict.fromkeys(row.service for row in rows)) == ["all", "a", "b"]
-    assert rows[0] == Row("vm", 0, "all", "requests.arrived", "1", 8.0)
+    assert rows[0] == SummaryRow("vm", 0, "all", "requests.arrived", "1", 8.0)
 
 
 def test_an_empty_span_is_refused() -> None:

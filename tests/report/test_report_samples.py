@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sim.report.metrics.samples import merge, quantiles, response_curve
-from sim.terms.records import Sample
+from sim.terms.records import Times
 
 from .fixtures import burst, exact, histogram, with_services
 
@@ -18,12 +18,12 @@ def test_quantiles_of_nothing_are_nan() -> None:
 
 
 def test_histogram_is_interpolated_inside_the_bin() -> None:
-    sample = Sample(10, 0.0, edges=np.array([0.0, 1.0, 2.0, 4.0]), counts=np.array([5, 0, 5]))
+    sample = Times(10, 0.0, edges=np.array([0.0, 1.0, 2.0, 4.0]), counts=np.array([5, 0, 5]))
     assert quantiles(sample, [0.0, 0.25, 0.75, 1.0]) == pytest.approx([0.0, 0.5, 3.0, 4.0])
 
 
 def test_quantiles_never_fall_into_an_empty_bin() -> None:
-    sample = Sample(10, 0.0, edges=np.array([0.0, 1.0, 100.0, 101.0]), counts=np.array([9, 0, 1]))
+    sample = Times(10, 0.0, edges=np.array([0.0, 1.0, 100.0, 101.0]), counts=np.array([9, 0, 1]))
     assert 100.0 <= quantiles(sample, [0.95])[0] <= 101.0
     assert quantiles(sample, [0.85])[0] <= 1.0
 
@@ -38,8 +38,8 @@ def test_merging_histograms_of_equal_edges_adds_their_counts() -> None:
 
 
 def test_merging_keeps_every_value_when_edges_differ() -> None:
-    coarse = Sample(4, 6.0, edges=np.array([0.0, 2.0, 4.0]), counts=np.array([2, 2]))
-    fine = Sample(2, 3.0, edges=np.array([1.0, 2.0, 3.0]), counts=np.array([1, 1]))
+    coarse = Times(4, 6.0, edges=np.array([0.0, 2.0, 4.0]), counts=np.array([2, 2]))
+    fine = Times(2, 3.0, edges=np.array([1.0, 2.0, 3.0]), counts=np.array([1, 1]))
     both = merge([coarse, fine, exact([9.0])])
     assert both.counts is not None
     assert both.counts.sum() == pytest.approx(7.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.report.folder.requests import RequestPartWriter, merge_parts
+from sim.report.folder.parts import RequestPartWriter, merge_parts
 from sim.report.folder.summary import number
 from sim.report.folder.tables import run_tables
 from sim.report.folder.writer import ResultsError, RunWriter

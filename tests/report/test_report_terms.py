@@ -78,7 +78,7 @@ def test_the_reference_is_made_from_the_metrics() -> None:
 
 
 def test_every_column_of_every_table_is_in_the_reference() -> None:
-    for table in (columns.GUESTS, columns.TIMELINE, columns.EVENTS, columns.RESPONSE):
+    for table in (columns.GUESTS, columns.TIMELINE, columns.EVENTS, columns.RESPONSE, columns.REQUESTS):
         assert f"`{', '.join(table)}`" in DOCS
 
 

@@ -10,22 +10,22 @@ import pytest
 from sim.report.answers.comparison import compare
 from sim.report.answers.plain import comparison_dict
 from sim.report.answers.when_to_use import Answer, answers
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.report.text.terminal import render
 
 UNITS = {"response.p99": "s", "startup.p50": "s", "move.time": "s", "move.downtime": "s", "scale_out.time": "s",
          "blast.requests": "ratio", "memory.stranded": "ratio", "memory.allocated": "ratio"}  # fmt: skip
 
 
-def rows_of(metric: str, values: Mapping[str, Sequence[float]]) -> list[Row]:
+def rows_of(metric: str, values: Mapping[str, Sequence[float]]) -> list[SummaryRow]:
     return [
-        Row(platform, replication, "all", metric, UNITS.get(metric, "1"), value)
+        SummaryRow(platform, replication, "all", metric, UNITS.get(metric, "1"), value)
         for platform, sample in values.items()
         for replication, value in enumerate(sample)
     ]
 
 
-def answer(rows: list[Row], **more) -> Answer:
+def answer(rows: list[SummaryRow], **more) -> Answer:
     found = answers(compare("x", rows, **more))
     assert len(found) == 1
     return found[0]
@@ -91,7 +91,10 @@ def test_a_question_without_numbers_has_no_answer() -> None:
 
 
 def test_never_in_common_and_not_finite_is_no_answer() -> None:
-    rows = [Row("vm", 0, "all", "startup.p50", "s", 3.0), Row("container", 1, "all", "startup.p50", "s", 1.0)]
+    rows = [
+        SummaryRow("vm", 0, "all", "startup.p50", "s", 3.0),
+        SummaryRow("container", 1, "all", "startup.p50", "s", 1.0),
+    ]
     assert answers(compare("x", rows)) == []
     assert answers(compare("x", rows_of("move.time", {"vm": [float("inf")], "container": [1.0]}))) == []
 
@@ -132,7 +135,7 @@ def test_platforms_within_a_hundredth_win_together() -> None:
     assert "(5.0 %) less than vm" in apart.sentence()
 
 
-def refusing(most: float, peak: float) -> list[Row]:
+def refusing(most: float, peak: float) -> list[SummaryRow]:
     rows = rows_of("density.max", {"vm": [8.0] * 3}) if most else []
     rows += rows_of("guests.refused", {"vm": [4.0] * 3, "container": [0.0] * 3})
     return rows + rows_of("guests.peak", {"vm": [8.0] * 3, "container": [peak] * 3})

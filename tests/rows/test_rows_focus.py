@@ -13,7 +13,7 @@ from sim.report.answers.plain import comparison_dict
 from sim.report.figures.result import save_plots
 from sim.report.folder.tables import run_tables
 from sim.report.folder.writer import RunWriter
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.report.results import load_results
 from sim.report.text.terminal import render
 from sim.scenario import json_schema, load_scenario, scenario_from_text
@@ -64,10 +64,10 @@ def test_a_metric_that_no_run_has_is_refused(tmp_path: Path) -> None:
         load_scenario(path, checks=CHECKS)
 
 
-def rows() -> list[Row]:
+def rows() -> list[SummaryRow]:
     values = {("all", "goodput"): (3.0, 4.0), ("all", "oom.kills"): (0.0, 0.0), ("web", "response.p99"): (1.0, 0.5)}
     return [
-        Row(platform, replication, service, metric, "s" if "response" in metric else "1", value[number])
+        SummaryRow(platform, replication, service, metric, "s" if "response" in metric else "1", value[number])
         for replication in range(3)
         for number, platform in enumerate(("vm", "container"))
         for (service, metric), value in values.items()

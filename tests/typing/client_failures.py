@@ -10,7 +10,11 @@ import pandas as pd
 
 import sim
 
-assert_type(sim.sweep("overcommit.yaml", out="results/z", workers=1), pd.DataFrame)
+swept = sim.sweep("overcommit.yaml", out="results/z", workers=1)
+assert_type(swept.table, pd.DataFrame)
+assert_type(swept.failed, int)
+for assumption in sim.sensitivity("assumptions.yaml", "morris", workers=1).effects["vm"].effects:
+    assert_type(assumption.parameter, str)
 assert_type(sim.__version__, str)
 
 try:

@@ -28,12 +28,7 @@ def told() -> list[str]:
     return done.stdout.splitlines()
 
 
-NOT_YET = pytest.mark.xfail(reason="sweep() and RunFailed.failures give Any today", strict=False)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=NOT_YET) if each == "client_failures.py" else each for each in CLIENTS]
-)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_script_has_the_types_that_it_needs_and_no_others(told: list[str], name: str) -> None:
     lines = (HERE / name).read_text("utf-8").splitlines()
     wanted = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}

@@ -63,6 +63,26 @@ class Crossover:
     series: Mapping[str, Array] = field(default_factory=dict)
     """Platform → the metric itself (n, replications), where it is known."""
 
+    def sentences(self, axis: str, unit: str = "") -> list[str]:
+        """Who is better where, a sentence a crossing; `axis` and `unit` as they were asked."""
+        if self.better is not None:
+            return [f"{self.metric}: {self.better} is better at every value of {axis}"]
+        if not self.crossings:
+            return [f"{self.metric}: {self.a} and {self.b} are equal at every value of {axis}"]
+        return [
+            f"{self.metric}: below {axis} = {each.at:.4g}{unit} {each.below} is better, above it {each.above}"
+            f"{_interval(each, unit)}"
+            for each in self.crossings
+        ]
+
+
+def _interval(each: Crossing, unit: str) -> str:
+    if each.low is None or each.high is None:
+        return " (too few replications for an interval)"
+    low = f"{each.low:.4g}{unit}" if math.isfinite(each.low) else "below the least value"
+    high = f"{each.high:.4g}{unit}" if math.isfinite(each.high) else "above the greatest value"
+    return f" (95 %: {low} to {high})"
+
 
 def better_side(metric: str) -> Literal["lower", "higher"]:
     """Which side of a metric is better. Raises CrossoverError where none is."""

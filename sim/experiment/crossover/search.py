@@ -11,6 +11,7 @@ import numpy as np
 
 from sim.experiment.crossover.crossing import Array, Crossover, CrossoverError, better_side, crossover
 from sim.experiment.replications.runner import Evaluate, evaluate_run
+from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor, SerialExecutor
 from sim.report.metrics.statistics import LEVEL
 
@@ -31,13 +32,13 @@ def find_crossover(
     executor: Executor | None = None,
     evaluate: Evaluate = evaluate_run,
     confidence: float = LEVEL,
-    progress: Callable[[int, str], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Crossover:
     """Search between `low` and `high`: `points` values first, then halving around the first crossing.
 
     It stops when the gap around the crossing is a small part of the interval (more values would only measure noise),
-    after `refinements` halvings, or between neighbours when values are `whole`. `progress(runs, text)` is called after
-    each round. Raises CrossoverError when a run fails or the metric has no better side.
+    after `refinements` halvings, or between neighbours when values are `whole`. `progress` is called after each round.
+    Raises CrossoverError when a run fails or the metric has no better side.
     """
     side = better_side(metric)
     run = functools.partial(_pairs, scenario_at, (a, b), metric, service, replications)
@@ -59,7 +60,7 @@ def find_crossover(
         )
         middle = _middle(found, whole)
         if progress is not None:
-            progress(found.runs, "" if middle is None else f"trying {middle:g}")
+            progress(Progress(found.runs, state="" if middle is None else f"trying {middle:g}"))
         if middle is None or halving == refinements:
             return replace(found, series={a: both[:, 0], b: both[:, 1]})
         seen.update(run({middle}, executor, evaluate))

@@ -8,12 +8,13 @@ seeds (common random numbers), each is judged once, and a clear answer needs onl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sim.experiment.density.objectives import Broke, Observation, Verdict, full_share, judge
 from sim.experiment.replications import runner
+from sim.experiment.study import Progress, StudyError, most_replications
 from sim.experiment.workers.executor import Executor, SerialExecutor
 from sim.reading.errors import HostsimError
 from sim.report.metrics.statistics import FEWEST
@@ -21,7 +22,7 @@ from sim.report.metrics.statistics import FEWEST
 Observe: TypeAlias = Callable[[Any, str, int], Observation]
 """(scenario, platform, replication) -> observation; picklable."""
 
-REPLICATIONS = 10
+MOST_REPLICATIONS = 10
 """Replications a load gets at most, unless the scenario asks for more."""
 _MOST_STEPS = 1 << 14  # where doubling gives up when no `stop` is given: no host of today carries as many guests
 
@@ -39,11 +40,11 @@ class Grid:
     stop: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an empty grid (ValueError)."""
+        """Refuse an empty grid (StudyError)."""
         if not self.step > 0:
-            raise ValueError(f"a grid needs a step above 0, not {self.step}")
+            raise StudyError(f"a grid needs a step above 0, not {self.step}")
         if self.stop is not None and self.stop < self.start:
-            raise ValueError(f"a grid cannot stop at {self.stop} before its start, {self.start}")
+            raise StudyError(f"a grid cannot stop at {self.stop} before its start, {self.start}")
 
     @property
     def last(self) -> int:
@@ -128,19 +129,18 @@ def density(
     replications: int | None = None,
     executor: Executor | None = None,
     observe: Observe = observe_run,
-    progress: Callable[[int, str], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> list[Density]:
     """Find, for each platform, the largest value of `grid` that the host carries (see `objectives.judge`).
 
     `scenario_at(value)` resolves the scenario; `replications` is the most that a value gets. The platforms are
-    searched side by side on the (entered) `executor`, and their runs counted. `progress(runs, text)` is called after
-    each round. Raises DensityError when a run fails.
+    searched side by side on the (entered) `executor`, and their runs counted. `progress` is called after each
+    round. Raises DensityError when a run fails.
     """
     scenarios = functools.cache(scenario_at)
     first = scenarios(grid.value(0))
     if replications is None:
-        asked = first.replications if isinstance(first.replications, int) else first.replications.max
-        replications = max(asked, REPLICATIONS)
+        replications = max(most_replications(first), MOST_REPLICATIONS)
     walks = [_Walk(platform, grid, scenarios, replications) for platform in platforms]
     runs = 0
     while any(walk.wanted for walk in walks):
@@ -150,7 +150,7 @@ def density(
         for walk in walks:
             walk.take([seen[walk.platform, walk.value, replication] for replication in walk.wanted])
         if progress is not None:
-            progress(runs, "; ".join(walk.state for walk in walks))
+            progress(Progress(runs, state="; ".join(walk.state for walk in walks)))
     return [walk.result() for walk in walks]
 
 
@@ -245,32 +245,3 @@ class _Walk:
         broke = above.broke[0] if above is not None and above.broke else None
         curve = tuple(Load(self.grid.value(index), self.curve[index]) for index in sorted(self.curve))
         return Density(self.platform, self.grid.value(most) if most >= 0 else None, broke, curve, self.runs)
-
-
-# ---------------------------------------------------------------- from a scenario file
-
-
-def default_path(scenario: Any) -> str:
-    """What `density` varies when nobody says: the first service's replicas where fixed, else its tenants."""
-    name, service = next(iter(scenario.services.items()))
-    return f"services.{name}.{'replicas' if isinstance(service.replicas, int) else 'tenants'}"
-
-
-def curve_rows(found: Sequence[Density]) -> list[Mapping[str, Any]]:
-    """The curves as rows for a table or a plot: platform, value, holds, replications, service, objective, numbers."""
-    rows: list[Mapping[str, Any]] = []
-    for each in found:
-        for load in each.curve:
-            shared = {
-                "platform": each.platform,
-                "value": load.value,
-                "holds": load.verdict.holds,
-                "replications": load.verdict.replications,
-                "broke": load.verdict.broke[0].cause if load.verdict.broke else "",
-            }
-            numbers = load.verdict.objectives or {("all", ""): (float("nan"),) * 3}
-            for (service, name), (mean, bound, limit) in numbers.items():
-                rows.append(
-                    {**shared, "service": service, "objective": name, "mean": mean, "bound": bound, "limit": limit}
-                )
-    return rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sim.report.metrics.statistics import LEVEL, mean_interval, t_quantile
 
-FEWEST = 5
+FIRST_DECISION = 5
 """Replications before a first decision: fewer make the variance too uncertain, and stopping too early likely
 (Law, Simulation Modeling and Analysis, 5th ed., section 9.4.1)."""
 
@@ -24,7 +24,7 @@ class Rule:
     metric: str
     within: float
     maximum: int
-    minimum: int = FEWEST
+    minimum: int = FIRST_DECISION
     confidence: float = LEVEL
 
     def __post_init__(self) -> None:

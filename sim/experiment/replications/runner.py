@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.platforms import Platform
-    from sim.report.metrics.measures import Row
+    from sim.report.metrics.measures import SummaryRow
     from sim.scenario import Scenario
     from sim.terms.records import RunRecords
 
@@ -33,7 +33,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
     chosen = platform_of(scenario, platform)
     if requests is None:
         return simulate(scenario, chosen, replication)
-    from sim.report.folder.requests import RequestPartWriter
+    from sim.report.folder.parts import RequestPartWriter
 
     with RequestPartWriter(requests, platform, replication) as writer:
 
@@ -43,7 +43,7 @@ def run_one(scenario: Scenario, platform: str, replication: int, *, requests: Pa
         return simulate(scenario, chosen, replication, sink=sink)
 
 
-def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
+def summarise(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
     """Metric rows of a run, as they stand in `summary.csv`."""
 
     from sim.report.metrics.measures import measure
@@ -51,7 +51,7 @@ def summarise(records: RunRecords, scenario: Scenario) -> list[Row]:
     return list(measure(records, scenario))
 
 
-def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequence[Row]:
+def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequence[SummaryRow]:
     """Run one replication on one platform and compute its metrics: the default `Evaluate`."""
     return summarise(run_one(scenario, platform, replication), scenario)
 

@@ -10,12 +10,13 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.experiment.replications import precision, runner
+from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor
 from sim.report.figures.style import prepare
 from sim.report.folder.writer import ResultsError, RunWriter
@@ -48,21 +49,10 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a scenario stands. `total` may grow with `replications: {until: …}`; `remaining` in s, None: unknown."""
-
-    done: int
-    total: int
-    failed: int
-    remaining: float | None
-
-
-@dataclass(frozen=True)
 class Report:
     """What became of a scenario. `results` is None when no run has finished; nothing was written then.
 
-    `seconds` is real time; `replications` how many each platform had, and `reason` why it stopped there (with
-    `until`); `warmup` in s.
+    `seconds` is real time; `sentences` say what was decided on the way, `notes` what to beware of.
     """
 
     results: Results | None
@@ -71,15 +61,27 @@ class Report:
     interrupted: bool
     seconds: float
     requests: int
-    replications: int
-    reason: str
-    warmup: float
+    sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every run has finished."""
         return not self.missing and not self.interrupted
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison, and what became of the runs, as plain data; only with results."""
+        from sim.report.answers.plain import comparison_dict
+
+        assert self.results is not None
+        return {
+            **comparison_dict(self.results.comparison, self.results.verdict),
+            "results": str(self.results.folder),
+            "complete": self.complete,
+            "failed": self.results.manifest.get("failed", []),
+            "requests": self.requests,
+            "wall_s": round(self.seconds, 3),
+        }
 
 
 def run_scenario(
@@ -103,7 +105,7 @@ def run_scenario(
     if plots and executor.slots > 1:  # the runs are made elsewhere: this process has nothing else to do
         prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
-        session = _Session(scenario, writer, executor, keep_requests, progress, simulate)
+        session = _Replications(scenario, writer, executor, keep_requests, progress, simulate)
         try:
             session.run()
         except KeyboardInterrupt:
@@ -140,7 +142,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [f"{path} was {old}, now {new}" if short else f"{path} differs"]
 
 
-class _Session:
+class _Replications:
     """The runs of one scenario: what is to be made, what has finished, what failed."""
 
     def __init__(
@@ -250,7 +252,7 @@ class _Session:
             return
         spent = time.perf_counter() - self._started
         remaining = spent / self.done * (self.planned - self.done) if self.done else None
-        self.progress(Progress(self.done, self.planned, len(self.failures), remaining))
+        self.progress(Progress(self.done, self.planned, len(self.failures), remaining=remaining))
 
     def finish(self, plots: bool) -> Report:
         """Write what has finished, put it in its place, and tell what became of the rest."""
@@ -268,11 +270,16 @@ class _Session:
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._started,
             requests=round(self.requests),
-            replications=self.replications,
-            reason=self.reason,
-            warmup=float(self.measured.warmup) if self.measured.warmup != "auto" else 0.0,
+            sentences=tuple(self._sentences()),
             notes=tuple(self.notes),
         )
+
+    def _sentences(self) -> Iterator[str]:
+        if self.reason:
+            yield f"Stopped because: {self.reason}."
+        if self.scenario.warmup == "auto":
+            cut = 0.0 if self.measured.warmup == "auto" else self.measured.warmup
+            yield f"Transient (MSER-5): the first {cut:.4g} s of {self.scenario.duration:.4g} s do not count."
 
     def _place(self, incomplete: bool) -> Path:
         """Where the result goes: an incomplete one never takes the place of another."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.experiment.study import StudyError
 from sim.experiment.sweep.plan import Plan
 from sim.report.metrics.statistics import LEVEL
 
@@ -89,24 +90,24 @@ def design(method: Method, over: Sequence[Range], size: int, seed: int = 0) -> D
     """Draw a design over ranges.
 
     sobol: `size` (a power of two) × (parameters + 2) points (Saltelli et al. 2010, Computer Physics Communications
-    181); morris: `size` trajectories × (parameters + 1) points (Morris 1991, Technometrics 33). Raises ValueError for
+    181); morris: `size` trajectories × (parameters + 1) points (Morris 1991, Technometrics 33). Raises StudyError for
     another method or size.
     """
     names = tuple(", ".join(each.paths) for each in over)
     if method == "sobol":
         if size < 2 or size & (size - 1):
-            raise ValueError(f"a Sobol' design needs a power of two, not {size}")
+            raise StudyError(f"a Sobol' design needs a power of two, not {size}")
         from SALib.sample import sobol as sampler
 
         shares = sampler.sample(_problem(names), size, calc_second_order=False, seed=seed)
     elif method == "morris":
         if size < 2:
-            raise ValueError(f"Morris' method needs at least 2 trajectories, not {size}")
+            raise StudyError(f"Morris' method needs at least 2 trajectories, not {size}")
         from SALib.sample import morris as sampler
 
         shares = sampler.sample(_problem(names), size, num_levels=MORRIS_LEVELS, seed=seed)
     else:
-        raise ValueError(f"a design is sobol or morris, not {method}")
+        raise StudyError(f"a design is sobol or morris, not {method}")
     shares = np.asarray(shares, dtype=np.float64)
     points = tuple(
         {path: each.at(float(share)) for each, share in zip(over, row, strict=True) for path in each.paths}

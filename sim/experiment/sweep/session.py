@@ -13,16 +13,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.experiment.replications.runner import Evaluate, evaluate_run
+from sim.experiment.study import Progress
 from sim.experiment.sweep.fingerprint import code_fingerprint
 from sim.experiment.sweep.plan import Plan, Planned, SweepError, planned_runs
-from sim.experiment.sweep.store import Finished, SweepStore, encode
+from sim.experiment.sweep.store import TABLE, Finished, SweepStore, encode
 from sim.experiment.sweep.table import build_table
 from sim.experiment.workers.executor import Executor, Outcome
 from sim.reading.errors import HostsimError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH_SECONDS = 2.0
 """Work handed to a worker at once, s: large against the 25 ms of CPU that a task costs all in all, small against a
@@ -34,23 +39,14 @@ FLUSH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a sweep stands. `rate` in runs/s of this session, `remaining` in s (None: not known yet)."""
-
-    total: int
-    done: int
-    reused: int
-    failed: int
-    rate: float
-    remaining: float | None
-    workers: int
-
-
-@dataclass(frozen=True)
 class SweepResult:
-    """What `run_sweep` leaves: the table and how many runs were made now, taken over, and failed in all."""
+    """A sweep that is complete: how many runs it has in all, were made now, taken over, and failed.
 
-    table: Path
+    `seconds` is the real time of this session, `run_seconds` that inside the runs. `plots` and `sentences` are there
+    when they were asked for.
+    """
+
+    folder: Path
     total: int
     made: int
     reused: int
@@ -59,6 +55,35 @@ class SweepResult:
     run_seconds: float
     run_cpu: float
     """CPU time inside the runs, s: what other processes on the machine take does not count."""
+    plots: tuple[Path, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file of the table."""
+        return self.folder / TABLE
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a (point, platform, replication, service, metric); see `build_table`."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers of the session, and where its table and plots are, as plain data."""
+        return {
+            "table": str(self.path),
+            "runs": self.total,
+            "made": self.made,
+            "reused": self.reused,
+            "failed": self.failed,
+            "wall_s": round(self.seconds, 3),
+            "run_s": round(self.run_seconds, 3),
+            "run_cpu_s": round(self.run_cpu, 3),
+            "plots": [str(path) for path in self.plots],
+            "crossings": list(self.sentences),
+        }
 
 
 @dataclass(frozen=True)
@@ -211,7 +236,7 @@ class _Session:
         """The numbers of this session."""
         seconds = time.perf_counter() - self._clock
         return SweepResult(
-            self._store.table,
+            self._store.root,
             self._total,
             self._made,
             self._reused,
@@ -278,7 +303,7 @@ class _Session:
         rate = self._made / max(time.perf_counter() - self._clock, 1e-9)
         done = self._reused + self._made
         remaining = (self._total - done) / rate if self._made else None
-        self._progress(Progress(self._total, done, self._reused, self._failed, rate, remaining, self._executor.slots))
+        self._progress(Progress(done, self._total, self._failed, self._reused, rate, remaining))
 
     def manifest(self, state: str) -> dict[str, Any]:
         """What the folder is and how far it is."""

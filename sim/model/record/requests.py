@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim.engine.layout import COMPLETED
 from sim.engine.tally import Tally
 from sim.model.world import World
-from sim.terms.records import RequestTally, Sample
+from sim.terms.records import RequestTally, Times
 
 Sink = Callable[[dict[str, NDArray[Any]], Sequence[str], Sequence[str]], None]
 COLUMNS = ("service", "guest", "status", "arrival", "demand", "start", "finish")
@@ -64,7 +64,7 @@ class RequestLog:
                 timed_out=timed_out,
                 failed=failed,
                 in_flight=in_flight,
-                response=Sample(completed, total, values, edges, counts),
+                response=Times(completed, total, values, edges, counts),
                 waiting_sum=waiting,
                 waiting_count=int(starts),
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sim.report.folder.summary import platform_order
 from sim.report.metrics.known import describe, in_order, places
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 from sim.report.metrics.statistics import Interval, mean_interval, paired_difference, unpaired_difference
 from sim.terms.metrics import ALL, Metric
 
@@ -42,7 +42,7 @@ class Line:
 
     def ahead(self, name: str, other: str) -> Interval | None:
         """How much better `name` is than `other`, in the metric's unit; None without a replication to compare."""
-        difference = _difference(self.found[other], self.found[name], self.paired)
+        difference = apart(self.found[other], self.found[name], self.paired)
         if difference is None or self.metric.better != "lower":
             return difference
         return Interval(0.0 - difference.mean, difference.half, difference.count)
@@ -73,6 +73,11 @@ class Comparison:
         """Find one line; None when no platform has that metric."""
         return next((each for each in self.lines if each.metric.name == metric and each.service == service), None)
 
+    def shown_in(self, metric: Metric) -> tuple[float, str]:
+        """Factor and unit to show a metric in: a share of the host's memory in bytes, where its size is known."""
+        known = metric.capacity == "memory" and "memory" in self.host
+        return (self.host["memory"], "B") if known else (1.0, metric.unit)
+
     def of(self, service: str) -> list[Line]:
         """Lines of one service, in the order of the catalogue."""
         return [line for line in self.lines if line.service == service]
@@ -80,7 +85,7 @@ class Comparison:
 
 def compare(
     scenario: str,
-    rows: Sequence[Row],
+    rows: Sequence[SummaryRow],
     *,
     platforms: Sequence[str] = (),
     host: Mapping[str, float] | None = None,
@@ -160,7 +165,7 @@ def _line(
     for name in values:
         if name == first or first not in values:
             continue
-        difference = _difference(found[first], found[name], paired)
+        difference = apart(found[first], found[name], paired)
         if difference is not None:
             differences[name] = difference
         if values[first].mean != 0.0:
@@ -172,7 +177,8 @@ def _line(
     return Line(metric, service, values, differences, ratios, best, clear, rival, lead, same, found, paired)
 
 
-def _difference(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:
+def apart(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:
+    """Interval of b − a (replication → value); None without a replication to compare."""
     return paired_difference(a, b) if paired else unpaired_difference(a.values(), b.values())
 
 
@@ -185,7 +191,7 @@ def _best(
     first, *others = sorted(values, key=lambda name: values[name].mean, reverse=metric.better == "higher")
     best = [first]
     for name in others:
-        difference = _difference(found[first], found[name], paired)
+        difference = apart(found[first], found[name], paired)
         if difference is None:
             return (), None, None
         if difference.mean != 0.0:

@@ -15,10 +15,10 @@ A line is left out where the scenario has no such metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sim.report.answers.comparison import Comparison, Line
-from sim.report.metrics.numbers import share, text, times
+from sim.report.metrics.numbers import listed, share, text, times
 from sim.report.metrics.statistics import FEWEST
 
 SAME_SHARE = 0.0005  # shares of requests closer than this are told as equal
@@ -63,7 +63,7 @@ def _served(comparison: Comparison) -> Iterator[str]:
     told = f"of {text(round(arrived[next(iter(shares))]), '1')} requests"
     best, *others = shares
     if others and shares[best] - min(shares.values()) < SAME_SHARE:
-        yield f"{_and(shares)} each served {share(min(shares.values()))} {told}{in_time}."
+        yield f"{listed(shares)} each served {share(min(shares.values()))} {told}{in_time}."
     else:
         rest = "".join(f", {name} {share(shares[name])}" for name in others)
         yield f"{best} served {share(shares[best])} {told}{in_time}{rest}."
@@ -217,8 +217,3 @@ def _ranked(line: Line) -> str:
 def _unsure(line: Line) -> bool:
     """Whether there are intervals and the one that decides holds 0."""
     return not line.clear and all(value.count >= FEWEST for value in line.values.values())
-
-
-def _and(names: Mapping[str, float]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

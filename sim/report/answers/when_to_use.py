@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sim.report.answers.comparison import Comparison, Line
-from sim.report.metrics.numbers import share, spread, text, times
-from sim.report.metrics.statistics import Interval, paired_difference, unpaired_difference
+from sim.report.answers.comparison import Comparison, Line, apart
+from sim.report.metrics.numbers import listed, share, spread, text, times
+from sim.report.metrics.statistics import Interval
 
 TITLE: Final = "When to use which, by these numbers"
-QUESTIONS: Final[Mapping[str, Sequence[str]]] = {
+ASKED: Final[Mapping[str, Sequence[str]]] = {
     "density": ("density.max", "memory.allocated"),
     "start-up": ("startup.p50",),
     "tail": ("response.p99",),
@@ -70,9 +70,9 @@ class Answer:
             alike = len(set(self.values.values())) == 1
             return f"{self.question}: {'the same on all' if alike else 'alike within 1 %'}. {told}{note}"
         if self.lead.half is None:
-            who = f"{_and(self.best)}, on the mean alone"
+            who = f"{listed(self.best)}, on the mean alone"
         else:
-            who = _and(self.best) if self.clear else "no clear winner"
+            who = listed(self.best) if self.clear else "no clear winner"
         unsure = "" if self.clear or self.lead.half is None else ", 0 is in the interval"
         more = "more" if self.better == "higher" else "less"
         return f"{self.question}: {who}. {told}; {self.best[0]} {self._lead()} {more} than {self.rival}{unsure}{note}"
@@ -105,9 +105,9 @@ class Answer:
 
 
 def answers(comparison: Comparison) -> list[Answer]:
-    """Answer every question that the scenario has numbers for, in the order of `QUESTIONS`."""
+    """Answer every question that the scenario has numbers for, in the order of `ASKED`."""
     found = []
-    for question, metrics in QUESTIONS.items():
+    for question, metrics in ASKED.items():
         for metric in metrics:
             line = comparison.line(metric)
             if line is not None and (answer := _answer(comparison, question, line)) is not None:
@@ -125,7 +125,7 @@ def sentences(comparison: Comparison) -> list[str]:
     if means_only:
         count = min(means_only)
         lines.append(f"On the mean alone: {count} replication{'' if count == 1 else 's'}, so no interval.")
-    missing = [question for question in QUESTIONS if question not in {answer.question for answer in found}]
+    missing = [question for question in ASKED if question not in {answer.question for answer in found}]
     if missing:
         lines.append(f"This scenario has no numbers on {', '.join(missing)}.")
     return lines
@@ -160,17 +160,17 @@ def _answer(comparison: Comparison, question: str, line: Line) -> Answer | None:
         untold, rival, lead, best = f"{best[0]} completed fewer requests", None, None, []
     if missing:
         notes.append(f"no such number for {', '.join(missing)}")
-    scale = _bytes(comparison, metric.name)
+    scale, unit = comparison.shown_in(metric)
     return Answer(
         question,
         metric.name,
         metric.label,
-        "B" if scale != 1.0 else metric.unit,
+        unit,
         metric.better,
         {name: numbers[name] * scale for name in ranked},
         best if rival is not None else (),
         rival,
-        lead and Interval(lead.mean * scale, None if lead.half is None else lead.half * scale, lead.count),
+        lead and lead.scaled(scale),
         "; ".join(notes),
         untold,
     )
@@ -184,18 +184,13 @@ def _at_least(comparison: Comparison, question: str, line: Line, bounded: Mappin
     ranked = sorted(means, key=lambda name: means[name], reverse=True)
     known = next(name for name in ranked if name in line.values)
     best = [name for name in ranked if name in bounded and means[name] > means[known]]
-    note = f"{_and([name for name in ranked if name in bounded])} never refused one: at least so many"
+    note = f"{listed([name for name in ranked if name in bounded])} never refused one: at least so many"
     metric = line.metric
     told = question, metric.name, metric.label, metric.unit, "higher", {name: means[name] for name in ranked}
     if not best:
         return Answer(*told, (), None, None, note, f"no other had more guests than fit on {known}")
-    difference = paired_difference if comparison.paired else _unpaired
-    lead = difference(line.found[known], peak.found[best[0]])
+    lead = apart(line.found[known], peak.found[best[0]], comparison.paired)
     return Answer(*told, best, known, lead, note)
-
-
-def _unpaired(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
-    return unpaired_difference(a.values(), b.values())
 
 
 def _never_refused(comparison: Comparison, names: Sequence[str]) -> dict[str, Interval]:
@@ -231,11 +226,6 @@ def _alike(a: float, b: float) -> bool:
     return abs(a - b) <= ALIKE * max(abs(a), abs(b))
 
 
-def _bytes(comparison: Comparison, metric: str) -> float:
-    """Bytes in one, for a share of the host's memory where its size is known."""
-    return comparison.host.get("memory", 1.0) if metric.startswith("memory.") else 1.0
-
-
 def _served(comparison: Comparison, names: Sequence[str]) -> dict[str, float]:
     """Share of requests that each completed, where that differs."""
     arrived, completed = comparison.line("requests.arrived"), comparison.line("requests.completed")
@@ -249,8 +239,3 @@ def _served(comparison: Comparison, names: Sequence[str]) -> dict[str, float]:
     if len(shares) < len(names) or max(shares.values()) - min(shares.values()) < SERVED_ALIKE:
         return {}
     return shares
-
-
-def _and(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.report.figures.style import FAINT, INK, new_figure, palette, save, styled
+from sim.report.figures.style import FAINT, INK, band, new_figure, palette, save, styled
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import text
 from sim.report.metrics.statistics import mean_interval
@@ -18,40 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Crossing(Protocol):
-    """A place where the better side changes, with the ends of its interval (±inf: it leaves the axis; None: none)."""
-
-    @property
-    def at(self) -> float: ...  # noqa: D102
-    @property
-    def low(self) -> float | None: ...  # noqa: D102
-    @property
-    def high(self) -> float | None: ...  # noqa: D102
-
-
-class Crossover(Protocol):
-    """What `sim.experiment.crossover.search` finds."""
-
-    @property
-    def a(self) -> str: ...  # noqa: D102
-    @property
-    def b(self) -> str: ...  # noqa: D102
-    @property
-    def metric(self) -> str: ...  # noqa: D102
-    @property
-    def values(self) -> Sequence[float]: ...  # noqa: D102
-    @property
-    def differences(self) -> Any: ...  # noqa: D102
-    @property
-    def crossings(self) -> Sequence[Crossing]: ...  # noqa: D102
-    @property
-    def series(self) -> Mapping[str, Any]: ...  # noqa: D102
-
-
-def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: str) -> Path:
+def save_crossover(found: Any, path: Path, axis: str, unit: str, title: str) -> Path:
     """Save the metric on both platforms over the axis, and below it their difference with its crossings.
 
-    `title`: the answer in a sentence; bands are 95 % intervals, paired for the difference.
+    `found`: a `Crossover` of `sim.experiment`; `title`: the answer in a sentence; bands are 95 % intervals, paired for
+    the difference.
     """
     with styled():
         figure = new_figure(9.0, 7.0)
@@ -63,12 +33,12 @@ def save_crossover(found: Crossover, path: Path, axis: str, unit: str, title: st
         return save(figure, path)
 
 
-def both(found: Crossover, ax: Axes) -> Axes:
+def both(found: Any, ax: Axes) -> Axes:
     """The metric on each platform over the axis: means and 95 % bands."""
     metric = describe(found.metric)
     for name, colour in palette((found.a, found.b)).items():
         if name in found.series:
-            _band(ax, found.values, found.series[name], colour, name)
+            band(ax, found.values, [mean_interval(row) for row in np.asarray(found.series[name])], colour, name)
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))  # never on a log scale: straight lines must meet at the crossing
     better = {"lower": "lower is better", "higher": "higher is better", None: ""}[metric.better]
     _dress(found, ax, metric.label.strip(), metric.unit)
@@ -77,23 +47,17 @@ def both(found: Crossover, ax: Axes) -> Axes:
     return ax
 
 
-def difference(found: Crossover, ax: Axes) -> Axes:
+def difference(found: Any, ax: Axes) -> Axes:
     """The paired difference over the axis, and where it crosses zero."""
-    _band(ax, found.values, found.differences, INK, f"{found.a} − {found.b}")
+    each = [mean_interval(row) for row in np.asarray(found.differences)]
+    band(ax, found.values, each, INK, f"{found.a} − {found.b}")
     ax.axhline(0.0, color=INK, lw=1)
     _dress(found, ax, f"{found.a} − {found.b}", describe(found.metric).unit, sign=True)
     ax.set_title("Difference, pair by pair (shaded: where the crossing may lie, 95 %)")
     return ax
 
 
-def _band(ax: Axes, where: Sequence[float], series: Any, colour: str, name: str) -> None:
-    each = [mean_interval(row) for row in np.asarray(series)]
-    ax.plot(where, [one.mean for one in each], "o-", color=colour, lw=1.6, ms=4, label=name)
-    if all(one.half is not None for one in each):
-        ax.fill_between(where, [one.low for one in each], [one.high for one in each], color=colour, alpha=0.2, lw=0)
-
-
-def _dress(found: Crossover, ax: Axes, label: str, unit: str, sign: bool = False) -> None:
+def _dress(found: Any, ax: Axes, label: str, unit: str, sign: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     ax.set_ylabel(label)

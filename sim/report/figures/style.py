@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.report.metrics.statistics import Interval
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 130
@@ -54,6 +58,16 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def band(
+    ax: Axes, where: Sequence[Any], each: Sequence[Interval], colour: str, name: str, floor: float = -math.inf
+) -> None:
+    """Means with the band of their intervals, where all have one; the band does not go below `floor`."""
+    ax.plot(where, [one.mean for one in each], "o-", color=colour, lw=1.6, ms=4, label=name)
+    if all(one.half is not None for one in each):
+        low = [max(one.low, floor) for one in each]
+        ax.fill_between(where, low, [one.high for one in each], color=colour, alpha=0.2, lw=0)
 
 
 def save(figure: Figure, path: Path) -> Path:

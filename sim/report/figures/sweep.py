@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.report.figures.style import INK, new_figure, palette, save, styled
+from sim.report.figures.style import INK, band, new_figure, palette, save, styled
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import spread, text
 from sim.report.metrics.statistics import Interval, mean_interval
@@ -94,16 +94,8 @@ def lines(chosen: pd.DataFrame, axis: str, axes: SweepAxes, metric: str, title: 
 
 def _band(ax: Axes, own: pd.DataFrame, axis: str, colour: str, name: str) -> None:
     """Mean over replications at each value, with the band of its interval where there are enough."""
-    rows: list[tuple[Any, float, float | None]] = []
-    for value, part in own.groupby(axis):
-        each = mean_interval(part.groupby("replication")["value"].mean())  # over the other axes first
-        rows.append((value, each.mean, each.half))
-    where = [row[0] for row in rows]
-    mean = np.array([row[1] for row in rows])
-    ax.plot(where, mean, "o-", color=colour, lw=1.6, ms=4, label=name)
-    if all(row[2] is not None for row in rows):
-        half = np.array([row[2] for row in rows])
-        ax.fill_between(where, np.maximum(mean - half, 0.0), mean + half, color=colour, alpha=0.2, lw=0)
+    parts = [(value, part.groupby("replication")["value"].mean()) for value, part in own.groupby(axis)]
+    band(ax, [value for value, _ in parts], [mean_interval(part) for _, part in parts], colour, name, floor=0.0)
 
 
 def heat_map(chosen: pd.DataFrame, factors: Sequence[str], metric: str, title: str) -> Figure:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.report.metrics.measures import Row
+from sim.report.metrics.measures import SummaryRow
 
 SUMMARY_HEADER = ("scenario", "platform", "replication", "service", "metric", "unit", "value")
 
@@ -20,7 +20,7 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
-def write_summary(path: Path, scenario: str, rows: Iterable[Row]) -> None:
+def write_summary(path: Path, scenario: str, rows: Iterable[SummaryRow]) -> None:
     """Write `summary.csv`: UTF-8, `\\n` line ends, rows as given."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -29,14 +29,14 @@ def write_summary(path: Path, scenario: str, rows: Iterable[Row]) -> None:
             writer.writerow((scenario, *row[:-1], number(row.value)))
 
 
-def read_summary(path: Path) -> list[Row]:
+def read_summary(path: Path) -> list[SummaryRow]:
     """Read `summary.csv`; ValueError when its header is another one."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         header = tuple(next(reader, ()))
         if header != SUMMARY_HEADER:
             raise ValueError(f"{path}: not a summary (header {','.join(header)})")
-        return [Row(line[1], int(line[2]), line[3], line[4], line[5], float(line[6])) for line in reader]
+        return [SummaryRow(line[1], int(line[2]), line[3], line[4], line[5], float(line[6])) for line in reader]
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -45,7 +45,7 @@ def write_json(path: Path, data: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def platform_order(rows: Sequence[Row], known: Sequence[str] = ()) -> list[str]:
+def platform_order(rows: Sequence[SummaryRow], known: Sequence[str] = ()) -> list[str]:
     """Platforms in the order of the scenario, then those it does not know in the order of the rows."""
     present = dict.fromkeys(row.platform for row in rows)
     return [name for name in known if name in present] + [name for name in present if name not in known]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.report.metrics.known import woven
-from sim.report.metrics.measures import Row, measure
+from sim.report.metrics.measures import SummaryRow, measure
 from sim.terms.columns import COUNT, NUMBER, TEXT
 from sim.terms.records import Columns, RunRecords
 
@@ -26,7 +26,7 @@ class RunTables:
 
     platform: str
     replication: int
-    rows: Sequence[Row]
+    rows: Sequence[SummaryRow]
     guests: Columns
     timeline: Columns
     events: Columns

@@ -6,19 +6,19 @@ import importlib.metadata
 import os
 import platform as machine
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.reading.errors import HostsimError
 from sim.report.folder import columnar, summary, tables
-from sim.report.folder.requests import merge_parts
+from sim.report.folder.parts import merge_parts
 from sim.report.folder.tables import RunTables
-from sim.report.metrics.measures import Row
-from sim.terms import columns
-from sim.terms.records import Columns
+from sim.report.metrics.measures import SummaryRow
+from sim.terms.columns import TABLES
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -27,7 +27,7 @@ FORMAT = "hostsim results 1"
 LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
 
 
-class ResultsError(Exception):
+class ResultsError(HostsimError):
     """A result folder that cannot be written or read; the text says which and why."""
 
 
@@ -70,7 +70,7 @@ class RunWriter:
         self._runs[key] = run
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """Rows of `summary.csv`: by platform (order of the scenario), replication, service, metric."""
         return [row for run in self._in_order() for row in run.rows]
 
@@ -83,10 +83,9 @@ class RunWriter:
         runs = self._in_order()
         rows = self.rows
         summary.write_summary(self.work / "summary.csv", self.scenario.name, rows)
-        self._write_table("guests", [run.guests for run in runs], columns.GUESTS)
-        self._write_table("timeline", [run.timeline for run in runs], columns.TIMELINE)
-        self._write_table("events", [run.events for run in runs], columns.EVENTS)
-        self._write_table("response", [run.response for run in runs], columns.RESPONSE)
+        for name, known in TABLES.items():
+            table, kinds = tables.stacked([getattr(run, name) for run in runs], known)
+            columnar.write_parquet(self.work / f"{name}.parquet", table, kinds)
         parts = [run.requests for run in runs if run.requests is not None]
         if parts:
             merge_parts(parts, self.work / "requests.parquet")
@@ -136,10 +135,6 @@ class RunWriter:
         known = list(self.scenario.platforms)
         names = [*known, *(name for name, _ in self._runs if name not in known)]
         return [self._runs[key] for key in sorted(self._runs, key=lambda key: (names.index(key[0]), key[1]))]
-
-    def _write_table(self, name: str, parts: Sequence[Columns], columns: dict[str, str]) -> None:
-        stacked, kinds = tables.stacked(parts, columns)
-        columnar.write_parquet(self.work / f"{name}.parquet", stacked, kinds)
 
     def _manifest(self, platforms: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
         finished = datetime.now(UTC)

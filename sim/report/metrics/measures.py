@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,14 +13,14 @@ from sim.report.metrics import samples
 from sim.report.metrics.known import LAST_OF_STARTS, known
 from sim.report.metrics.samples import SpreadOf
 from sim.terms.columns import PHASE
-from sim.terms.metrics import ALL, TAILS, Metric, phase_metrics
-from sim.terms.records import Array, RequestTally, RunRecords, Sample
+from sim.terms.metrics import ALL, TAILS, Metric, Spread, phase_metrics
+from sim.terms.records import Array, RequestTally, RunRecords, Times
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario, Slo
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """One line of `summary.csv` (without the scenario's name)."""
 
     platform: str
@@ -32,7 +31,7 @@ class Row(NamedTuple):
     value: float
 
 
-def measure(records: RunRecords, scenario: Scenario) -> list[Row]:
+def measure(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
     """Compute every metric that the run can have.
 
     Service `all` is the host, or all services together. A metric without a meaning here (a percentile of
@@ -47,13 +46,15 @@ def measure(records: RunRecords, scenario: Scenario) -> list[Row]:
     starts = _starts(records)
     wanted = _metrics(records)
     of_services = [metric for metric in wanted if metric.per_service]
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for service in (ALL, *records.services):
         run = MeasuredRun(records, service, slos, starts)
         for metric in wanted if service == ALL else of_services:
             value = None if metric.measure is None else metric.measure(run)
             if value is not None and math.isfinite(value):
-                rows.append(Row(records.platform, records.replication, service, metric.name, metric.unit, float(value)))
+                rows.append(
+                    SummaryRow(records.platform, records.replication, service, metric.name, metric.unit, float(value))
+                )
     return rows
 
 
@@ -84,24 +85,21 @@ class MeasuredRun:
         starts: Mapping[str, NDArray[np.intp]],
     ) -> None:
         """`starts`: the rows of the guests that count as started, by service and for all of them."""
+        whole = service == ALL
         self.records = records
         self.service = service
-        self.services: Sequence[str] = records.services if service == ALL else (service,)
+        self.services: Sequence[str] = records.services if whole else (service,)
         self.span = records.duration - records.warmup
-        self._slos = slos
+        requests = records.requests
+        self.tallies: Sequence[RequestTally] = [requests[name] for name in self.services if name in requests]
+        self.response: Spread = SpreadOf(samples.merge([tally.response for tally in self.tallies]))
+        self.integrals = records.integrals if whole else records.service_integrals.get(service, {})
+        self.lost = _lost(records) if whole else {}
+        verdicts = [met(slos[name], requests[name]) for name in self.services if name in slos and name in requests]
+        decided = [verdict for verdict in verdicts if verdict is not None]
+        self.slo_met = all(decided) if decided else None
         self._starts = starts.get(service, np.empty(0, np.intp))
         self._startup: dict[str, SpreadOf] = {}
-
-    @cached_property
-    def tallies(self) -> list[RequestTally]:
-        """Requests of the services that have traffic."""
-        requests = self.records.requests
-        return [requests[name] for name in self.services if name in requests]
-
-    @cached_property
-    def response(self) -> SpreadOf:
-        """Response times, s."""
-        return SpreadOf(samples.merge([tally.response for tally in self.tallies]))
 
     def startup(self, phase: str = "") -> SpreadOf:
         """Requested to ready, or the length of a phase of those that ran it, s."""
@@ -112,28 +110,8 @@ class MeasuredRun:
                 took = took[~np.isnan(took)]
             else:
                 took = _floats(guests["ready"])[rows] - _floats(guests["requested"])[rows]
-            self._startup[phase] = SpreadOf(Sample(len(took), float(np.sum(took)), values=np.sort(took)))
+            self._startup[phase] = SpreadOf(Times(len(took), float(np.sum(took)), values=np.sort(took)))
         return self._startup[phase]
-
-    @property
-    def slo_met(self) -> bool | None:
-        """Whether every objective held."""
-        requests = self.records.requests
-        names = [name for name in (self._slos if self.service == ALL else (self.service,)) if name in self._slos]
-        verdicts = [met(self._slos[name], requests[name]) for name in names if name in requests]
-        decided = [verdict for verdict in verdicts if verdict is not None]
-        return all(decided) if decided else None
-
-    @property
-    def integrals(self) -> Mapping[str, float]:
-        """Time integrals over the span."""
-        own = self.records.service_integrals
-        return self.records.integrals if self.service == ALL else own.get(self.service, {})
-
-    @cached_property
-    def lost(self) -> Mapping[str, float]:
-        """Shares of the lost requests by what the host was doing."""
-        return _lost(self.records) if self.service == ALL else {}
 
 
 def met(slo: Slo, tally: RequestTally) -> bool | None:
@@ -165,7 +143,7 @@ def _starts(records: RunRecords) -> dict[str, NDArray[np.intp]]:
     return {ALL: counted, **{owner: np.array(rows, dtype=np.intp) for owner, rows in found.items()}}
 
 
-def _lost(records: RunRecords) -> dict[str, float]:
+def _lost(records: RunRecords) -> Mapping[str, float]:
     """Of the requests that were rejected, failed or timed out: what the host was doing in that sample of the timeline.
 
     `starting`: some replica was starting. `full`: none was, and as many guests were ready as there were when

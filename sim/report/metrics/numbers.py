@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from sim.report.metrics.statistics import Interval
 
@@ -32,6 +33,12 @@ def spread(value: Interval, unit: str, *, sign: bool = False) -> str:
     if sign and unit == "ratio":
         name = "pp"  # a difference of percentages is in percentage points
     return shown.replace("-", "−") + (f" {name}" if name else "")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as one does: `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def times(ratio: float) -> str:

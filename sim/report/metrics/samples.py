@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.terms.metrics import ALL, TAILS
-from sim.terms.records import Array, Columns, RunRecords, Sample
+from sim.terms.records import Array, Columns, RunRecords, Times
 
 CURVE_POINTS = 6 * 32 + 1  # 32 a decade, so that p90, p99, p99.9 … are on the grid
 CURVE_FLOOR = 1e-6  # the rarest tail that a curve shows; rarer ones need more requests than a run has
@@ -19,7 +19,7 @@ CURVE_FLOOR = 1e-6  # the rarest tail that a curve shows; rarer ones need more r
 class SpreadOf:
     """Mean and quantiles of a sample (see `sim.terms.metrics.Spread`); all percentiles are found at once."""
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: Times) -> None:
         self._sample = sample
 
     @property
@@ -39,7 +39,7 @@ class SpreadOf:
         return dict(zip(asked, quantiles(self._sample, asked).tolist(), strict=True))
 
 
-def quantiles(sample: Sample, probabilities: ArrayLike) -> Array:
+def quantiles(sample: Times, probabilities: ArrayLike) -> Array:
     """Quantiles of a sample.
 
     Exact values: numpy's linear method (Hyndman & Fan 1996, type 7). Histogram: linear inside the bin in
@@ -71,12 +71,12 @@ def _of_ascending(values: Array, probabilities: Array) -> Array:
     return np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1.0 - part))
 
 
-def mean(sample: Sample) -> float:
+def mean(sample: Times) -> float:
     """Mean of a sample, in its unit; NaN for an empty one."""
     return sample.total / sample.count if sample.count else float("nan")
 
 
-def merge(samples: Sequence[Sample]) -> Sample:
+def merge(samples: Sequence[Times]) -> Times:
     """Take several samples as one.
 
     Exact samples are joined; if any is a histogram the result is one, over all the edges that occur (exact
@@ -88,7 +88,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
     count, total = sum(sample.count for sample in kept), float(sum(sample.total for sample in kept))
     exact = [sample.values for sample in kept if sample.values is not None]
     if len(exact) == len(kept):
-        return Sample(count, total, values=np.sort(np.concatenate(exact)) if exact else np.empty(0))
+        return Times(count, total, values=np.sort(np.concatenate(exact)) if exact else np.empty(0))
     edges = np.unique(np.concatenate([sample.edges for sample in kept if sample.edges is not None]))
     if exact:
         joined = np.concatenate(exact)
@@ -96,7 +96,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
     counts = np.zeros(len(edges) - 1)
     for sample in kept:
         counts += _counted(sample, edges)
-    return Sample(count, total, edges=edges, counts=counts)
+    return Times(count, total, edges=edges, counts=counts)
 
 
 def response_curve(records: RunRecords) -> Columns:
@@ -124,12 +124,12 @@ def response_curve(records: RunRecords) -> Columns:
     }
 
 
-def _by_service(records: RunRecords) -> list[tuple[str, Sample]]:
+def _by_service(records: RunRecords) -> list[tuple[str, Times]]:
     own = [(name, records.requests[name].response) for name in records.services if name in records.requests]
     return [(ALL, merge([sample for _, sample in own])), *own]
 
 
-def _histogram(sample: Sample) -> tuple[Array, NDArray[Any]]:
+def _histogram(sample: Times) -> tuple[Array, NDArray[Any]]:
     if sample.edges is None or sample.counts is None:
         raise ValueError("a sample holds neither values nor a histogram")
     return sample.edges, sample.counts
@@ -143,7 +143,7 @@ def _rising(cumulated: Array, edges: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def _counted(sample: Sample, edges: Array) -> Array:
+def _counted(sample: Times, edges: Array) -> Array:
     """Count a sample in bins that contain all of its own edges (histogram) or all of its values."""
     if sample.values is not None:
         return np.histogram(sample.values, bins=edges)[0].astype(np.float64)

@@ -48,6 +48,10 @@ class Interval:
             return 0.0
         return self.half / abs(self.mean) if self.mean else math.inf
 
+    def scaled(self, factor: float) -> Interval:
+        """The same in another unit: everything times `factor` (> 0)."""
+        return Interval(self.mean * factor, None if self.half is None else self.half * factor, self.count)
+
     @property
     def excludes_zero(self) -> bool:
         """Whether the interval is there and does not hold zero."""

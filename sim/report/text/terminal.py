@@ -54,13 +54,8 @@ def render(comparison: Comparison, *, width: int = PLAIN_WIDTH) -> str:
 
     out = StringIO()
     console = Console(file=out, width=width, highlight=False, emoji=False, color_system=None)
-    console.print(comparison_table(comparison))
+    console.print(ComparisonView(comparison))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
-
-
-def comparison_table(comparison: Comparison) -> ComparisonView:
-    """Give the whole comparison for a console: a block a service, a legend, the verdict."""
-    return ComparisonView(comparison)
 
 
 @dataclass(frozen=True)
@@ -198,7 +193,12 @@ def _needed(widths: Sequence[int]) -> int:
 
 def _cells(comparison: Comparison, line: Line, detail: _Detail) -> list[tuple[str, str]]:
     """Text and style of every cell of a row."""
-    shown, unit = _in_bytes(comparison, line)
+    factor, unit = comparison.shown_in(line.metric)
+    shown = replace(
+        line,
+        values={name: value.scaled(factor) for name, value in line.values.items()},
+        differences={name: value.scaled(factor) for name, value in line.differences.items()},
+    )
     pair = len(comparison.platforms) == 2
     cells = [(f" {line.metric.label}", "")]
     for name in comparison.platforms:
@@ -219,20 +219,6 @@ def _cells(comparison: Comparison, line: Line, detail: _Detail) -> list[tuple[st
 
 def _reduced(value: Interval, detail: _Detail) -> Interval:
     return value if detail.half else replace(value, half=None)
-
-
-def _in_bytes(comparison: Comparison, line: Line) -> tuple[Line, str]:
-    """Show a share of the host's memory in bytes, where its size is known."""
-    memory = comparison.host.get("memory")
-    if memory is None or not line.metric.name.startswith("memory."):
-        return line, line.metric.unit
-
-    def scaled(value: Interval) -> Interval:
-        return Interval(value.mean * memory, None if value.half is None else value.half * memory, value.count)
-
-    values = {name: scaled(value) for name, value in line.values.items()}
-    differences = {name: scaled(value) for name, value in line.differences.items()}
-    return replace(line, values=values, differences=differences), "B"
 
 
 def _difference(line: Line, unit: str, name: str, detail: _Detail) -> list[tuple[str, str]]:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.report.folder.columnar import integers, named, numbers
-from sim.terms.columns import STATUSES
+from sim.terms.columns import COUNT, NAME, NUMBER, REQUESTS, STATUSES
 
 ROWS_PER_GROUP = 1_000_000
-_NAMES = ["platform", "service", "guest", "status"]
+_NAMES = [name for name, kind in REQUESTS.items() if kind == NAME]
 _OPTIONS = {"compression": "zstd", "use_dictionary": _NAMES}  # times hardly repeat: a dictionary of them only costs
 SORTED_UP_TO = 5_000_000  # rows of a part; sorting holds a part in memory, about 70 B a row
 
@@ -22,21 +22,8 @@ SORTED_UP_TO = 5_000_000  # rows of a part; sorting holds a part in memory, abou
 def _schema() -> Any:
     import pyarrow as pa
 
-    name = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        [
-            ("platform", name),
-            ("replication", pa.int64()),
-            ("service", name),
-            ("request", pa.int64()),
-            ("arrival", pa.float64()),
-            ("demand", pa.float64()),
-            ("guest", name),
-            ("start", pa.float64()),
-            ("finish", pa.float64()),
-            ("status", name),
-        ]
-    )
+    kinds = {NAME: pa.dictionary(pa.int32(), pa.string()), COUNT: pa.int64(), NUMBER: pa.float64()}
+    return pa.schema([(name, kinds[kind]) for name, kind in REQUESTS.items()])
 
 
 class RequestPartWriter:
@@ -74,18 +61,13 @@ class RequestPartWriter:
         length = len(columns["request"])
         if length == 0:
             return
-        constant = np.zeros(length, dtype=np.int32)
+        names = {"platform": [self._platform], "service": services, "guest": guests, "status": statuses}
+        key = {"platform": np.zeros(length, np.int32), "replication": np.full(length, self._replication)}
+        found = {**columns, **key}
+        make = {COUNT: integers, NUMBER: numbers}
         arrays = [
-            named(constant, [self._platform]),
-            integers(np.full(length, self._replication)),
-            named(columns["service"], services),
-            integers(columns["request"]),
-            numbers(columns["arrival"]),
-            numbers(columns["demand"]),
-            named(columns["guest"], guests),
-            numbers(columns["start"]),
-            numbers(columns["finish"]),
-            named(columns["status"], statuses),
+            named(found[name], names[name]) if kind == NAME else make[kind](found[name])
+            for name, kind in REQUESTS.items()
         ]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=_schema()), row_group_size=ROWS_PER_GROUP)
         self.rows += length

@@ -1,0 +1,53 @@
+"""What several commands share: a file that must be there, the options of a study, the first compilation, folders."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .arguments import COMMANDS
+
+if TYPE_CHECKING:
+    from sim.experiment.study import Options
+
+
+def check_is_file(file: str) -> None:
+    """Refuse (StudyError) a word that is neither a file nor a command, with the nearest command."""
+    from sim.experiment.study import StudyError
+    from sim.reading.errors import nearest
+
+    near = nearest(file, COMMANDS)
+    if not Path(file).exists() and near is not None and Path(file).suffix == "":
+        raise StudyError(f"{file}: no such file, and no command; did you mean {near}?")
+
+
+def given(options: Namespace) -> Options:
+    """What the command line replaces of a file."""
+    return {
+        "overrides": options.overrides,
+        "platforms": options.platforms,
+        "replications": options.replications,
+        "seed": options.seed,
+    }
+
+
+def warm_up(quiet: bool) -> None:
+    """Compile the kernel if that was never done on this machine, and say so: it takes a while."""
+    from sim.experiment.replications import runner
+
+    if runner.is_warm():
+        return
+    if not quiet:
+        print("compiling the kernel once (10 to 15 s) …", file=sys.stderr, flush=True)
+    runner.warm_up()
+
+
+def shown(path: Path) -> str:
+    """A folder or file as the user would type it."""
+    end = "/" if path.is_dir() else ""
+    try:
+        return f"{path.resolve().relative_to(Path.cwd())}{end}"
+    except ValueError:
+        return f"{path}{end}"

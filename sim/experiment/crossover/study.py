@@ -1,0 +1,126 @@
+"""The study behind `crossover`: from a scenario file to the answer, its sentences and its folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Unpack
+
+from sim.experiment.crossover.crossing import Crossover
+from sim.experiment.crossover.search import find_crossover
+from sim.experiment.study import (
+    Options,
+    Progress,
+    StudyError,
+    axis_of,
+    folder_for,
+    most_replications,
+    write_json,
+    write_table,
+)
+from sim.experiment.workers.executor import Executor
+from sim.platforms.checks import CHECKS
+from sim.scenario import Base
+
+CURVE = "crossover.csv"
+"""The file by which a folder is known as one that this study wrote."""
+USUAL_REPLICATIONS = 5
+"""Replications unless the scenario asks for more: an interval of three is wide."""
+
+
+class CrossoverStudy:
+    """Where along `vary` (a dotted path), from `low` to `high` with `unit` behind, the better of two platforms changes.
+
+    `options` replace the file's own. Raises ScenarioError for a wrong file or path, StudyError unless there are two
+    platforms and `low` is below `high`.
+    """
+
+    def __init__(
+        self, file: str | Path, vary: str, low: float, high: float, unit: str = "", **options: Unpack[Options]
+    ) -> None:
+        asked = options.pop("replications", None)
+        base = Base.load(file, checks=CHECKS, **options)
+        self.scenario = base.scenario
+        self.vary, self.low, self.high, self.unit = vary, low, high, unit
+        if len(self.scenario.platforms) != 2:
+            names = ",".join(self.scenario.platforms)
+            raise StudyError(f"crossover compares two platforms, here are {names}: choose with --platforms A,B")
+        if not low < high:
+            raise StudyError(f"an axis begins below its end: {low:g} is not below {high:g}")
+        self.a, self.b = self.scenario.platforms
+        self.replications = asked or max(most_replications(self.scenario), USUAL_REPLICATIONS)
+        self._scenario_at = axis_of(base, vary, unit, [low, high])
+
+    def folder(self, out: str | Path | None) -> Path:
+        """Where to write. Raises ResultsError when something else is there."""
+        return folder_for(out, f"crossover-{self.scenario.name}", CURVE, "result of crossover")
+
+    def run(
+        self,
+        executor: Executor,
+        *,
+        metric: str = "response.p99",
+        service: str = "all",
+        points: int = 5,
+        whole: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Crossover:
+        """Search on an entered executor; see `find_crossover`."""
+        return find_crossover(
+            self._scenario_at,
+            self.a,
+            self.b,
+            self.low,
+            self.high,
+            metric=metric,
+            service=service,
+            replications=self.replications,
+            points=points,
+            whole=whole,
+            executor=executor,
+            progress=progress,
+        )
+
+    def save(self, found: Crossover, folder: Path, plots: bool = True) -> None:
+        """Write the answer (crossover.json), the values (crossover.csv) and a plot of both."""
+        from sim.report.metrics.statistics import mean_interval
+
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "crossover.json", self.to_dict(found))
+        rows = []
+        for index, value in enumerate(found.values):
+            apart = mean_interval(found.differences[index])
+            sides = {name: mean_interval(found.series[name][index]).mean for name in (found.a, found.b)}
+            rows.append(
+                {"value": value, **sides, "difference": apart.mean, "difference_half_width_95": apart.half,
+                 "replications": apart.count}
+            )  # fmt: skip
+        write_table(folder / CURVE, rows)
+        if plots:
+            from sim.report.figures.crossover import save_crossover
+
+            first, *more = found.sentences(self.vary, self.unit)
+            title = f"{self.scenario.name}, {first}" + (f" (and {len(more)} more)" if more else "")
+            save_crossover(found, folder / "crossover.png", self.vary, self.unit, title.replace(" (95 %", "\n(95 %"))
+
+    def to_dict(self, found: Crossover) -> dict[str, Any]:
+        """The answer as plain data; JSON has no infinity: None stands for an end that the axis does not reach."""
+
+        def end(value: float | None) -> float | None:
+            return value if value is not None and math.isfinite(value) else None
+
+        return {
+            "vary": self.vary,
+            "metric": found.metric,
+            "platforms": [found.a, found.b],
+            "better": found.better,
+            "crossings": [
+                {"at": each.at, "low_95": end(each.low), "high_95": end(each.high), "below": each.below,
+                 "above": each.above}
+                for each in found.crossings
+            ],
+            "values": list(found.values),
+            "differences": found.differences.tolist(),
+            "runs": found.runs,
+        }  # fmt: skip

@@ -1,0 +1,72 @@
+"""The study behind `sweep`: from a sweep file to the table, its plots and its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from sim.experiment.crossover.crossing import CrossoverError, crossover_of
+from sim.experiment.study import RESULTS, Options, Progress
+from sim.experiment.sweep.plan import plan_sweep
+from sim.experiment.sweep.session import SweepResult, run_plan
+from sim.experiment.workers.executor import Executor
+from sim.platforms.checks import CHECKS
+from sim.scenario import load_sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SweepStudy:
+    """A sweep file, judged by `metric`; `options` replace the base's own. Raises ScenarioError for a wrong file."""
+
+    def __init__(self, file: str | Path, metric: str = "response.p99", **options: Unpack[Options]) -> None:
+        self.sweep = load_sweep(file, checks=CHECKS, **options)
+        self.plan = plan_sweep(self.sweep)
+        self.metric = metric
+
+    def folder(self, out: str | Path | None) -> Path:
+        """Where to write; what is there already is taken over."""
+        return RESULTS / self.plan.name if out is None else Path(out)
+
+    def run(
+        self,
+        folder: Path,
+        executor: Executor,
+        *,
+        plots: bool = True,
+        overwrite: bool = False,
+        retry_failed: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> SweepResult:
+        """Make the runs that `folder` lacks on an entered executor (`run_plan`), then plot and say what they showed."""
+        made = run_plan(
+            self.plan, folder, executor=executor, progress=progress, overwrite=overwrite, retry_failed=retry_failed
+        )
+        from sim.experiment.sensitivity.analysis import tornadoes
+        from sim.report.figures.sweep import axes_of, save_sweep_plots
+
+        ranges = [each.paths for each in self.sweep.sample.over] if self.sweep.sample is not None else []
+        axes = axes_of(made.table, [axis.paths for axis in self.sweep.axes], ranges)
+        drawn: list[Path] = []
+        if plots:
+            bars = tornadoes(made.table, axes.sampled, self.metric) if axes.sampled else {}
+            drawn = save_sweep_plots(made.table, axes, self.metric, folder / "plots", self.plan.name, bars)
+        told = crossings(made.table, axes.factors, self.metric) if not ranges else []
+        return replace(made, plots=tuple(drawn), sentences=tuple(told))
+
+
+def crossings(table: pd.DataFrame, axes: Sequence[str], metric: str) -> list[str]:
+    """Where along the only axis the better platform changes, for the first platform against each other."""
+    first, *others = dict.fromkeys(table["platform"])
+    if len(axes) != 1 or table[axes[0]].dtype.kind not in "iuf":
+        return []
+    lines: list[str] = []
+    for other in others:
+        try:
+            lines += crossover_of(table, axes[0], first, other, metric).sentences(axes[0])
+        except (CrossoverError, ValueError) as error:
+            lines.append(f"{metric}, {first} against {other}: {error}")
+    return lines

@@ -1,0 +1,67 @@
+"""What a size is promised and what bounds it, by the two policies of allocation: arithmetic alone."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from model.small_world import GIB, platform, small_world
+from sim.model.host.placement import admission_limits, oom_score_adj, share_of, vm_share
+from sim.scenario import Size
+
+COSTS = {"cpu": {"request_per_guest": 0.25}, "memory": {"per_guest": "1GiB", "guest_os": "2GiB"}}
+
+
+def size(cpu: float, limit: float | None, memory: float, most: float | None) -> Size:
+    return Size(cpu_request=cpu, cpu_limit=limit, memory_request=memory * GIB, memory_limit=most and most * GIB)
+
+
+def test_a_vm_holds_whole_vcpus_and_all_its_ram() -> None:
+    share = share_of(platform("vm", changes=COSTS), size(0.5, 1.5, 4, 8), 64 * GIB)
+    assert (share.weight, share.cap, share.cpu) == (2.0, 2.0, 2.25)  # rounded up; what admission adds is only promised
+    assert (share.ram, share.memory) == (8 * GIB, 9 * GIB)
+    assert (share.application, share.resident) == (6 * GIB, 3 * GIB)
+    assert share.score == 0
+
+
+def test_a_vm_without_limits_has_its_requests() -> None:
+    share = share_of(platform("vm"), size(0.0, None, 4, None), 64 * GIB)
+    assert (share.cap, share.ram) == (1.0, 4 * GIB)
+    assert vm_share(platform("vm"), 3.0, 4 * GIB).cap == 3.0
+
+
+def test_a_container_holds_its_requests_and_is_bounded_by_its_limits() -> None:
+    share = share_of(platform(changes=COSTS), size(0.5, 1.5, 4, 8), 64 * GIB)
+    assert (share.weight, share.cap, share.cpu) == (0.5, 1.5, 0.75)
+    assert (share.memory, share.application, share.ram) == (4 * GIB, 8 * GIB, 0.0)  # the shim is the host's loss
+    assert share.resident == 3 * GIB
+    free = share_of(platform(), size(0.0, None, 0, None), 64 * GIB)
+    assert (free.weight, free.cap, free.application) == (0.002, inf, inf)
+
+
+def test_a_sandbox_with_a_kernel_of_its_own_adds_it_to_what_is_promised() -> None:
+    own = platform(changes={**COSTS, "kernel": "own"})
+    assert share_of(own, size(1, 1, 4, 4), 64 * GIB).memory == 7 * GIB
+
+
+@pytest.mark.parametrize(
+    ("given", "score"),
+    [
+        (size(1, 1, 1, 1), -997),
+        (size(0, None, 0, None), 1000),
+        (size(1, 2, 16, 32), 750),
+        (size(1, None, 64, None), 2),
+        (size(1, None, 0, None), 999),
+    ],
+)
+def test_the_score_is_that_of_kubernetes_classes(given: Size, score: int) -> None:
+    assert oom_score_adj(given, 64 * GIB) == score
+
+
+def test_only_what_is_reserved_may_be_promised_twice() -> None:
+    extra = "cpu_overcommit: 2\nmemory_overcommit: 1.5"
+    host = {"memory": {"host": "2GiB"}}
+    for name, limits in (("vm", (8.0, 9 * GIB)), ("container", (4.0, 6 * GIB))):
+        own = platform(name, changes=host)
+        assert admission_limits(small_world(extra=extra, on=own).scenario, own) == limits

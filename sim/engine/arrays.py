@@ -47,6 +47,7 @@ class Arrays:
     demand: Array
     u1: Array
     u2: Array
+    loops: Array
     timers: Array
     heap: Array
     job: Array

@@ -74,7 +74,7 @@ class Building:
         self._storeys = False  # whether there are pools on the host
         self._far: int | None = None
         self._source, self._sink = source, sink
-        self._stocks: dict[int, Stock] = {}
+        self._stocks: list[Stock] = []  # by closed loop
         self._names: list[str] = []
         self._spare: dict[int, list[int]] = {}
         self._uid = 0
@@ -161,15 +161,27 @@ class Building:
         return service
 
     def add_closed_loop(self, service: int, clients: ClosedLoop) -> None:
-        """Closed-loop clients of a service; each starts by thinking, from the present time."""
-        self._stocks[service] = stock = Stock(clients)
+        """Closed-loop clients of a service; each starts by thinking, from the present time.
+
+        Raises ValueError for one more loop of a service after another service's.
+        """
+        loop, stock = len(self._stocks), Stock(clients)
         s = self.a.s[service]
-        s["closed"], s["clients"], s["pause"] = 1, clients.vus, clients.pause
-        s["stock"] = self._used["stock"]
+        if s["n_loops"] and int(s["loops"]) + int(s["n_loops"]) != loop:
+            raise ValueError("the closed loops of a service are added one after the other")
+        s["loops"] = s["loops"] if s["n_loops"] else loop
+        s["n_loops"] += 1
+        s["clients"] += clients.vus
+        self._stocks.append(stock)
+        base = self._used["stock"]
         self._used["stock"] += stock.size
-        self.a.grow(stock=self._used["stock"], timers=int(self._st["timers"]) + 4 * clients.vus + 16)
-        self._refill(service)
-        self._do(lay.START_CLIENTS, service, i=clients.vus)
+        timers = int(self._st["timers"]) + 4 * clients.vus + 16
+        self.a.grow(loops=loop + 1, stock=self._used["stock"], timers=timers)
+        drawn = self.a.loops[loop]
+        drawn["service"], drawn["clients"], drawn["pause"] = service, clients.vus, clients.pause
+        drawn["stock"] = base
+        self._refill(loop)
+        self._do(lay.START_CLIENTS, loop)
 
     def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
         """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
@@ -251,15 +263,14 @@ class Building:
         self.a.leaf[int(s["tree"]) + leaf] = guest
         self.a.g[guest]["leaf"] = leaf
 
-    def _refill(self, service: int) -> None:
+    def _refill(self, loop: int) -> None:
         """Fill the closed loop's stock: what is left of each of its two queues, then newly drawn numbers."""
-        s = self.a.s[service]
-        base, n = int(s["stock"]), int(s["stock_n"])
-        stock = self._stocks[service]
+        drawn, stock = self.a.loops[loop], self._stocks[loop]
+        base, n = int(drawn["stock"]), int(drawn["stock_n"])
         size = stock.size
         rows = self.a.stock[base : base + n]
-        stock.keep(rows["think"][int(s["think_at"]) :], rows[["demand", "u1", "u2"]][int(s["want_at"]) :])
+        stock.keep(rows["think"][int(drawn["think_at"]) :], rows[["demand", "u1", "u2"]][int(drawn["want_at"]) :])
         stock.take(self.a.stock[base : base + size])
-        s["stock_n"], s["think_at"], s["want_at"] = size, 0, 0
-        if int(self._st["timers"]) + int(s["clients"]) + 3 > len(self.a.timers):
+        drawn["stock_n"], drawn["think_at"], drawn["want_at"] = size, 0, 0
+        if int(self._st["timers"]) + int(self.a.s[int(drawn["service"])]["clients"]) + 3 > len(self.a.timers):
             self.a.grow(timers=2 * len(self.a.timers))

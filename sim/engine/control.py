@@ -150,6 +150,8 @@ def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
 @inline
 def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
     """Write the row of a request that ends without being done."""
+    if status == IN_FLIGHT:
+        a.r[slot]["loop"] = -1  # the run is over
     if expired(a, slot, t):
         finish(a, slot, start, a.r[slot]["arrival"] + a.s[a.r[slot]["service"]]["timeout"], word(TIMED_OUT))
     else:
@@ -238,10 +240,10 @@ def charge_host(a: Arrays, amount: float) -> None:
 
 
 @inline
-def start_clients(a: Arrays, service: int, vus: int) -> None:
-    """Closed-loop clients begin, thinking first."""
-    for _ in range(vus):
-        client_thinks(a, service, a.st[0]["now"], 0.0)
+def start_clients(a: Arrays, loop: int) -> None:
+    """The clients of a closed loop begin, thinking first."""
+    for _ in range(a.loops[loop]["clients"]):
+        client_thinks(a, loop, a.st[0]["now"], 0.0)
 
 
 @inline
@@ -308,7 +310,6 @@ def end_run(a: Arrays, guests: int, services: int) -> None:
             end_all(a, guest, t, word(IN_FLIGHT))
     for service in range(services):
         s = a.s[service]
-        s["closed"] = 0
         while s["waiting"] > 0:
             slot = word(s["head"])
             s["head"] = a.r[slot]["next"]

@@ -48,7 +48,7 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     elif op == lay.CHARGE_HOST:
         c.charge_host(a, x)
     elif op == lay.START_CLIENTS:
-        c.start_clients(a, who, i)
+        c.start_clients(a, who)
     elif op == lay.SET_CAPACITY:
         c.set_capacity(a, who, x)
     elif op == lay.BOOK_WORK:

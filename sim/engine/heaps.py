@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sim.engine.arrays import Array
 from sim.engine.jit import inline
+from sim.engine.layout import word
 
 
 @inline
@@ -142,20 +143,48 @@ def job_pop(jobs: Array, base: int, n: int) -> None:
 
 
 @inline
-def timer_push(timers: Array, n: int, time: float, service: int, slot: int, number: int) -> None:
+def sooner(timers: Array, i: int, time: float, loop: int, slot: int) -> bool:
+    """Whether the timer at `i` goes off before another; at equal times: who gives up first, then by the loop."""
+    timer = timers[i]
+    if timer["time"] != time:
+        return bool(timer["time"] < time)
+    if (timer["slot"] >= 0) != (slot >= 0):
+        return bool(timer["slot"] >= 0)
+    return bool(timer["loop"] < loop)
+
+
+@inline
+def later(timers: Array, i: int, time: float, loop: int, slot: int) -> bool:
+    """Whether the timer at `i` goes off after another: the order of `sooner`."""
+    timer = timers[i]
+    if timer["time"] != time:
+        return bool(timer["time"] > time)
+    if (timer["slot"] >= 0) != (slot >= 0):
+        return bool(timer["slot"] < 0)
+    return bool(timer["loop"] > loop)
+
+
+@inline
+def timer_copy(timers: Array, i: int, other: int) -> None:
+    """Put a copy of the timer at `other` at `i`."""
+    timers[i]["time"] = timers[other]["time"]
+    timers[i]["loop"] = timers[other]["loop"]
+    timers[i]["slot"] = timers[other]["slot"]
+    timers[i]["number"] = timers[other]["number"]
+
+
+@inline
+def timer_push(timers: Array, n: int, time: float, loop: int, slot: int, number: int) -> None:
     """Add a closed-loop client's timer to the heap of `n` timers."""
     i = n
     while i > 0:
         up = (i - 1) >> 1
-        if timers[up]["time"] <= time:
+        if not later(timers, up, time, loop, slot):
             break
-        timers[i]["time"] = timers[up]["time"]
-        timers[i]["service"] = timers[up]["service"]
-        timers[i]["slot"] = timers[up]["slot"]
-        timers[i]["number"] = timers[up]["number"]
+        timer_copy(timers, i, up)
         i = up
     timers[i]["time"] = time
-    timers[i]["service"] = service
+    timers[i]["loop"] = loop
     timers[i]["slot"] = slot
     timers[i]["number"] = number
 
@@ -163,22 +192,21 @@ def timer_push(timers: Array, n: int, time: float, service: int, slot: int, numb
 @inline
 def timer_pop(timers: Array, n: int) -> None:
     """Take the first timer off the heap of `n` timers."""
-    time = timers[n - 1]["time"]
+    last = n - 1
+    time = timers[last]["time"]
+    loop = word(timers[last]["loop"])
+    slot = word(timers[last]["slot"])
     i = 0
     while True:
         child = 2 * i + 1
-        if child >= n - 1:
+        if child >= last:
             break
-        if child + 1 < n - 1 and timers[child + 1]["time"] < timers[child]["time"]:
-            child += 1
-        if timers[child]["time"] >= time:
+        if child + 1 < last:
+            other = timers[child]
+            if sooner(timers, child + 1, other["time"], word(other["loop"]), word(other["slot"])):
+                child += 1
+        if not sooner(timers, child, time, loop, slot):
             break
-        timers[i]["time"] = timers[child]["time"]
-        timers[i]["service"] = timers[child]["service"]
-        timers[i]["slot"] = timers[child]["slot"]
-        timers[i]["number"] = timers[child]["number"]
+        timer_copy(timers, i, child)
         i = child
-    timers[i]["time"] = time
-    timers[i]["service"] = timers[n - 1]["service"]
-    timers[i]["slot"] = timers[n - 1]["slot"]
-    timers[i]["number"] = timers[n - 1]["number"]
+    timer_copy(timers, i, last)

@@ -2,7 +2,7 @@
 
 Everything here is plain Python over the arrays of `layout`, compiled by numba; `plane.DataPlane` owns the arrays and
 is the only caller, through `entry` (what control may do to the arrays is in `control`). The loop knows four kinds
-of event, at equal times in this order: a job completes, a start-up task has ended, a closed-loop client's timer goes
+of event, at equal times in this order: a job completes, what follows from that, a closed-loop client's timer goes
 off, a request arrives. It returns when the asked time is reached or when control must act (the reason codes).
 """
 
@@ -15,8 +15,10 @@ from sim.engine.heaps import job_pop, timer_pop, timer_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
     BECAME_IDLE,
+    BOOTED,
     DRAINED,
     DRAINING,
+    FREED,
     GUEST_OOM,
     HOST_OOM,
     IDLE_LIFO,
@@ -27,14 +29,26 @@ from sim.engine.layout import (
     NEED_STOCK,
     POOL_OOM,
     REACHED,
+    READY,
     STANDSTILL,
     TASK_DONE,
     WAITING,
     WORK_REQUEST,
     word,
 )
-from sim.engine.queueing import client_thinks, complete, give, route, route_backlog, short_of_stock, to_backlog
-from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock
+from sim.engine.queueing import (
+    client_thinks,
+    complete,
+    fill,
+    give,
+    idle_push,
+    note_done,
+    route,
+    route_backlog,
+    short_of_stock,
+    to_backlog,
+)
+from sim.engine.sharing import changed, guest_place, guest_sync, next_class, next_completion, pool_clock, pool_of
 
 
 @inline
@@ -54,7 +68,10 @@ def advance(a: Arrays, until: float) -> int:
         if at < st["now"]:
             at = st["now"]
         if st["done"] > 0 and at > st["now"]:
-            return task_done(a)
+            reason = on_done(a)
+            if reason != REACHED:
+                return reason
+            continue
         arrival = a.time[st["arrival"]] if st["arrival"] < st["arrivals"] else np.inf
         timer = a.timers[0]["time"] if st["timers"] > 0 else np.inf
         if min(at, arrival, timer) > until:
@@ -128,12 +145,9 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     pool_clock(a, pool, t)
     guest = word(a.heap[a.k[next_class(a, pool)]["heap"]]["guest"])
     g = a.g[guest]
-    if st["out"] + g["waiting"] + a.s[g["service"]]["waiting"] + 2 > a.out.shape[0]:
-        st["room"] = g["waiting"] + a.s[g["service"]]["waiting"] + 2
-        return NEED_ROOM
-    if short_of_stock(a, word(g["service"])):
-        st["subject"] = g["service"]
-        return NEED_STOCK
+    reason = need(a, word(g["service"]), word(g["waiting"]) + word(a.s[g["service"]]["waiting"]) + 2)
+    if reason != REACHED:
+        return reason
     st["now"] = t
     guest_sync(a, guest, t)
     g["v"] = a.job[g["jobs"]]["tag"]
@@ -146,39 +160,69 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     changed(a, guest, t)
     if g["task"] != WORK_REQUEST:
         g["task"] = WORK_REQUEST
-        g["done"] = 1
-        a.done[st["done"]] = guest
-        st["done"] += 1
-        return REACHED
-    if g["watched"] and g["idle"]:
-        g["watched"] = 0
-        st["subject"] = guest
-        return BECAME_IDLE
-    if g["state"] == DRAINING and g["serving"] + g["waiting"] == 0:
+        note_done(a, guest, word(BOOTED))
+    elif g["state"] == DRAINING and g["serving"] + g["waiting"] == 0:
         st["subject"] = guest
         return DRAINED
     return REACHED
 
 
 @inline
-def task_done(a: Arrays) -> int:
-    """No more completions at this moment: hand out the ends of start-up tasks, lowest guest number first."""
+def on_done(a: Arrays) -> int:
+    """No more completions at this moment: what follows from those there were, lowest guest number first.
+
+    Control hears of a start-up task; a guest of a per-request service takes what waits, or is idle.
+    """
     st = a.st[0]
     first = 0
     for i in range(1, st["done"]):
         if a.g[a.done[i]]["uid"] < a.g[a.done[first]]["uid"]:
             first = i
     guest = word(a.done[first])
+    st["subject"] = guest
+    g = a.g[guest]
+    what = g["done"]
+    if what == FREED:
+        reason = need(a, word(g["service"]), word(a.s[g["service"]]["waiting"]) + 2)
+        if reason != REACHED:
+            return reason
     st["done"] -= 1
     a.done[first] = a.done[st["done"]]
-    a.g[guest]["done"] = 0
-    st["subject"] = guest
-    return TASK_DONE
+    g["done"] = 0
+    if what == BOOTED:
+        return TASK_DONE
+    t = st["now"]
+    pool_clock(a, pool_of(a, guest), t)
+    guest_sync(a, guest, t)
+    fill(a, guest, t)
+    guest_place(a, guest, t)
+    changed(a, guest, t)
+    if g["busy"] == 0 and g["state"] == READY:
+        idle_push(a, guest, t)
+        if g["watched"]:
+            g["watched"] = 0
+            return BECAME_IDLE
+    return REACHED
 
 
 @inline
-def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float) -> int:
-    """A request arrives at `t` (a slot and room for a row are there): route it. Returns a reason to stop."""
+def need(a: Arrays, service: int, rows: int) -> int:
+    """What is missing before `rows` requests of a service may end in one event; REACHED if nothing."""
+    st = a.st[0]
+    if st["out"] + rows > a.out.shape[0]:
+        st["room"] = rows
+        return NEED_ROOM
+    if short_of_stock(a, service):
+        return NEED_STOCK
+    return REACHED
+
+
+@inline
+def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float, loop: int) -> int:
+    """A request arrives at `t` (a slot and room for a row are there): route it. Returns a reason to stop.
+
+    `loop`: the closed loop whose client it is from, or -1.
+    """
     st = a.st[0]
     s = a.s[service]
     slot = word(st["free"])
@@ -192,7 +236,7 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
     r["number"] = s["arrived"]
     r["service"] = service
     r["guest"] = -1
-    r["left"] = 0
+    r["loop"] = loop
     s["arrived"] += 1
     if t >= st["measure_from"]:
         s["measured"] += 1
@@ -225,7 +269,7 @@ def on_arrival(a: Arrays, t: float) -> int:
     i = st["arrival"]
     st["arrival"] = i + 1
     st["now"] = t
-    return admit(a, word(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i])
+    return admit(a, word(a.service[i]), t, a.demand[i], a.u1[i], a.u2[i], word(-1))
 
 
 @inline
@@ -233,17 +277,16 @@ def on_timer(a: Arrays, t: float) -> int:
     """A closed-loop client's next request, or the moment at which it gives one up."""
     st = a.st[0]
     timer = a.timers[0]
-    service = word(timer["service"])
+    loop = word(timer["loop"])
+    drawn = a.loops[loop]
+    service = word(drawn["service"])
     slot = word(timer["slot"])
     number = timer["number"]
-    if short_of_stock(a, service):
-        st["subject"] = service
-        return NEED_STOCK
+    reason = need(a, service, word(2))
+    if reason != REACHED:
+        return reason
     if st["free"] < 0:
         return NEED_SLOTS
-    if st["out"] + 2 > a.out.shape[0]:
-        st["room"] = 2
-        return NEED_ROOM
     if t > st["timer_mark"]:
         st["timer_mark"] = t
         st["at_once"] = 0
@@ -256,16 +299,16 @@ def on_timer(a: Arrays, t: float) -> int:
     st["timers"] -= 1
     if slot >= 0:  # patience is at an end, if that request is still there
         if a.r[slot]["number"] == number and a.r[slot]["service"] == service:
-            a.r[slot]["left"] = 1
-            client_thinks(a, service, t, 0.0)
+            a.r[slot]["loop"] = -1
+            client_thinks(a, loop, t, 0.0)
         return REACHED
     s = a.s[service]
-    row = s["stock"] + s["want_at"]
-    s["want_at"] += 1
+    row = drawn["stock"] + drawn["want_at"]
+    drawn["want_at"] += 1
     slot = word(st["free"])
     number = s["arrived"]
-    reason = admit(a, service, t, a.stock[row]["demand"], a.stock[row]["u1"], a.stock[row]["u2"])
+    reason = admit(a, service, t, a.stock[row]["demand"], a.stock[row]["u1"], a.stock[row]["u2"], loop)
     if s["timeout"] < np.inf and a.r[slot]["number"] == number and a.r[slot]["service"] == service:
-        timer_push(a.timers, word(st["timers"]), t + s["timeout"], service, slot, number)
+        timer_push(a.timers, word(st["timers"]), t + s["timeout"], loop, slot, number)
         st["timers"] += 1
     return reason

@@ -23,6 +23,8 @@ WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
 REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM, BECAME_IDLE = range(9)
 STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = range(9, 14)
+# what has ended in a guest, and is to have its consequences when all completions of the moment are done
+FREED, BOOTED = 1, 2
 # operations of `entry`
 ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
 SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN, BOOK_WORK, TAKE_SAMPLE = range(9, 17)
@@ -66,7 +68,7 @@ guest_dtype = np.dtype(
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
         ("watched", "i1"),  # control waits for it to become idle
-        ("done", "i1"),  # its start-up task has ended, and control is still to hear of it
+        ("done", "i1"),  # what has ended at this moment: FREED, BOOTED
     ],
     align=True,
 )
@@ -82,7 +84,7 @@ request_dtype = np.dtype(
         ("service", "i4"),
         ("guest", "i4"),
         ("next", "i4"),
-        ("left", "i1"),  # its closed-loop client has given up and gone
+        ("loop", "i4"),  # closed loop whose client waits for its end, -1 once it has gone
     ],
     align=True,
 )
@@ -92,7 +94,6 @@ service_dtype = np.dtype(
         ("timeout", "f8"),
         ("overhead", "f8"),
         ("per_request", "f8"),  # bytes for each request in service
-        ("pause", "f8"),  # least time, s, that a closed-loop client waits after a rejection
         ("work_request", "f8"),
         ("work_boot", "f8"),
         ("work_start", "f8"),
@@ -103,10 +104,6 @@ service_dtype = np.dtype(
         ("ready", "i8"),  # base of the list of ready guests
         ("tree", "i8"),  # base of the tree of outstanding counts
         ("leaves", "i8"),  # number of its leaves (a power of two)
-        ("stock", "i8"),  # base of the closed loop's drawn numbers
-        ("stock_n", "i8"),
-        ("think_at", "i8"),  # next think time in the stock
-        ("want_at", "i8"),  # next demand and routing numbers in it
         ("concurrency", "i4"),
         ("queue", "i4"),
         ("backlog", "i4"),
@@ -117,9 +114,23 @@ service_dtype = np.dtype(
         ("waiting", "i4"),  # in the backlog
         ("idle_head", "i4"),
         ("in_flight", "i4"),
-        ("clients", "i4"),  # of its closed loop
+        ("loops", "i4"),  # the first of its closed loops
+        ("n_loops", "i4"),
+        ("clients", "i4"),  # of all its closed loops
         ("notify", "i1"),  # stop when the backlog begins to fill
-        ("closed", "i1"),  # has closed-loop clients
+    ],
+    align=True,
+)
+
+loop_dtype = np.dtype(
+    [
+        ("pause", "f8"),  # least time, s, that a client waits after a rejection
+        ("stock", "i8"),  # base of its drawn numbers
+        ("stock_n", "i8"),
+        ("think_at", "i8"),  # next think time in the stock
+        ("want_at", "i8"),  # next demand and routing numbers in it
+        ("service", "i4"),
+        ("clients", "i4"),
     ],
     align=True,
 )
@@ -181,7 +192,7 @@ out_dtype = np.dtype(
     align=True,
 )
 
-timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("service", "i4"), ("slot", "i4")], align=True)
+timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("loop", "i4"), ("slot", "i4")], align=True)
 
 member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its class's heap
 
@@ -255,6 +266,7 @@ ROWS: dict[str, np.dtype[Any]] = {
     "demand": np.dtype("f8"),
     "u1": np.dtype("f8"),
     "u2": np.dtype("f8"),
+    "loops": loop_dtype,
     "timers": timer_dtype,  # heap of closed-loop clients by time
     "heap": member_dtype,  # guests in class heaps
     "job": job_dtype,  # guests' job heaps
@@ -267,5 +279,5 @@ ROWS: dict[str, np.dtype[Any]] = {
     "tree": np.dtype("i8"),  # outstanding counts: (count << 32) | leaf, minimum on top
     "leaf": np.dtype("i4"),  # guest at a leaf
     "pending": np.dtype("i4"),  # guests out of memory, for control, first come first
-    "done": np.dtype("i4"),  # guests whose start-up tasks have ended at this moment, for control
+    "done": np.dtype("i4"),  # guests in which something has ended at this moment
 }

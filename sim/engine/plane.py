@@ -198,8 +198,10 @@ class DataPlane(Building):
         if int(self._st["out"]) + rows > len(self.a.out):
             self.flush()
             self.a.grow(out=2 * rows)
-        if service in self._stocks:
-            self._refill(service)
+        if service >= 0:
+            first = int(self.a.s[service]["loops"])
+            for loop in range(first, first + int(self.a.s[service]["n_loops"])):
+                self._refill(loop)
 
     def flush(self) -> None:
         """Hand all rows of ended requests to the sink."""
@@ -290,8 +292,6 @@ class DataPlane(Building):
         if rows + int(self._st["out"]) + 2 > len(self.a.out):
             self.flush()
             self.a.grow(out=rows + 2)
-        for service in self._stocks:
-            self.a.s[service]["closed"] = 0
         self._do(lay.END_RUN, i=self.guests, j=self.services)
         self.flush()
 

@@ -9,6 +9,7 @@ from sim.engine.heaps import job_pop, job_push, timer_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
     COMPLETED,
+    FREED,
     IDLE_LIFO,
     LEAST_OUTSTANDING,
     NO_LEAF,
@@ -24,26 +25,29 @@ from sim.engine.sharing import changed, guest_place, guest_sync, pool_clock, poo
 
 
 @inline
-def client_thinks(a: Arrays, service: int, t: float, least: float) -> None:
-    """A closed-loop client begins to think at `t`, for `least` s at least; its timer is the next arrival."""
-    s = a.s[service]
-    think = max(a.stock[s["stock"] + s["think_at"]]["think"], least)
-    s["think_at"] += 1
-    timer_push(a.timers, word(a.st[0]["timers"]), t + think, service, word(-1), word(0))
+def client_thinks(a: Arrays, loop: int, t: float, least: float) -> None:
+    """A client of a closed loop begins to think at `t`, for `least` s at least; its timer is the next arrival."""
+    drawn = a.loops[loop]
+    think = max(a.stock[drawn["stock"] + drawn["think_at"]]["think"], least)
+    drawn["think_at"] += 1
+    timer_push(a.timers, word(a.st[0]["timers"]), t + think, loop, word(-1), word(0))
     a.st[0]["timers"] += 1
 
 
 @inline
 def short_of_stock(a: Arrays, service: int) -> bool:
-    """True when the closed loop of `service` might run out of drawn numbers or of timers in one event.
+    """True when a closed loop of `service` (the state's `subject`) might run out of numbers or of timers in one event.
 
     At most each client begins to think: requests whose clients have left may be more than there are clients.
     """
     s = a.s[service]
-    if not s["closed"]:
-        return False
-    ahead = max(s["think_at"] + s["clients"], s["want_at"]) + 2
-    return bool(ahead > s["stock_n"] or a.st[0]["timers"] + s["clients"] + 3 > a.timers.shape[0])
+    for loop in range(s["loops"], s["loops"] + s["n_loops"]):
+        drawn = a.loops[loop]
+        ahead = max(drawn["think_at"] + drawn["clients"], drawn["want_at"]) + 2
+        if ahead > drawn["stock_n"] or a.st[0]["timers"] + s["clients"] + 3 > a.timers.shape[0]:
+            a.st[0]["subject"] = loop
+            return True
+    return False
 
 
 @inline
@@ -66,8 +70,9 @@ def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     st["in_flight"] -= 1
     if status == COMPLETED:
         st["completed"] += 1
-    if s["closed"] and not r["left"]:
-        client_thinks(a, word(r["service"]), end, s["pause"] if status == REJECTED else 0.0)
+    loop = word(r["loop"])
+    if loop >= 0:
+        client_thinks(a, loop, end, a.loops[loop]["pause"] if status == REJECTED else 0.0)
     r["number"] = -1
     r["next"] = st["free"]
     st["free"] = slot
@@ -111,26 +116,18 @@ def outstanding_changed(a: Arrays, guest: int) -> None:
 
 @inline
 def idle_push(a: Arrays, guest: int, t: float) -> None:
-    """The guest has nothing to do: it is first in line for the next request, but for lower numbers of this moment."""
+    """The guest has nothing to do: it is first in line for the next request."""
     g = a.g[guest]
     s = a.s[g["service"]]
     g["idle_since"] = t
     if g["idle"]:
         return
-    before = word(-1)
-    after = word(s["idle_head"])
-    while after >= 0 and a.g[after]["idle_since"] == t and a.g[after]["uid"] < g["uid"]:
-        before = after
-        after = word(a.g[after]["idle_next"])
     g["idle"] = 1
-    g["idle_prev"] = before
-    g["idle_next"] = after
-    if after >= 0:
-        a.g[after]["idle_prev"] = guest
-    if before >= 0:
-        a.g[before]["idle_next"] = guest
-    else:
-        s["idle_head"] = guest
+    g["idle_prev"] = -1
+    g["idle_next"] = s["idle_head"]
+    if s["idle_head"] >= 0:
+        a.g[s["idle_head"]]["idle_prev"] = guest
+    s["idle_head"] = guest
 
 
 @inline
@@ -314,7 +311,20 @@ def complete(a: Arrays, guest: int, t: float) -> None:
         charge_guest(a, guest, t, -s["per_request"])
     late = t > r["arrival"] + s["timeout"]
     finish(a, slot, r["start"], t, word(TIMED_OUT if late else COMPLETED))
-    fill(a, guest, t)
-    if s["routing"] == IDLE_LIFO and g["busy"] == 0 and g["state"] == READY:
-        idle_push(a, guest, t)
+    if s["routing"] == IDLE_LIFO and g["state"] == READY:
+        note_done(a, guest, word(FREED))
+    else:
+        fill(a, guest, t)
     outstanding_changed(a, guest)
+
+
+@inline
+def note_done(a: Arrays, guest: int, what: int) -> None:
+    """Keep what has ended (a start-up task, or what kept the guest of a per-request service from the next request).
+
+    What follows comes after all completions of this moment, by the guests' numbers.
+    """
+    if not a.g[guest]["done"]:
+        a.done[a.st[0]["done"]] = guest
+        a.st[0]["done"] += 1
+    a.g[guest]["done"] = what

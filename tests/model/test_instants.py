@@ -192,6 +192,18 @@ def test_a_rejected_user_waits_before_asking_again(key: str, pause: float) -> No
     assert turned_away == pytest.approx(np.arange(0.0, 1.8, pause).tolist())
 
 
+def test_users_and_other_traffic_of_a_service_do_not_mix() -> None:
+    # two users with different pauses, and requests that nobody waits for: how they end is nobody's next turn
+    users = "constant-vus: {vus: 1, think_time: "
+    traffic = f"[{{{users}2s}}}}, {{{users}3s}}}}, {{constant-arrival-rate: {{rate: 4/s, arrivals: even}}}}]"
+    keys = {"traffic": traffic, "concurrency": 8, "replicas": 1, "request_cpu": "1ms"}
+    _, requests = run(service("app", **keys), startup="0s", duration="6900ms")
+    arrivals = [row["arrival"] for row in requests.rows]
+    assert sum((4 * t).is_integer() for t in arrivals) - 2 == 28  # the users' first are at whole seconds too
+    assert sorted(round(t, 1) for t in arrivals if 2 <= t < 2.2 or 3 <= t < 3.2) == [2.0, 2.0, 3.0, 3.0]
+    assert len(arrivals) == 28 + 3 + 2  # users at about 2, 4, 6 and 3, 6
+
+
 def test_a_pause_after_a_rejection_is_a_lower_bound_of_the_thinking() -> None:
     users = "{constant-vus: {vus: 1, think_time: 3s, after_rejection: 2s}}"
     _, requests = run(service("app", traffic=users, backlog=0, replicas=1), startup="11s", duration="10s")

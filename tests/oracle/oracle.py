@@ -7,18 +7,19 @@ kind. Work is quadratic in the number of jobs, so it is for small cases.
 Time is in seconds, work in core-seconds (at the reference speed), rates in cores. Guests and requests are
 known by their position in the lists passed in; the guest number decides ties in routing.
 
-What happens at one instant is taken in this order: completions (of the lowest guest, then of the oldest
-request, first), arrivals, then control (a boot is submitted, a guest opens, drains or dies). Which event is
-next is decided by comparing computed times; there are no tolerances.
+What happens at one instant is taken in this order: completions of requests, what follows from them (of the lowest
+guest first; the ends of boots), clients (`instants`), arrivals, then control (a boot is submitted, a guest opens,
+drains or dies). Which event is next is decided by comparing computed times; there are no tolerances.
 """
 
 import math
 from dataclasses import dataclass, field
 
 BOOT = -1  # the key of the start-up task among the jobs of a guest; requests are 0, 1, ...
+FREE = -2  # instead of a job: the guest has none any more
 NAN = math.nan
 
-COMPLETION, ARRIVAL, CONTROL = range(3)  # the order at equal times
+COMPLETION, FOLLOWS, CLIENT, ARRIVAL, CONTROL = range(5)  # the order at equal times
 SUBMIT_BOOT, OPEN, CLOSE, DIE = range(4)
 
 
@@ -123,6 +124,8 @@ class _Run:
         self.boots = [NAN] * len(guests)
         self.to_arrive = sorted(range(len(arrivals)), key=lambda request: arrivals[request].time)
         self.control = sorted(self._control_events())
+        self.clients: list[tuple[float, int, int]] = []  # (time, ...) of the closed loops, see `instants`
+        self.freed: set[int] = set()  # guests of `per-request` services that may take the next one, see there
 
     def _control_events(self) -> list[tuple[float, int, int]]:
         """(time, guest, action). Guests that open at 0 are open before anything happens."""
@@ -149,8 +152,12 @@ class _Run:
             if time > self.end:
                 break
             self._advance(time, rates)
-            if kind == COMPLETION:
+            if kind == FOLLOWS and job == FREE:
+                self._next_for(number)
+            elif kind in (COMPLETION, FOLLOWS):
                 self._complete(number, job)
+            elif kind == CLIENT:
+                self._client()
             elif kind == ARRIVAL:
                 self._arrive(self.to_arrive.pop(0))
             else:
@@ -158,6 +165,14 @@ class _Run:
                 self._do(number, action)
         self._close_the_books()
         return self.outcomes, self.boots
+
+    def _client(self) -> None:
+        """The next of `clients` has its moment."""
+        raise NotImplementedError
+
+    def _next_for(self, number: int) -> None:
+        """A guest of `freed` takes the next request."""
+        raise NotImplementedError
 
     def _do(self, number: int, action: int) -> None:
         (self._submit_boot, self._open, self._close, self._die)[action](number)
@@ -182,7 +197,11 @@ class _Run:
             for job, left in replica.jobs.items():
                 if rates[number] > 0:
                     # rounding may have left an amount just below nothing of a job that is due now
-                    events.append((self.now + max(left, 0.0) / rates[number], COMPLETION, number, job))
+                    kind = FOLLOWS if job == BOOT else COMPLETION
+                    events.append((self.now + max(left, 0.0) / rates[number], kind, number, job))
+        events += [(self.now, FOLLOWS, number, FREE) for number in self.freed]
+        if self.clients:
+            events.append((min(self.clients)[0], CLIENT, 0, 0))
         if self.to_arrive:
             events.append((self.arrivals[self.to_arrive[0]].time, ARRIVAL, 0, 0))
         if self.control:

@@ -97,6 +97,29 @@ def test_room_is_promised_once_for_all_that_start() -> None:
     assert images.missing([*PARTS, ("more", 5.0)]) == 5.0
 
 
+def test_the_room_of_a_pull_that_is_broken_off_stays_for_those_that_need_it() -> None:
+    store = Store()
+    for _ in range(2):
+        store.images.promise(PARTS)
+    first = store.pull("a", PARTS)
+    at(store.world, 1.0, first.interrupt)
+    store.env.run(until=2)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (200 * MB, 0.0)
+    store.images.release(PARTS)
+    assert store.images.bytes == 200 * MB
+    store.images.release(PARTS)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (0.0, 200 * MB)
+
+
+def test_what_is_there_stays_when_the_last_that_needs_it_is_gone() -> None:
+    store = Store()
+    store.images.promise(PARTS)
+    store.pull("a", PARTS)
+    store.env.run(until=10)
+    store.images.release(PARTS)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (200 * MB, 0.0)
+
+
 def test_a_promise_becomes_the_image_and_is_not_counted_twice() -> None:
     store = Store()
     store.images.promise(PARTS)

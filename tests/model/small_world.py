@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import STATUS_NAMES
 from sim.engine.plane import DataPlane
@@ -270,8 +269,8 @@ class FakeService:
         return self.wanted
 
     @property
-    def share(self) -> Share:
-        return share()
+    def recipe(self) -> Any:
+        return SimpleNamespace(parts=[], image=SimpleNamespace(cached=False))
 
     @property
     def roster(self) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sim import registry
 from sim.engine.environment import HybridEnvironment
-from sim.engine.layout import FAILED, REJECTED, TIMED_OUT
+from sim.engine.layout import COMPLETED, FAILED, REJECTED, TIMED_OUT
 from sim.model.chance.sampling import sampler
 from sim.model.control.moves import Moves
 from sim.model.guests.fleet import Fleet
@@ -65,8 +65,7 @@ class Faults:
         self._world, self._fleet, self._host, self._moves = world, fleet, host, moves
         self._env, self._signals, self._platform = world.env, world.signals, world.platform
         self._blasts: list[Blast] = []
-        self._lost = 0
-        self._served = 0  # by guests that were exposed then
+        self._cost = 0  # requests that are laid to an event
         self._exposed = np.full(0, inf)  # when a guest was broken into, by its number over the run
 
     def begin(self) -> None:
@@ -91,7 +90,7 @@ class Faults:
             return {}
         totals = {"blast_guests": sum(blast.guests for blast in events) / len(events)}
         if arrived:
-            totals["blast_requests"] = (self._lost + self._served) / arrived / len(events)
+            totals["blast_requests"] = self._cost / arrived / len(events)
         return totals
 
     # when, and whom
@@ -206,18 +205,15 @@ class Faults:
 
     def _fall(self, blast: Blast, guests: Sequence[Guest], event: str, detail: str, wait: float) -> None:
         """Guests whose host (or VM) is gone: they are started again after `wait` s."""
-        platform = self._platform
         self._reach(blast, [guest for guest in guests if guest.state != DRAINING])
         for guest in guests:
             life, leaving = self._life(guest), guest.state == DRAINING
-            # one that has never been there starts from the beginning
-            phases = platform.isolation.panic_phases if guest.has_been_ready else tuple(platform.phases)
             life.fall(guest, event, detail)
             life.lose_process(guest)
             if leaving:
                 life.gone(guest)
             else:
-                life.restart_after(guest, phases, wait)
+                life.restart_after(guest, self._platform.isolation.panic_phases, wait)
 
     def _patch(self, fault: HostFault) -> Story:
         """The host's kernel is replaced: guests that can move first do, the others are down until the host is up."""
@@ -267,18 +263,23 @@ class Faults:
             self._signals.note.fire(guest, event, "")
 
     def _watch(self, rows: NDArray[Any]) -> None:
-        """Count what the events cost among the rows of requests that have ended."""
+        """Count what the events cost among the rows of requests that have ended, each once."""
         rows = rows[rows["arrival"] >= self._world.warmup]
-        guests = rows["guest"]
-        known = rows[(guests >= 0) & (guests < len(self._exposed))]
-        self._served += int(np.count_nonzero(known["finish"] >= self._exposed[known["guest"]]))
-        lost = rows[np.isin(rows["status"], (FAILED, REJECTED, TIMED_OUT))]
-        theirs = np.zeros(len(lost), bool)
+        cost = self._by_exposed(rows)
+        lost = np.isin(rows["status"], (FAILED, REJECTED, TIMED_OUT))
         for blast in self._blasts:
-            if len(lost) and blast.services:
-                there = (lost["finish"] >= blast.begin) & (lost["arrival"] <= blast.end)
-                theirs |= there & np.isin(lost["service"], list(blast.services))
-        self._lost += int(np.count_nonzero(theirs))
+            if blast.services and lost.any():
+                there = (rows["finish"] >= blast.begin) & (rows["arrival"] <= blast.end)
+                cost |= lost & there & np.isin(rows["service"], list(blast.services))
+        self._cost += int(np.count_nonzero(cost))
+
+    def _by_exposed(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether a guest finished a request, in time or late, after somebody had broken into it."""
+        late = (rows["status"] == TIMED_OUT) & ~np.isnan(rows["start"])
+        there = (rows["guest"] >= 0) & (rows["guest"] < len(self._exposed))
+        served: NDArray[np.bool_] = there & ((rows["status"] == COMPLETED) | late)
+        served[served] = rows["finish"][served] >= self._exposed[rows["guest"][served]]
+        return served
 
 
 def _app_crash(faults: Faults, fault: HostFault, guest: Guest) -> None:

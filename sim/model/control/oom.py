@@ -51,7 +51,7 @@ class _Oom:
         for vm in sorted(host.vms, key=lambda vm: -vm.used):
             self._signals.oom_kill.fire()
             for guest in [guest for guest in self._fleet.present() if guest.machine is vm]:
-                self._kill(guest, f"host: memory has run out, {vm.name} is killed")
+                self._kill(guest, f"host: memory has run out, {vm.name} is killed", whole=True)
             vm.reboot()
             if host.used <= host.room:
                 return

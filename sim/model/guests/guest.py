@@ -67,6 +67,7 @@ class Guest:
         self.phases: dict[str, float] = {}
         self.durations = draw_each(recipe.draws)
         self.has_process = False
+        self.came_through = False  # all phases of its start, once
         self.failures = 0  # restarts in a row
         self._story: Process | None = None
         self.fixed = 0.0  # bytes charged to the host but for requests in service
@@ -102,18 +103,22 @@ class Guest:
 
     @property
     def story(self) -> Process | None:
-        """The process that brings it up, if one is at work."""
+        """The process that brings it up, or to its end, if one is at work."""
         return self._story if self._story is not None and self._story.is_alive else None
 
     def follow(self, story: Process | None) -> None:
-        """`story` brings it up from now on; None: it is up, or there is nothing to bring up."""
+        """`story` brings it up, or to its end, from now on; None: it is up, or there is nothing to bring up."""
         self._story = story
 
     def break_off(self) -> None:
-        """Whatever brings it up ends here (unless that is what calls)."""
+        """Whatever brings it up, or to its end, ends here (unless that is what calls)."""
         story, self._story = self.story, None
         if story is not None and story is not self.env.active_process:
             story.interrupt()
+
+    def comes_through(self) -> None:
+        """It has gone through its phases: what they have made stays."""
+        self.came_through = True
 
     def took(self, phase: str, seconds: float) -> None:
         """A phase of its first start has taken so long; a restart's phases are none of its start-up."""

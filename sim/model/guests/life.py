@@ -14,7 +14,7 @@ from simpy.events import Process
 
 from sim.engine import layout
 from sim.model.chance.sampling import sampler
-from sim.model.guests.guest import DRAINING, READY, STOPPED, Guest, Recipe
+from sim.model.guests.guest import DRAINING, READY, Guest, Recipe
 from sim.model.guests.phases import APP, VM, Story, run_phases
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Machine
@@ -55,6 +55,7 @@ class Life:
                 yield self._env.timeout(wait)
             yield from self._wait_for_machine(guest)
             yield from run_phases(guest, phases)
+            guest.comes_through()
             if not guest.has_process:
                 guest.process_begins()
             yield from self._start_application(guest)
@@ -117,8 +118,11 @@ class Life:
         self._signals.memory_returned.fire(guest)
 
     def restart_after(self, guest: Guest, phases: tuple[str, ...], wait: float) -> None:
-        """Start the guest again in place after `wait` s, through the phases of these names."""
-        again = tuple(phase for phase in self._platform.startup if phase.name in phases)
+        """Start the guest again in place after `wait` s, through the phases of these names.
+
+        One that has never come through its phases starts from the beginning.
+        """
+        again = tuple(phase for phase in self._platform.startup if phase.name in phases or not guest.came_through)
         guest.follow(self._env.process(self._start(guest, again, wait)))
 
     # an end
@@ -127,9 +131,10 @@ class Life:
         """The guest goes on running elsewhere: whatever it held on this host is given back."""
         if guest.has_process:
             guest.machine.process_ends()
-        guest.machine.give_back(guest.share, guest.disk, self._recipe.index)
+        self._give_back(guest)
         self._plane.promise(guest.slot, 0.0)
         self._roster.moved(guest)
+        destination.images.promise(guest.parts)
         destination.hold(guest.share, guest.disk, self._recipe.index)
         self._plane.send_away(guest.slot)
         guest.moves(destination)
@@ -150,21 +155,27 @@ class Life:
         was_ready = guest.state == READY
         guest.drains(reason)
         guest.break_off()
-        return self._env.process(self._stop(guest, was_ready))
+        ending = self._env.process(self._stop(guest, was_ready))
+        guest.follow(ending)
+        return ending
 
     def _stop(self, guest: Guest, was_ready: bool) -> Story:
-        if was_ready:
-            yield self._env.drained(guest.slot)
-        else:
-            self._env.forget(guest.slot)
-            self._plane.kill(guest.slot)
-        if guest.state == STOPPED:
+        try:
+            if was_ready:
+                yield self._env.drained(guest.slot)
+            else:
+                self._env.forget(guest.slot)
+                self._plane.kill(guest.slot)
+            if guest.has_process:
+                delay: Any = sampler(self._platform.stop.delay)(self._stops, 1)[0]
+                yield self._env.timeout(float(delay))
+        except simpy.Interrupt:  # it has fallen: whoever brought that about sees to its end
             return
-        if guest.has_process:
-            delay: Any = sampler(self._platform.stop.delay)(self._stops, 1)[0]
-            yield self._env.timeout(float(delay))
-        if guest.state != STOPPED:
-            self.gone(guest)
+        self.gone(guest)
+
+    def _give_back(self, guest: Guest) -> None:
+        guest.machine.give_back(guest.share, guest.disk, self._recipe.index)
+        guest.machine.images.release(guest.parts)
 
     def gone(self, guest: Guest) -> None:
         """The guest is off the host: everything that it held is given back."""
@@ -174,7 +185,7 @@ class Life:
         self._env.forget(guest.slot)
         self._plane.remove(guest.slot)
         guest.process_ends()
-        guest.machine.give_back(guest.share, guest.disk, self._recipe.index)
+        self._give_back(guest)
         self._signals.memory_returned.fire(guest)
         self._signals.guest_stopped.fire(guest)
         self._signals.room_freed.fire()

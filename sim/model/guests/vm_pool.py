@@ -74,6 +74,7 @@ class Vm(Machine):
         self.process = VmProcess(host, plane.add_guest(host.boots, share.weight, share.cap, pool))
         self.images.bake(host.baked)
         self.coming_up = self._env.event()
+        self._has_been_up = False
         self._story = self._env.process(self._boot(host.vm_platform.startup))
 
     @property
@@ -101,16 +102,25 @@ class Vm(Machine):
         """A container's process is gone."""
         self._burn(guests=-1)
 
+    def go_down(self) -> None:
+        """Its host's kernel has fallen: nothing is left of it but its disk."""
+        super().go_down()
+        self._fall()
+
     def come_up(self) -> None:
         """Its host's kernel runs again: it boots."""
         super().come_up()
-        self.reboot()
+        self._boot_again()
 
     def reboot(self) -> None:
         """Its kernel has fallen: it goes through its `panic_phases`, and containers wait for `coming_up`.
 
         What else becomes of them is for the caller to say.
         """
+        self._fall()
+        self._boot_again()
+
+    def _fall(self) -> None:
         if self._story.is_alive:
             self._story.interrupt()
         self._env.forget(self.process.slot)
@@ -120,8 +130,12 @@ class Vm(Machine):
         self._burn(daemons=0.0)
         if self.coming_up is None:
             self.coming_up = self._env.event()
+
+    def _boot_again(self) -> None:
+        """One that has never been up starts from the beginning."""
         platform = self._nest.vm_platform
-        again = [phase for phase in platform.startup if phase.name in platform.isolation.panic_phases]
+        names = platform.isolation.panic_phases
+        again = [phase for phase in platform.startup if phase.name in names or not self._has_been_up]
         self._story = self._env.process(self._boot(again))
 
     def _boot(self, phases: Sequence[Phase]) -> Story:
@@ -134,6 +148,7 @@ class Vm(Machine):
         daemons = self._nest.guest_platform
         self._env.plane.set_memory(self.process.slot, self.share.resident + daemons.memory.host)
         self._burn(daemons=daemons.cpu.host)
+        self._has_been_up = True
         self._nest.world.signals.note.fire(None, "vm-up", self.name)
         up, self.coming_up = self.coming_up, None
         assert up is not None

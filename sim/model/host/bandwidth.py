@@ -86,7 +86,6 @@ class SharedBandwidth:
         self._order = count()
         self._alarm = 0
         self._loaded = 0.0  # bytes/s that something else takes
-        self.moved = 0.0  # bytes, over the whole run
 
     def transfer(self, size: float, rate: float = inf, group: str = "") -> Generator[Event, Any, None]:
         """Process step: move `size` bytes at `rate` bytes/s at most. Interrupting it gives the bandwidth back."""
@@ -98,11 +97,9 @@ class SharedBandwidth:
         self._settle()
         try:
             yield flow.done
-            self.moved += size
         finally:
             if flow.alive:  # interrupted
                 self._advance()
-                self.moved += size - max(flow.tag - lane.v, 0.0)
                 lane.leave(flow)
                 self._settle()
 

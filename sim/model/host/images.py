@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ class ImageStore:
         self._reading: dict[str, Event] = {}
         self._pages: dict[str, float] = {}  # page cache of what starts read, the least recently read first
         self._promised: dict[str, float] = {}  # admitted, but not begun: their room on the disk is taken
+        self._wanted: Counter[str] = Counter()  # guests that are admitted, by the parts that they need
         self.bytes = 0.0
         self.pulled = 0.0
 
@@ -52,11 +54,19 @@ class ImageStore:
         return sum(size for key, size in parts if not self._known(key))
 
     def promise(self, parts: list[tuple[str, float]]) -> None:
-        """Take room for what is missing, so that two starts at one moment are not admitted into the same room."""
+        """A guest is admitted. Room for what is missing is taken, so that two of one moment do not get the same."""
         for key, size in parts:
+            self._wanted[key] += 1
             if not self._known(key):
                 self._promised[key] = size
                 self.bytes += size
+
+    def release(self, parts: list[tuple[str, float]]) -> None:
+        """A guest is gone: what is not there, and no other guest needs, takes no room any longer."""
+        for key, _ in parts:
+            self._wanted[key] -= 1
+            if self._wanted[key] == 0:
+                self.bytes -= self._promised.pop(key, 0.0)
 
     def _known(self, key: str) -> bool:
         return key in self._there or key in self._coming or key in self._promised
@@ -95,8 +105,9 @@ class ImageStore:
             self._there.update(key for key, _ in mine)
             self._warm.update(key for key, _ in mine)
             self.pulled += size
-        except BaseException:
-            self.bytes -= size
+        except BaseException:  # its room stays taken for those that still need it
+            self._promised.update((key, part) for key, part in mine if self._wanted[key])
+            self.bytes += sum(self._promised.get(key, 0.0) for key, _ in mine) - size
             raise
         finally:
             for key, _ in mine:

@@ -74,7 +74,7 @@ def test_a_try_that_frees_room_may_try_all_again() -> None:
             waiting.room += freed.pop()
             waiting.place.retry()
 
-    waiting.on_start = frees  # type: ignore[method-assign]
+    waiting.on_start = frees
     waiting.place.retry()
     assert waiting.started == ["a", "a", "b"]
     assert waiting.left == {"a": 0, "b": 0}
@@ -86,7 +86,7 @@ def test_a_try_that_frees_room_may_try_all_again() -> None:
 def test_who_comes_to_wait_during_a_try_is_tried_the_next_time() -> None:
     waiting = Waiting(2, a=1)
     waiting.left["late"] = 1
-    waiting.on_start = lambda name: waiting.place.wait(waiting.again("late")) if name == "a" else None  # type: ignore[method-assign]
+    waiting.on_start = lambda name: waiting.place.wait(waiting.again("late")) if name == "a" else None
     waiting.place.retry()
     assert waiting.started == ["a"]
     waiting.place.retry()

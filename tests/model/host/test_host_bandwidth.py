@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import simpy
-
 from sim.model.host.bandwidth import SharedBandwidth
 
 

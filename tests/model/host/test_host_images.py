@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import simpy
-
-from model.small_world import MB, at, phase, platform, small_world
 from sim.engine.environment import HybridEnvironment
 from sim.model.host.bandwidth import SharedBandwidth
 from sim.model.host.images import ImageStore
 from sim.model.world import World
 from sim.scenario import Image, Layer
+
+from model.small_world import MB, at, phase, platform, small_world
 
 PULL = phase(name="pull", kind="pull", bytes="image")
 PARTS = [("base", 100 * MB), ("app", 100 * MB)]
@@ -95,6 +95,29 @@ def test_room_is_promised_once_for_all_that_start() -> None:
     images.promise(PARTS)
     assert (images.missing(PARTS), images.bytes) == (0.0, 200 * MB)
     assert images.missing([*PARTS, ("more", 5.0)]) == 5.0
+
+
+def test_the_room_of_a_pull_that_is_broken_off_stays_for_those_that_need_it() -> None:
+    store = Store()
+    for _ in range(2):
+        store.images.promise(PARTS)
+    first = store.pull("a", PARTS)
+    at(store.world, 1.0, first.interrupt)
+    store.env.run(until=2)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (200 * MB, 0.0)
+    store.images.release(PARTS)
+    assert store.images.bytes == 200 * MB
+    store.images.release(PARTS)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (0.0, 200 * MB)
+
+
+def test_what_is_there_stays_when_the_last_that_needs_it_is_gone() -> None:
+    store = Store()
+    store.images.promise(PARTS)
+    store.pull("a", PARTS)
+    store.env.run(until=10)
+    store.images.release(PARTS)
+    assert (store.images.bytes, store.images.missing(PARTS)) == (200 * MB, 0.0)
 
 
 def test_a_promise_becomes_the_image_and_is_not_counted_twice() -> None:

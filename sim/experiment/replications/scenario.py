@@ -193,7 +193,7 @@ class _Replications:
     def _settle(self) -> None:
         names = list(self.scenario.platforms)
         ends: dict[str, float | None] = {}
-        find = functools.partial(_transient, self.scenario)
+        find = functools.partial(runner.transient, self.scenario)
         for outcome in self.executor.unordered(find, names):
             if outcome is None:
                 continue
@@ -330,10 +330,6 @@ def run_task(task: Task, scenario: Scenario, simulate: Simulate) -> RunTables:
 
     records = simulate(scenario, task.platform, task.replication, requests=task.requests)
     return run_tables(records, scenario, task.requests)
-
-
-def _transient(scenario: Scenario, platform: str) -> float | None:
-    return runner.transient(scenario, platform)
 
 
 def platform_data(scenario: Scenario) -> dict[str, Any]:

@@ -147,7 +147,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "phases": Kind("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
     "faults": Kind("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
     "traffic": Kind("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),
-    "metrics": Kind("sim.report.metrics.known:Metric", "", ""),
+    "metrics": Kind("sim.terms.metrics:Metric", "", ""),
     "platforms": Kind("sim.platforms.catalogue:", "", ""),
 }
 

@@ -1,7 +1,8 @@
 """The command line: arguments, progress, exit codes; the only room that prints.
 
 Exit codes: 0 done; 2 the input is wrong (nothing was run or written); 1 a run failed (what finished is kept);
-130 interrupted (what finished is kept).
+3 with `--strict`, a doubt says that a number is wrong; 4 with `--check-slo`, an SLO is missed; 130 interrupted (what
+finished is kept).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 DEBUG = "HOSTSIM_DEBUG"
 Command: TypeAlias = Callable[[Namespace], int]
 """Carries out a command and returns the exit code."""

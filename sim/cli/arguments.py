@@ -38,7 +38,8 @@ Simulate one host that runs the same services as virtual machines or as containe
 A command's own options: python -m sim COMMAND --help (for a scenario: python -m sim run --help)."""
 _CODES = """\
 exit codes: 0 done; 2 the input is wrong, nothing was run or written; 1 a run failed, what finished is kept;
-130 interrupted, what finished is kept. Results go to standard output, progress and warnings to standard error."""
+3 with --strict, a doubt says that a number is wrong; 4 with --check-slo, an SLO is missed; 130 interrupted, what
+finished is kept. Results go to standard output, progress and warnings to standard error."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -107,6 +108,8 @@ def _run(commands: _Commands) -> None:
     parser.add_argument("file", metavar="FILE", help="the scenario")
     _scenario_options(parser)
     _output_options(parser)
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
+    parser.add_argument("--check-slo", action="store_true", help="exit with 4 when an SLO is missed")
     parser.add_argument("--keep-requests", action="store_true", help="write every request to requests.parquet")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
@@ -117,6 +120,7 @@ def _compare(commands: _Commands) -> None:
         "Writes comparison.csv and plots to results/compare-…/, or to --out.\n",
     )  # fmt: skip
     parser.add_argument("folders", nargs="+", metavar="DIR", help="result folders; the first is compared with")
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--platforms", type=_names, metavar="A,B", help="only these platforms of each result")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/compare-…)")
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier comparison wrote there")
@@ -183,6 +187,7 @@ def _crossover(commands: _Commands) -> None:
 def _files(commands: _Commands) -> None:
     validate = _add(commands, "validate", "Check scenario and sweep files; run nothing.")
     validate.add_argument("files", nargs="+", metavar="FILE", help="scenario or sweep files")
+    validate.add_argument("--strict", action="store_true", help=_STRICT)
     validate.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help=_SET)
     platforms = _add(commands, "platforms", "Show the catalogue of platforms: every number with its unit and source.")
     platforms.add_argument("name", nargs="?", metavar="NAME", help="one platform in full")
@@ -191,6 +196,7 @@ def _files(commands: _Commands) -> None:
 
 
 _SCHEDULER = "an existing Dask scheduler: tcp://host:port, or the .json that it wrote"
+_STRICT = "exit with 3 when a doubt says that a number does not mean what its name says"
 _SET = "replace a value of the file, as in --set host.cores=4; may be repeated"
 
 

@@ -35,13 +35,13 @@ def given(options: Namespace) -> Options:
 
 def warm_up(quiet: bool) -> None:
     """Compile the kernel if that was never done on this machine, and say so: it takes a while."""
-    from sim.experiment.replications import runner
+    from sim.model import compiled
 
-    if runner.is_warm():
+    if compiled.is_compiled():
         return
     if not quiet:
         print("compiling the kernel once (10 to 15 s) …", file=sys.stderr, flush=True)
-    runner.warm_up()
+    compiled.warm_up()
 
 
 def shown(path: Path) -> str:

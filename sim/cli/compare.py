@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import Namespace
 
-from . import DONE
+from . import DONE, DOUBTED
 from .common import shown
 
 
@@ -26,7 +26,7 @@ def command(options: Namespace) -> int:
     if options.format == "json":
         told = comparison_dict(comparison, conclude(comparison))
         print(json.dumps({**told, "results": str(folder)}, indent=2, ensure_ascii=False, allow_nan=False))
-        return DONE
+        return DOUBTED if options.strict and any(each.severity == "wrong" for each in joined.doubts) else DONE
     console = make_console(sys.stdout)
     console.print(ComparisonView(comparison))
     console.print("")
@@ -35,4 +35,4 @@ def command(options: Namespace) -> int:
         console.print(f"Not paired: {why}." if why else "Replications are paired: the traffic was the same.")
     counts = f"{len(options.folders)} results, {len(comparison.platforms)} columns"
     console.print(f"{counts}; {shown(folder)}", soft_wrap=True)
-    return DONE
+    return DOUBTED if options.strict and any(each.severity == "wrong" for each in joined.doubts) else DONE

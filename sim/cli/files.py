@@ -7,17 +7,19 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from . import DONE, WRONG_INPUT
+from . import DONE, DOUBTED, WRONG_INPUT
 
 
 def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
+    from sim.experiment.foresight import foresee
+    from sim.experiment.replications.runner import platform_of
     from sim.platforms.checks import CHECKS
     from sim.reading.document import read_document
     from sim.reading.errors import ScenarioError
     from sim.scenario import load_scenario, load_sweep, points
 
-    mistakes = 0
+    mistakes = wrong = 0
     for file in options.files:
         try:
             tree = read_document(file).tree
@@ -26,13 +28,18 @@ def validate(options: Namespace) -> int:
                 print(f"{file}: a sweep of {len(points(sweep)):,} points, correct")
             else:
                 scenario = load_scenario(file, overrides=options.overrides, checks=CHECKS)
-                print(f"{file}: scenario {scenario.name}, correct ({', '.join(scenario.platforms)})")
+                found = foresee(scenario, {name: platform_of(scenario, name) for name in scenario.platforms})
+                wrong += sum(each.severity == "wrong" for each in found)
+                what = "correct" if not any(each.severity == "wrong" for each in found) else "can be run, but"
+                print(f"{file}: scenario {scenario.name}, {what} ({', '.join(scenario.platforms)})")
+                for each in found:
+                    print(f"  {each.line}")
         except ScenarioError as error:
             mistakes += len(error.problems)
             print(error, file=sys.stderr)
     if mistakes:
         print(f"{mistakes} mistake{'' if mistakes == 1 else 's'}", file=sys.stderr)
-    return WRONG_INPUT if mistakes else DONE
+    return WRONG_INPUT if mistakes else DOUBTED if wrong and options.strict else DONE
 
 
 def schema(options: Namespace) -> int:

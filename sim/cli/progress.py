@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from sim.experiment.study import Progress
@@ -14,14 +14,15 @@ QUIET_FOR = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class Show(Protocol):
-    """Shows how far something is. Use it inside a `with` statement."""
+class Show:
+    """Shows how far a study is, inside a `with` statement; this one is silent."""
 
     def __call__(self, where: Progress) -> None:
         """Show where a study stands."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -32,7 +33,7 @@ class Show(Protocol):
 def make(title: str, quiet: bool) -> Show:
     """What fits standard error."""
     if quiet:
-        return _Silent()
+        return Show()
     if sys.stderr.isatty():
         return _Bar(title)
     return _Lines(title)
@@ -49,20 +50,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-class _Silent:
-    def __call__(self, where: Progress) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-
-class _Lines(_Silent):
+class _Lines(Show):
     """A line every ten seconds: what a log file or a pipe can bear."""
 
     def __init__(self, title: str) -> None:
@@ -80,7 +68,7 @@ class _Lines(_Silent):
         print(", ".join(parts), file=sys.stderr, flush=True)
 
 
-class _Bar(_Silent):
+class _Bar(Show):
     """A bar with the remaining time, drawn by rich."""
 
     def __init__(self, title: str) -> None:

@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import DEBUG, DONE, FAILED, INTERRUPTED, progress
+from . import DEBUG, DONE, DOUBTED, FAILED, INTERRUPTED, MISSED, progress
 from .common import check_is_file, given, shown, warm_up
 
 if TYPE_CHECKING:
@@ -41,7 +41,16 @@ def command(options: Namespace) -> int:
             progress=show,
         )
     _print(report, options)
-    return INTERRUPTED if report.interrupted else FAILED if report.missing else DONE
+    return INTERRUPTED if report.interrupted else FAILED if report.missing else _judged(report, options)
+
+
+def _judged(report: Report, options: Namespace) -> int:
+    """The exit code of a complete result, by what `--strict` and `--check-slo` ask of it."""
+    assert report.results is not None
+    if options.strict and any(each.severity == "wrong" for each in report.results.doubts):
+        return DOUBTED
+    missed = any(row.metric == "slo.met" and row.value < 1.0 for row in report.results.rows)
+    return MISSED if options.check_slo and missed else DONE
 
 
 def _print(report: Report, options: Namespace) -> None:

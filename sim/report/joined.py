@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.report.answers.doubts.observed import not_same_question
+from sim.report.answers.doubts.traffic import survivors_of
 from sim.report.folder.writer import ResultsError
 from sim.report.metrics.measures import SummaryRow
 from sim.report.results import Results
+from sim.terms.doubts import Doubt, in_order
+from sim.terms.metrics import ALL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +47,19 @@ class Joined(Results):
     def name(self) -> str:
         """Names of the scenarios, each once."""
         return " against ".join(dict.fromkeys(each.name for each in self.parts))
+
+    @cached_property
+    def doubts(self) -> list[Doubt]:
+        """The doubts of every result, with the joined platform names; and whether they answer one question."""
+        several = len(self.parts) > 1
+        found: list[Doubt] = not_same_question([each.manifest["scenario"] for each in self.parts]) if several else []
+        for number, each in enumerate(self.parts):
+            labels = {platform: label for (part, platform), label in self.labels.items() if part == number}
+            for doubt in each.doubts:
+                own = doubt.code == "survivors" and doubt.service == ALL  # told of all of them together below
+                if not own and (not doubt.platform or doubt.platform in labels):
+                    found.append(replace(doubt, platform=labels.get(doubt.platform, "")))
+        return in_order([*found, *survivors_of(self.rows)]) if several else found
 
     @cached_property
     def rows(self) -> list[SummaryRow]:

@@ -13,6 +13,7 @@ from sim.report.folder import summary
 from sim.report.folder.writer import FORMAT, ResultsError
 from sim.report.metrics.measures import SummaryRow
 from sim.report.text.terminal import render
+from sim.terms.doubts import Doubt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,11 @@ class Results:
     def platforms(self) -> list[str]:
         """Platforms that have results, in the order of the scenario."""
         return summary.platform_order(self.rows, list(self.manifest["scenario"].get("platforms", ())))
+
+    @cached_property
+    def doubts(self) -> list[Doubt]:
+        """What makes the result doubtful, from bad to harmless; none for a folder of an earlier version."""
+        return [Doubt.from_dict(each) for each in self.manifest.get("doubts", ())]
 
     @cached_property
     def rows(self) -> list[SummaryRow]:
@@ -103,6 +109,7 @@ class Results:
             paired=not self.unpaired_because,
             focus=scenario.get("focus", ()),
             description=scenario.get("description", ""),
+            doubts=self.doubts,
         )
 
     @property

@@ -250,6 +250,20 @@ class Service(Strict):
         serving = self.concurrency if self.threads is None else min(self.threads, self.concurrency)
         return max(serving, self.start_threads if self.start_cpu > 0.0 else 1)
 
+    @property
+    def least(self) -> int:
+        """Replicas that it is to have whatever the load is."""
+        if self.autoscale is not None:
+            return int(getattr(self.autoscale, "min", 0))
+        return self.replicas if isinstance(self.replicas, int) else int(self.replicas is not None)
+
+    @property
+    def most(self) -> int | None:
+        """The most replicas that it can have; None where only the host bounds them."""
+        if self.autoscale is not None:
+            return int(getattr(self.autoscale, "max", 0)) or None
+        return self.replicas.max if isinstance(self.replicas, Ramp) else self.replicas
+
     def size_on(self, lineage: Sequence[str]) -> Size | None:
         """The size for the first platform of `lineage` that has one; what holds for every platform comes last."""
         return _first(self.size, lineage)

@@ -131,11 +131,11 @@ def searched(case: Case, executor: Executor) -> list[Density]:
 
 
 def main() -> int:
-    from sim.experiment.replications import runner
     from sim.experiment.workers.choice import available_cores
     from sim.experiment.workers.pool import PoolExecutor
+    from sim.model import compiled
 
-    runner.warm_up()
+    compiled.warm_up()
     good = True
     for name, case in CASES.items():
         with PoolExecutor(available_cores()) as executor:

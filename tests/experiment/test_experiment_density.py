@@ -7,8 +7,8 @@ from experiment_fakes import Loaded, Slo, observation, observe_admission, observ
 from sim.experiment.density.objectives import judge
 from sim.experiment.density.search import DensityError, Grid, density, search
 from sim.experiment.density.study import curve_rows
-from sim.experiment.replications import runner
 from sim.experiment.workers.executor import SerialExecutor
+from sim.model import compiled
 from sim.model.record import timeline
 
 PLATFORMS = ("vm", "container")
@@ -57,7 +57,7 @@ BROKE = {
 @pytest.mark.parametrize("name", brute_force.CASES)
 def test_the_simulator_gives_the_same_number_as_brute_force(name, monkeypatch):
     monkeypatch.setattr(timeline, "SAMPLES", 20)  # the timeline costs more than these short runs
-    runner.warm_up()
+    compiled.warm_up()
     case = brute_force.CASES[name].shortened()
     found = brute_force.searched(case, SerialExecutor())
     every = brute_force.brute_force(case, SerialExecutor())

@@ -69,6 +69,19 @@ def test_what_is_left_out_must_be_there(copy: Path) -> None:
         fresh(copy)
 
 
+def test_another_version_of_a_plug_in_is_another_fingerprint(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {fresh(copy)}
+    for number in ("1", "2"):
+        package = copy.parent / number / f"added-{number}.dist-info"
+        package.mkdir(parents=True)
+        (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: added\nVersion: {number}\n")
+        (package / "entry_points.txt").write_text("[hostsim.autoscalers]\nmine = added:Mine\n")
+        with monkeypatch.context() as patched:
+            patched.syspath_prepend(str(package.parent))
+            seen.add(fresh(copy))
+    assert len(seen) == 3
+
+
 @pytest.mark.parametrize("library", ["numpy", "numba", "scipy", "pandas", "pyarrow", "simpy"])
 def test_another_version_of_a_library_is_another_fingerprint(
     copy: Path, library: str, monkeypatch: pytest.MonkeyPatch

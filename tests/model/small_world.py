@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import STATUS_NAMES
 from sim.engine.plane import DataPlane

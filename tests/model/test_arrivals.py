@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
 from sim.model.chance.sampling import sampler
 from sim.model.chance.streams import generator
 from sim.model.traffic import arrivals as module

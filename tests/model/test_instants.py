@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from sim.cli import main
 from sim.engine import building, environment
 from sim.engine.layout import STATUS_NAMES

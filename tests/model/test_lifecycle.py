@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from sim.model.run import simulate
 from sim.platforms import load_platform
 from sim.scenario import scenario_from_text

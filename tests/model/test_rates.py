@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sim.model.chance.streams import generator
 from sim.model.traffic.rates import FlatRate, MarkovModulatedRate, PiecewiseLinearRate, SineRate
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+
 from sim.model.chance.sampling import sampler
 from sim.model.chance.streams import generator
 from sim.reading.distribution import Distribution

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from sim.model.chance.streams import generator, seed_sequence
 
 

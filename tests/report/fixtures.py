@@ -30,6 +30,7 @@ class FakeSlo:
 @dataclass(frozen=True)
 class FakeService:
     slo: FakeSlo | None = None
+    least: int = 1
 
 
 @dataclass(frozen=True)

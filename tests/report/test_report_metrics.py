@@ -139,8 +139,9 @@ def test_scale_out_of_the_host_is_the_longest() -> None:
 @pytest.mark.parametrize(
     ("slo", "held"),
     [
-        (FakeSlo(p99=3.0), 1.0),
-        (FakeSlo(p99=2.9), 0.0),
+        (FakeSlo(p50=2.4), 1.0),  # the rejected one never came back: p50 of four is p67 of the three, 2.33 s
+        (FakeSlo(p50=2.3), 0.0),
+        (FakeSlo(p99=3.0), 0.0),  # a quarter was rejected
         (FakeSlo(availability=0.75), 1.0),
         (FakeSlo(availability=0.76), 0.0),
         (FakeSlo(p50=2.0, p95=0.1), 0.0),
@@ -158,12 +159,29 @@ def test_requests_in_flight_are_not_held_against_the_availability() -> None:
     undecided = tiny(requests={"a": tally(exact([1.0]), in_flight=5)})
     assert by_name(undecided, "a", scenario)["slo.met"] == 1.0
     unserved = tiny(requests={"a": tally(exact([]), in_flight=5)})
-    assert "slo.met" not in by_name(unserved, "a", scenario)
+    assert by_name(unserved, "a", scenario)["slo.met"] == 0.0
 
 
-def test_an_objective_on_response_is_missed_when_nothing_completed() -> None:
+@pytest.mark.parametrize(("in_flight", "held"), [(11, 1.0), (13, 0.0), (100, 0.0)])
+def test_requests_in_flight_for_longer_than_the_objective_are_late(in_flight: int, held: float) -> None:
+    # 100 + n requests in 10 s: in the last second, the objective, about a tenth of them arrive
+    scenario = FakeScenario(services={"a": FakeService(FakeSlo(p99=1.0)), "b": FakeService()})
+    found = tiny(requests={"a": tally(exact([0.5] * 100), in_flight=in_flight)})
+    assert by_name(found, "a", scenario)["slo.met"] == held
+
+
+def test_an_objective_is_missed_when_nothing_completed() -> None:
     scenario = FakeScenario(services={"a": FakeService(FakeSlo(p99=1.0)), "b": FakeService()})
     assert by_name(tiny(requests={"a": tally(exact([]), rejected=2)}), "a", scenario)["slo.met"] == 0.0
+    assert "slo.met" not in by_name(tiny(requests={"a": tally(exact([]))}), "a", scenario)  # nothing asked
+
+
+def test_an_objective_is_missed_without_a_ready_replica_unless_none_was_to_be() -> None:
+    nobody = {**tiny().guests, "ready": np.full(4, np.nan)}
+    quiet = {"a": tally(exact([]))}
+    for least, held in ((1, 0.0), (0, None)):
+        scenario = FakeScenario(services={"a": FakeService(FakeSlo(p99=1.0), least), "b": FakeService()})
+        assert by_name(tiny(requests=quiet, guests=nobody), "a", scenario).get("slo.met") == held
 
 
 def test_histogram_gives_nearly_the_same_metrics_as_the_values() -> None:

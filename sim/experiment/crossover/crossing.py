@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sim.reading.errors import HostsimError
 from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
+from sim.terms.records import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 _SAME = 1e-6  # shares of a gap closer than this are one place: without noise, both edges are the crossing itself
 
 

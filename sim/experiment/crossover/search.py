@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from sim.experiment.crossover.crossing import Array, Crossover, CrossoverError, better_side, crossover
+from sim.experiment.crossover.crossing import Crossover, CrossoverError, better_side, crossover
 from sim.experiment.replications.runner import Evaluate, evaluate_run
 from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor, SerialExecutor
 from sim.report.metrics.statistics import LEVEL
+from sim.terms.records import Array
 
 
 def find_crossover(

@@ -56,20 +56,6 @@ def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequenc
     return summarise(run_one(scenario, platform, replication), scenario)
 
 
-def warm_up() -> None:
-    """Load the compiled kernel, compiling it into the cache on disk if it is not there (10 to 15 s, once)."""
-    from sim.model import compiled
-
-    compiled.warm_up()
-
-
-def is_warm() -> bool:
-    """Whether the kernel is compiled already, so that the first run starts at once."""
-    from sim.model import compiled
-
-    return compiled.is_compiled()
-
-
 def platform_of(scenario: Scenario, name: str) -> Platform:
     """The platform `name` with the scenario's overrides. Raises PlatformError."""
     from sim.platforms import load_platform

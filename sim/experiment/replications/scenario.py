@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim.experiment.replications import precision, runner
 from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor
+from sim.report.answers.doubts.observed import differences
 from sim.report.figures.style import prepare
 from sim.report.folder.writer import ResultsError, RunWriter
 from sim.report.results import Results
@@ -131,17 +132,6 @@ def check_folder(scenario: Scenario, folder: Path, overwrite: bool) -> None:
     )
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """What differs between two resolved scenarios, a line a dotted path."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
-        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))]
-    if old == new:
-        return []
-    short = all(not isinstance(value, dict | list) and len(str(value)) < 40 for value in (old, new))
-    return [f"{path} was {old}, now {new}" if short else f"{path} differs"]
-
-
 class _Replications:
     """The runs of one scenario: what is to be made, what has finished, what failed."""
 
@@ -193,7 +183,7 @@ class _Replications:
     def _settle(self) -> None:
         names = list(self.scenario.platforms)
         ends: dict[str, float | None] = {}
-        find = functools.partial(_transient, self.scenario)
+        find = functools.partial(runner.transient, self.scenario)
         for outcome in self.executor.unordered(find, names):
             if outcome is None:
                 continue
@@ -292,13 +282,26 @@ class _Replications:
     def _write(self, folder: Path, missing: int, plots: bool) -> Results:
         from sim.report.figures.result import save_plots
 
-        self.writer.write(platforms=platform_data(self.scenario), notes=self._manifest_notes(missing))
+        self.writer.write(
+            platforms=platform_data(self.scenario), notes=self._manifest_notes(missing) | {"doubts": self._doubts()}
+        )
         if plots:
             try:
                 save_plots(Results(self.writer.work))
             except Exception as error:  # numbers are never lost for want of a picture
                 self.notes.append(f"the plots could not be drawn ({type(error).__name__}: {error})")
         return Results(self.writer.finish())
+
+    def _doubts(self) -> list[dict[str, Any]]:
+        from sim.experiment.foresight import foresee
+        from sim.report.answers.doubts.evidence import Evidence
+        from sim.report.answers.doubts.observed import observe
+
+        scenario = self.measured
+        warmup = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
+        foreseen = foresee(scenario, {name: runner.platform_of(scenario, name) for name in scenario.platforms})
+        evidence = Evidence(scenario, self.writer.runs, warmup)
+        return [each.as_dict() for each in observe(evidence, foreseen)]
 
     def _manifest_notes(self, missing: int) -> dict[str, Any]:
         notes: dict[str, Any] = {"state": "complete" if not missing and not self.interrupted else "incomplete"}
@@ -330,10 +333,6 @@ def run_task(task: Task, scenario: Scenario, simulate: Simulate) -> RunTables:
 
     records = simulate(scenario, task.platform, task.replication, requests=task.requests)
     return run_tables(records, scenario, task.requests)
-
-
-def _transient(scenario: Scenario, platform: str) -> float | None:
-    return runner.transient(scenario, platform)
 
 
 def platform_data(scenario: Scenario) -> dict[str, Any]:

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.experiment.study import StudyError
 from sim.experiment.sweep.plan import Plan
 from sim.report.metrics.statistics import LEVEL
+from sim.terms.records import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Method = Literal["sobol", "morris", "samples"]
-Array = NDArray[np.float64]
 
 MORRIS_LEVELS = 4
 """Levels of Morris' grid; with 4 every level is as likely (Morris 1991, section 3)."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Unpack
 
 from sim.experiment.sensitivity.analysis import Method, Sensitivity, analyse, design, plan_design, response, tornado
-from sim.experiment.study import RESULTS, Options, Progress, StudyError
+from sim.experiment.study import RESULTS, Options, StudyError
 from sim.experiment.sweep.plan import SweepError
-from sim.experiment.sweep.session import SweepResult, run_plan
+from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.scenario import load_sweep
@@ -59,23 +59,12 @@ class SensitivityStudy:
         """Where to write; what is there already is taken over."""
         return RESULTS / self.plan.name if out is None else Path(out)
 
-    def run(
-        self,
-        folder: Path,
-        executor: Executor,
-        *,
-        plots: bool = True,
-        overwrite: bool = False,
-        retry_failed: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> SensitivityResult:
+    def run(self, folder: Path, executor: Executor, *, plots: bool = True, **how: Unpack[How]) -> SensitivityResult:
         """Make the runs that `folder` lacks on an entered executor, analyse them, and plot a tornado.
 
         Raises SweepError (see `run_plan`), also when the metric is missing at a point.
         """
-        made = run_plan(
-            self.plan, folder, executor=executor, progress=progress, overwrite=overwrite, retry_failed=retry_failed
-        )
+        made = run_plan(self.plan, folder, executor=executor, **how)
         effects = self._analyse(made)
         drawn: list[Path] = []
         if plots:

@@ -1,12 +1,14 @@
-"""What a run's numbers depend on beside its scenario: the code and the libraries that compute, as one hash."""
+"""What a run's numbers depend on beside its scenario: code, libraries that compute, plug-ins; all in one hash."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
+
+from sim.registry import KINDS
 
 PACKAGE = Path(__file__).resolve().parents[2]
 WITHOUT = ("cli", "report/figures")
@@ -16,13 +18,15 @@ LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "simpy")
 
 @cache
 def code_fingerprint(package: Path = PACKAGE) -> str:
-    """Hash (32 hex digits) of the code, the catalogue and the libraries: results of different ones never mix.
+    """Hash (32 hex digits) of code, catalogue, libraries and packages that add to them: different ones never mix.
 
     Raises FileNotFoundError when a folder of `WITHOUT` is not there, PackageNotFoundError for a missing library.
     """
     versions = {name: version(name) for name in LIBRARIES}
     python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256(f"{python} {versions}\n".encode())
+    plugs = [each for kind in KINDS for each in entry_points(group=f"hostsim.{kind}")]
+    added = sorted(f"{each.group} {each.name} {each.value} {each.dist and each.dist.version}" for each in plugs)
+    digest = hashlib.sha256(f"{python} {versions} {added}\n".encode())
     outside = [package / name for name in WITHOUT]
     if missing := [str(folder) for folder in outside if not folder.is_dir()]:
         raise FileNotFoundError(f"not there, but left out of the fingerprint: {', '.join(missing)}")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from sim.experiment.replications.runner import Evaluate, evaluate_run
 from sim.experiment.study import Progress
@@ -36,6 +36,14 @@ BATCH_LARGEST = 64
 """Most runs a batch, however short they are: what one message carries."""
 FLUSH_SECONDS = 2.0
 """Longest time that a finished run waits in memory for its part, s."""
+
+
+class How(TypedDict, total=False):
+    """How a plan is run; see `run_plan`."""
+
+    overwrite: bool
+    retry_failed: bool
+    progress: Callable[[Progress], None] | None
 
 
 @dataclass(frozen=True)

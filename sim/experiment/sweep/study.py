@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from sim.experiment.crossover.crossing import CrossoverError, crossover_of
-from sim.experiment.study import RESULTS, Options, Progress
+from sim.experiment.study import RESULTS, Options
 from sim.experiment.sweep.plan import plan_sweep
-from sim.experiment.sweep.session import SweepResult, run_plan
+from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.scenario import load_sweep
@@ -31,23 +31,12 @@ class SweepStudy:
         """Where to write; what is there already is taken over."""
         return RESULTS / self.plan.name if out is None else Path(out)
 
-    def run(
-        self,
-        folder: Path,
-        executor: Executor,
-        *,
-        plots: bool = True,
-        overwrite: bool = False,
-        retry_failed: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> SweepResult:
+    def run(self, folder: Path, executor: Executor, *, plots: bool = True, **how: Unpack[How]) -> SweepResult:
         """Make the runs that `folder` lacks on an entered executor (`run_plan`), then plot and say what they showed."""
-        made = run_plan(
-            self.plan, folder, executor=executor, progress=progress, overwrite=overwrite, retry_failed=retry_failed
-        )
         from sim.experiment.sensitivity.analysis import tornadoes
         from sim.report.figures.sweep import axes_of, save_sweep_plots
 
+        made = run_plan(self.plan, folder, executor=executor, **how)
         ranges = [each.paths for each in self.sweep.sample.over] if self.sweep.sample is not None else []
         axes = axes_of(made.table, [axis.paths for axis in self.sweep.axes], ranges)
         drawn: list[Path] = []

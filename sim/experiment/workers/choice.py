@@ -32,10 +32,10 @@ def executor_for(
     if scheduler is None and workers <= 1:
         return SerialExecutor()
     if scheduler is not None or cluster:
-        from sim.experiment.replications import runner
         from sim.experiment.workers.cluster import DaskExecutor
+        from sim.model import compiled
 
-        return DaskExecutor(workers, scheduler, warm=runner.warm_up)
+        return DaskExecutor(workers, scheduler, warm=compiled.warm_up)
     from sim.experiment.workers.pool import PoolExecutor
 
     return PoolExecutor(workers)

@@ -16,7 +16,7 @@ from sim.model.host.placement import Share, share_of
 from sim.model.world import World
 from sim.scenario import PerRequest, Service
 
-ROUTING = {
+ROUTING_CODES = {
     "random": layout.RANDOM,
     "round-robin": layout.ROUND_ROBIN,
     "least-outstanding": layout.LEAST_OUTSTANDING,
@@ -75,7 +75,7 @@ class ServiceRun:
             queue=spec.queue,
             backlog=spec.backlog,
             timeout=inf if spec.timeout is None else spec.timeout,
-            routing=layout.IDLE_LIFO if per_request else ROUTING[spec.routing],
+            routing=layout.IDLE_LIFO if per_request else ROUTING_CODES[spec.routing],
             overhead=self._world.platform.cpu.overhead,
             per_request=spec.memory.per_request,
             notify=getattr(spec.autoscale, "min", 1) == 0,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from sim.report.folder.summary import platform_order
 from sim.report.metrics.known import describe, in_order, places
 from sim.report.metrics.measures import SummaryRow
+from sim.report.metrics.numbers import share
 from sim.report.metrics.statistics import Interval, mean_interval, paired_difference, unpaired_difference
+from sim.terms.doubts import Doubt, thin, touched
 from sim.terms.metrics import ALL, Metric
 
 MOST_SERVICES = 6
@@ -39,6 +41,10 @@ class Line:
     found: Mapping[str, Mapping[int, float]] = field(default_factory=dict, repr=False)
     """Platform → replication → value."""
     paired: bool = True
+    thin: bool = False
+    """Whether too few requests are behind it to name a clear winner."""
+    untold: str = ""
+    """Why no platform is better, where the number does not mean the same on all of them: a doubt, in short."""
 
     def ahead(self, name: str, other: str) -> Interval | None:
         """How much better `name` is than `other`, in the metric's unit; None without a replication to compare."""
@@ -68,6 +74,8 @@ class Comparison:
     focus: Sequence[str] = ()
     """What the scenario is about: metrics, or service/metric; columns of the timeline have no line."""
     description: str = ""
+    doubts: Sequence[Doubt] = ()
+    """What makes the numbers doubtful, from bad to harmless."""
 
     def line(self, metric: str, service: str = ALL) -> Line | None:
         """Find one line; None when no platform has that metric."""
@@ -92,12 +100,14 @@ def compare(
     paired: bool = True,
     focus: Sequence[str] = (),
     description: str = "",
+    doubts: Sequence[Doubt] = (),
 ) -> Comparison:
     """Put platforms side by side.
 
     `rows` of `summary.csv`; `platforms` gives their order (the first is what the others are compared with),
     `host` its `cores` and `memory` (B). `paired` says that equal replication numbers met the same arrivals
-    and demands. Raises ValueError when there are no rows.
+    and demands. No winner is named from a metric that one of the `doubts` touches.
+    Raises ValueError when there are no rows.
     """
     if not rows:
         raise ValueError("nothing to compare: no run has finished")
@@ -110,7 +120,7 @@ def compare(
     order = places()
     lines = {
         service: [
-            _line(describe(metric, units[metric]), service, names, _of_metric(own, metric), paired)
+            _doubted(_line(describe(metric, units[metric]), service, names, _of_metric(own, metric), paired), doubts)
             for metric in in_order([list(own[name]) for name in names if name in own], order)
         ]
         for service, own in table.items()
@@ -128,6 +138,7 @@ def compare(
         host=dict(host or {}),
         focus=tuple(focus),
         description=description,
+        doubts=tuple(doubts),
     )
 
 
@@ -175,6 +186,21 @@ def _line(
     same = lead is None and len(best) > 1
     best = [] if same else best
     return Line(metric, service, values, differences, ratios, best, clear, rival, lead, same, found, paired)
+
+
+def _doubted(line: Line, doubts: Sequence[Doubt]) -> Line:
+    """A line that names no winner where a doubt touches it, and no clear one where too few requests are behind it."""
+    found = touched(doubts, line.metric.name, line.service)
+    if found:
+        return replace(line, best=(), clear=False, rival=None, lead=None, same=False, untold=_in_short(found[0]))
+    return replace(line, clear=False, thin=True) if thin(doubts, line.metric.name, line.service) else line
+
+
+def _in_short(found: Doubt) -> str:
+    if found.code != "survivors":
+        return found.code
+    shares = sorted(found.numbers["served"].values())
+    return f"served {share(shares[0])} against {share(shares[-1])}"
 
 
 def apart(a: Mapping[int, float], b: Mapping[int, float], paired: bool) -> Interval | None:

@@ -18,6 +18,7 @@ def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict
         "replications": dict(comparison.replications),
         "paired": comparison.paired,
         "focus": list(comparison.focus),
+        "doubts": [each.as_dict() for each in comparison.doubts],
         "metrics": [
             {
                 "service": line.service,
@@ -29,6 +30,7 @@ def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict
                 "ratios": dict(line.ratios),
                 "best": list(line.best),
                 "clear": line.clear,
+                "not_comparable": line.untold or None,
             }
             for line in comparison.lines
         ],

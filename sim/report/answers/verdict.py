@@ -80,7 +80,10 @@ def _fate(comparison: Comparison, platform: str) -> str:
 
 def _response(comparison: Comparison) -> Iterator[str]:
     line = comparison.line("response.p99")
-    if line is not None:
+    if line is not None and line.untold:
+        told = ", ".join(f"{name} {text(value.mean, 's')}" for name, value in line.values.items())
+        yield f"Response p99 is not comparable ({line.untold}): {told}."
+    elif line is not None:
         shares = _shares(comparison).values()
         equal = not shares or max(shares) - min(shares) < SAME_SHARE
         yield f"Response p99{'' if equal else ' of completed requests'}: {_ranked(line)}."
@@ -200,6 +203,8 @@ def _ranked(line: Line) -> str:
     better = line.metric.better
     ranked = sorted(line.values, key=lambda name: line.values[name].mean, reverse=better == "higher")
     told = ", ".join(f"{name} {text(line.values[name].mean, line.metric.unit)}" for name in ranked)
+    if line.untold:
+        return f"{told} (not comparable: {line.untold})"
     if len(ranked) < 2:
         return told
     if not line.best:

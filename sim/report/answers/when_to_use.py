@@ -54,11 +54,13 @@ class Answer:
     note: str = ""
     untold: str = ""
     """Why there is no winner, where the numbers cannot name one."""
+    thin: bool = False
+    """Whether too few requests are behind the numbers to name a clear winner."""
 
     @property
     def clear(self) -> bool:
-        """Whether there is an interval of the lead, and it excludes 0."""
-        return self.lead is not None and self.lead.excludes_zero
+        """Whether there is an interval of the lead, it excludes 0, and enough requests are behind it."""
+        return not self.thin and self.lead is not None and self.lead.excludes_zero
 
     def sentence(self) -> str:
         """The answer in words."""
@@ -73,7 +75,8 @@ class Answer:
             who = f"{listed(self.best)}, on the mean alone"
         else:
             who = listed(self.best) if self.clear else "no clear winner"
-        unsure = "" if self.clear or self.lead.half is None else ", 0 is in the interval"
+        why = "too few requests" if self.thin else "0 is in the interval"
+        unsure = "" if self.clear or self.lead.half is None else f", {why}"
         more = "more" if self.better == "higher" else "less"
         return f"{self.question}: {who}. {told}; {self.best[0]} {self._lead()} {more} than {self.rival}{unsure}{note}"
 
@@ -134,6 +137,8 @@ def sentences(comparison: Comparison) -> list[str]:
 def _answer(comparison: Comparison, question: str, line: Line) -> Answer | None:
     """None where fewer than two platforms can be compared."""
     metric = line.metric
+    if line.untold and len(line.values) > 1 and all(math.isfinite(value.mean) for value in line.values.values()):
+        return _untold(comparison, question, line)
     numbers = {name: value.mean for name, value in line.values.items()}
     missing = [name for name in comparison.platforms if name not in numbers]
     bounded = _never_refused(comparison, missing) if metric.name == "density.max" else {}
@@ -173,7 +178,18 @@ def _answer(comparison: Comparison, question: str, line: Line) -> Answer | None:
         lead and lead.scaled(scale),
         "; ".join(notes),
         untold,
+        line.thin,
     )
+
+
+def _untold(comparison: Comparison, question: str, line: Line) -> Answer:
+    """No winner where a doubt says that the number does not mean the same on all platforms."""
+    metric = line.metric
+    scale, unit = comparison.shown_in(metric)
+    ranked = sorted(line.values, key=lambda name: line.values[name].mean, reverse=metric.better == "higher")
+    numbers = {name: line.values[name].mean * scale for name in ranked}
+    better = metric.better or ""
+    return Answer(question, metric.name, metric.label, unit, better, numbers, (), None, None, untold=line.untold)
 
 
 def _at_least(comparison: Comparison, question: str, line: Line, bounded: Mapping[str, Interval]) -> Answer:

@@ -74,6 +74,11 @@ class RunWriter:
         """Rows of `summary.csv`: by platform (order of the scenario), replication, service, metric."""
         return [row for run in self._in_order() for row in run.rows]
 
+    @property
+    def runs(self) -> list[RunTables]:
+        """The runs taken in so far: by platform (order of the scenario), replication."""
+        return self._in_order()
+
     def write(self, *, platforms: Mapping[str, Any] | None = None, notes: Mapping[str, Any] | None = None) -> Path:
         """Write all files but the plots into the temporary folder, and return it (plots are drawn from it).
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sim import registry
-from sim.terms.metrics import HARM, QUESTIONS, STARTUP_STATS, Metric, phase_metric
+from sim.terms.metrics import HARM, QUESTIONS, Metric, phase_metric
 
 LAST_OF_STARTS = "startup.max"
 """Behind it come the phases."""
@@ -49,19 +49,6 @@ def in_order(sequences: Iterable[Sequence[str]], order: Mapping[str, int]) -> li
     last.
     """
     return sorted(woven(sequences), key=lambda name: order.get("startup." if phase_metric(name) else name, len(order)))
-
-
-def reference() -> Iterator[str]:
-    """The table of all metrics in Markdown, line by line, in the order of tables."""
-    yield "| name | unit | better | meaning |"
-    yield "|---|---|---|---|"
-    for name in places():
-        if name == "startup.":
-            stats = ", ".join(f"`.{stat}`" for stat in STARTUP_STATS)
-            yield f"| `startup.<phase>` with {stats} | s | lower | the same for each phase, of the guests that ran it |"
-        else:
-            metric = describe(name)
-            yield f"| `{name}` | {metric.unit} | {metric.better or '–'} | {metric.meaning} |"
 
 
 def woven(sequences: Iterable[Sequence[str]]) -> list[str]:

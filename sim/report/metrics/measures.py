@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from sim.report.metrics import samples
 from sim.report.metrics.known import LAST_OF_STARTS, known
+from sim.report.metrics.objectives import met
 from sim.report.metrics.samples import SpreadOf
 from sim.terms.columns import PHASE
-from sim.terms.metrics import ALL, TAILS, Metric, Spread, phase_metrics
+from sim.terms.metrics import ALL, Metric, Spread, phase_metrics
 from sim.terms.records import Array, RequestTally, RunRecords, Times
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def measure(records: RunRecords, scenario: Scenario) -> list[SummaryRow]:
     """
     if not records.duration > records.warmup:
         raise ValueError(f"nothing to measure: warmup {records.warmup} s, duration {records.duration} s")
-    slos = {name: service.slo for name, service in scenario.expanded() if service.slo is not None}
+    slos = _objectives(records, scenario)
     starts = _starts(records)
     wanted = _metrics(records)
     of_services = [metric for metric in wanted if metric.per_service]
@@ -74,6 +75,13 @@ def _metrics(records: RunRecords) -> list[Metric]:
     return found
 
 
+class Objectives(NamedTuple):
+    """A service's objectives, and whether a replica of it was ready in the span (or none was to be)."""
+
+    slo: Slo
+    ready: bool
+
+
 class MeasuredRun:
     """A run, or one of its services, as metrics read it (see `sim.terms.metrics.Measured`)."""
 
@@ -81,7 +89,7 @@ class MeasuredRun:
         self,
         records: RunRecords,
         service: str,
-        slos: Mapping[str, Slo],
+        slos: Mapping[str, Objectives],
         starts: Mapping[str, NDArray[np.intp]],
     ) -> None:
         """`starts`: the rows of the guests that count as started, by service and for all of them."""
@@ -95,7 +103,11 @@ class MeasuredRun:
         self.response: Spread = SpreadOf(samples.merge([tally.response for tally in self.tallies]))
         self.integrals = records.integrals if whole else records.service_integrals.get(service, {})
         self.lost = _lost(records) if whole else {}
-        verdicts = [met(slos[name], requests[name]) for name in self.services if name in slos and name in requests]
+        verdicts = [
+            met(slos[name].slo, requests[name], self.span, ready=slos[name].ready)
+            for name in self.services
+            if name in slos and name in requests
+        ]
         decided = [verdict for verdict in verdicts if verdict is not None]
         self.slo_met = all(decided) if decided else None
         self._starts = starts.get(service, np.empty(0, np.intp))
@@ -114,22 +126,16 @@ class MeasuredRun:
         return self._startup[phase]
 
 
-def met(slo: Slo, tally: RequestTally) -> bool | None:
-    """Whether every objective held; None when no request was decided in the span.
-
-    Availability is completed / (arrived − in flight): what is undecided at the end of the run is not held
-    against the service. Percentiles are of completed requests; with none completed, an objective on them is
-    missed.
-    """
-    decided = tally.arrived - tally.in_flight
-    if decided == 0:
-        return None
-    if slo.availability is not None and tally.completed < slo.availability * decided:
-        return False
-    limits = {name: getattr(slo, name) for name in TAILS}
-    asked = {TAILS[name]: float(limit) for name, limit in limits.items() if limit is not None}
-    reached = samples.quantiles(tally.response, list(asked))
-    return all(value <= limit for value, limit in zip(reached, asked.values(), strict=True))
+def _objectives(records: RunRecords, scenario: Scenario) -> dict[str, Objectives]:
+    """Objectives of the services that have some."""
+    ready, stopped = _floats(records.guests["ready"]), _floats(records.guests["stopped"])
+    serving = ~np.isnan(ready) & ~(stopped < records.warmup)
+    served = {str(name) for name in np.asarray(records.guests["service"])[serving]}
+    return {
+        name: Objectives(service.slo, name in served or not service.least)
+        for name, service in scenario.expanded()
+        if service.slo is not None
+    }
 
 
 def _starts(records: RunRecords) -> dict[str, NDArray[np.intp]]:

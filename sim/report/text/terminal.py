@@ -74,6 +74,8 @@ class ComparisonView:
         detail = next(fitting, _DETAILS[-1])
         widths = _widths(comparison, detail)
         yield Text(_title(comparison), style="bold")
+        for doubt in comparison.doubts:
+            yield Text(doubt.line, style="red" if doubt.severity == "wrong" else "")
         for service in comparison.services:
             if len(comparison.services) > 1:
                 yield Text(f"\n{'all services together' if service == ALL else service}", style="bold reverse")
@@ -234,6 +236,8 @@ def _difference(line: Line, unit: str, name: str, detail: _Detail) -> list[tuple
 def _better(line: Line) -> tuple[str, str]:
     if line.metric.better is None or len(line.values) < 2:
         return "", ""
+    if line.untold:
+        return "not comparable", "yellow"
     if not line.best:
         return _SAME, "dim"
     others = [name for name in line.values if name not in line.best]

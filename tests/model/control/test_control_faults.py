@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+
+from model.small_world import GIB, Told, at, delay, platform, promises, service, small_world
 from sim import registry
 from sim.model.control.faults import Faults
 from sim.model.guests.fleet import Fleet
 from sim.model.host.machine import Host
-
-from model.small_world import GIB, Told, at, delay, platform, promises, service, small_world
 
 
 class FakeMoves:

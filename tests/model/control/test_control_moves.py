@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sim.model.control.moves import Moves
-from sim.model.guests.fleet import Fleet
-from sim.model.host.machine import Host
 
 from model.small_world import (
     MB,
@@ -27,6 +24,9 @@ from model.small_world import (
     service,
     small_world,
 )  # fmt: skip
+from sim.model.control.moves import Moves
+from sim.model.guests.fleet import Fleet
+from sim.model.host.machine import Host
 
 
 class Copying:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from sim.model.control import network
-
 from model.small_world import FakeFleet, small_world
+from sim.model.control import network
 
 
 def loads(requests: Any, *, away: int = 0, sizes: tuple[float, float] = (1000.0, 9000.0)) -> list[tuple[float, float]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.small_world import FakeService, Told, delay, platform, service, small_world
 from sim.model.control import on_demand
 from sim.model.guests.fleet import Fleet
 from sim.model.host.machine import Host
-
-from model.small_world import FakeService, Told, delay, platform, service, small_world
 
 PER_REQUEST = "{rule: per-request, keep_alive: 10s, max: 2}"
 TO_ZERO = "{rule: concurrency, target: 1, min: 0, max: 3}"

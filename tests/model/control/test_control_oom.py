@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sim.model.control import oom
-from sim.model.control.oom import victims
 
 from model.small_world import GIB, FakeFleet, FakeGuest, FakeLife, FakeMachine, Told, at, platform, share, small_world
+from sim.model.control import oom
+from sim.model.control.oom import victims
 
 
 class Host(FakeMachine):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
+from model.small_world import GIB, FakeFleet, Told, platform, service, share, small_world
 from sim.model.control.reclaim import Reclaim
 from sim.model.guests.guest import Guest, Recipe
 from sim.model.host.machine import Host
-
-from model.small_world import GIB, FakeFleet, Told, platform, service, share, small_world
 
 BALLOON = {"memory": {"reclaim": "balloon", "balloon_limit": 0.5, "host": "1GiB"}}
 KSM = {"memory": {"sharing": "ksm", "ksm_share": 0.5, "guest_os": "0.5GiB", "guest_kernel": {"fixed": "0.25GiB"}}}

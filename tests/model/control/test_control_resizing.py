@@ -5,11 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sim.model.control import resizing
-from sim.model.control.resizing import forbidden, resize
-from sim.model.guests.fleet import Fleet
-from sim.model.host.machine import Host
-from sim.model.world import World
 
 from model.small_world import (
     GIB,
@@ -24,6 +19,11 @@ from model.small_world import (
     share,
     small_world,
 )
+from sim.model.control import resizing
+from sim.model.control.resizing import forbidden, resize
+from sim.model.guests.fleet import Fleet
+from sim.model.host.machine import Host
+from sim.model.world import World
 
 
 class Fakes:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sim.model.control import scaling
-from sim.model.control.scaling import ConcurrencyRule, HpaRule
 
 from model.small_world import FakeFleet, FakeService, Told, at, service, small_world
+from sim.model.control import scaling
+from sim.model.control.scaling import ConcurrencyRule, HpaRule
 
 HPA = SimpleNamespace(target_cpu=0.5, sync=10.0, stabilization=30.0, tolerance=0.1, up_pods=4, up_ratio=1.0)
 KNATIVE = SimpleNamespace(target=2.0, window=60.0, sync=2.0)

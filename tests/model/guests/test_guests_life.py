@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from model.small_world import GIB, MB, MIB, PULL, Told, at, delay, platform, promises, service, share, small_world
 from sim.engine.layout import READY
 from sim.model.guests.guest import Guest, Recipe, phase_draws
 from sim.model.guests.life import Life, until_ready
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Destination, Host
-
-from model.small_world import GIB, MB, MIB, PULL, Told, at, delay, platform, promises, service, share, small_world
 
 BOOT = [PULL, delay("boot", 1), {"name": "work", "kind": "cpu", "work": "1s"}]  # 2 s, 1 s, 1 s; then the application
 KEYS = {"start_cpu": "2s", "concurrency": 2, "memory": "{base: 100MiB, per_request: 10MiB}"}

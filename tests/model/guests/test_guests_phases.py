@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import simpy
+
+from model.small_world import HOST, MB, at, delay, phase, small_world
 from sim.model.guests.phases import run_phases
 from sim.model.host.machine import Host
 from sim.model.world import World
 from sim.scenario import Image, Layer
-
-from model.small_world import HOST, MB, at, delay, phase, small_world
 
 KINDS: Mapping[str, tuple[dict[str, Any], float]] = {  # each kind: what it says, and how long it takes
     "delay": (delay("delay", 3), 3.0),

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from model.small_world import FakeGuest, FakeMachine, Told, delay, platform, promises, service, small_world
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.roster import Roster
 from sim.model.guests.service import ServiceRun
 from sim.model.host.machine import Host
-
-from model.small_world import FakeGuest, FakeMachine, Told, delay, platform, promises, service, small_world
 
 ONE_AND_A_HALF = "{cpu: {request: 1500m}, memory: {request: 1GiB}}"
 

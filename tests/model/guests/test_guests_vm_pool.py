@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from model.small_world import GIB, MB, Told, at, delay, platform, promises, share, small_world
 from sim.model.guests import vm_pool
 from sim.model.guests.vm_pool import Vm, host_of
 from sim.model.host.machine import Host, Machine
-
-from model.small_world import GIB, MB, Told, at, delay, platform, promises, share, small_world
 
 BOOT = [
     {"name": "clone", "kind": "clone", "bytes": "200MB"},

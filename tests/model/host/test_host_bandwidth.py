@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import simpy
+
 from sim.model.host.bandwidth import SharedBandwidth
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import simpy
+
+from model.small_world import MB, at, phase, platform, small_world
 from sim.engine.environment import HybridEnvironment
 from sim.model.host.bandwidth import SharedBandwidth
 from sim.model.host.images import ImageStore
 from sim.model.world import World
 from sim.scenario import Image, Layer
-
-from model.small_world import MB, at, phase, platform, small_world
 
 PULL = phase(name="pull", kind="pull", bytes="image")
 PARTS = [("base", 100 * MB), ("app", 100 * MB)]

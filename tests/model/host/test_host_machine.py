@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import simpy
-from sim.model.host.machine import Destination, Host
-from sim.model.world import World
 
 from model.small_world import GIB, HOST, MB, at, platform, promises, share, small_world
+from sim.model.host.machine import Destination, Host
+from sim.model.world import World
 
 PARTS = [("app", 100 * MB)]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from sim.model.host.placement import admission_limits, oom_score_adj, share_of, vm_share
-from sim.scenario import Size
 
 from model.small_world import GIB, platform, small_world
+from sim.model.host.placement import admission_limits, oom_score_adj, share_of, vm_share
+from sim.scenario import Size
 
 COSTS = {"cpu": {"request_per_guest": 0.25}, "memory": {"per_guest": "1GiB", "guest_os": "2GiB"}}
 

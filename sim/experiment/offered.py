@@ -1,0 +1,103 @@
+"""How much a scenario asks for, on the mean: requests, work, the length of a start. Nothing is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim.model.traffic.processes import read_trace
+from sim.platforms import Platform
+from sim.scenario import ConstantRate, Diurnal, Mmpp, RampingRate, Scenario, Service, Source, Stage, Trace
+
+_UNITS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+def requests(service: Service, scenario: Scenario, begin: float, end: float) -> float | None:
+    """Mean number of requests of one tenant in [begin, end] (s); None where it cannot be told (users, plug-ins)."""
+    total = 0.0
+    for source in service.traffic:
+        number = _arrivals(source, begin, end)
+        if number is None:
+            return None
+        total += number
+    return total
+
+
+def work(service: Service, scenario: Scenario) -> float | None:
+    """Mean CPU work of one tenant's requests in the measured span, core-s a second, before the platform's overhead."""
+    begin = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
+    number = requests(service, scenario, begin, scenario.duration)
+    if not number:
+        return None
+    return number * service.request_cpu.mean / (scenario.duration - begin)
+
+
+def _arrivals(source: Source, begin: float, end: float) -> float | None:
+    match source:
+        case ConstantRate():
+            return source.rate * (end - begin)
+        case RampingRate():
+            return _ramp(source.start, source.stages, begin, end)
+        case Mmpp():
+            stay = sum(state.mean_duration for state in source.states)
+            return (end - begin) * sum(state.rate * state.mean_duration for state in source.states) / stay
+        case Diurnal():
+            turn = 2 * math.pi / source.period
+            swing = (source.peak - source.mean) / turn
+            ends = (math.cos(turn * (time + source.phase)) for time in (begin, end))
+            return source.mean * (end - begin) + swing * (next(ends) - next(ends))
+        case Trace():
+            times = read_trace(source.path, source.time, source.demand).time
+            return float(np.count_nonzero((times >= begin) & (times < end)))
+    return None
+
+
+def _ramp(rate: float, stages: Sequence[Stage], begin: float, end: float) -> float:
+    total = now = 0.0
+    for stage in stages:
+        low, high = max(begin, now), min(end, now + stage.duration)
+        if high > low:
+            slope = (stage.target - rate) / stage.duration
+            total += (high - low) * (rate + slope * ((low + high) / 2 - now))
+        now, rate = now + stage.duration, stage.target
+    return total
+
+
+def start_up(platform: Platform, service: Service, scenario: Scenario) -> float:
+    """About how long one replica takes to start on an idle host, s: the phases' means and the application's own start.
+
+    What the catalogue leaves to contention (locks, shared links) is taken as if it were alone.
+    """
+    image = service.image_on(platform.image_lineage)
+    size = 0.0 if image is None else image.bytes
+    disk = scenario.host.disk
+    took = service.start_cpu
+    for phase in platform.startup:
+        delays = (phase.duration, phase.hold)
+        lasts = sum(each.mean for each in delays if each is not None) + (phase.work or 0.0)
+        if phase.kind == "install" and (image is None or image.ready_made):
+            continue
+        if phase.kind == "pull" and (image is None or image.cached or not image.ready_made):
+            continue
+        speed = {"pull": scenario.host.network, "read": disk.read, "clone": disk.write, "install": disk.write}
+        if phase.kind in speed:
+            lasts += phase.amount(size) / min(phase.rate or math.inf, speed[phase.kind])
+        took += lasts
+    return took
+
+
+def end_of(source: Trace) -> float:
+    """When a recording ends, s after its beginning; 0 for an empty one."""
+    times = read_trace(source.path, source.time, source.demand).time
+    return float(times[-1]) if times.size else 0.0
+
+
+def likely_unit(source: Trace, duration: float) -> tuple[str, str]:
+    """The unit that the times of a recording probably have, and why; empty where nothing speaks for one."""
+    last = end_of(source)
+    for unit, factor in _UNITS.items():
+        if last / factor <= 100 * duration and 0.01 * duration <= last / factor:
+            return unit, f": its times look like {unit}"
+    return "", ""

@@ -1,0 +1,1 @@
+"""What a run shows against its own numbers: each doubt of `sim.terms.doubts` that needs a run."""

@@ -1,0 +1,156 @@
+"""Replicas that never came, came late, or died over and over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from sim.report.answers.doubts.evidence import Evidence, floats, kills, refusals
+from sim.report.folder.tables import RunTables
+from sim.terms.doubts import Doubt, doubt
+
+MANY_KILLS = 5
+"""OOM kills of one guest in one run from which on it is a loop: as often as systemd starts a service again."""
+SHAPED = 0.01
+"""Share of the requests of the span that decide its p99."""
+LOST = 0.001
+"""Share of the requests of the span that may be lost while the first replicas start."""
+
+
+def never_served(evidence: Evidence) -> Iterator[Doubt]:
+    """A service had no ready replica in the span in some replication, or never completed anything."""
+    for platform in evidence.platforms:
+        readies = [_ready(run, evidence.warmup) for run in evidence.of(platform)]
+        for name, full in evidence.tenants.items():
+            without = {
+                each for each in full if evidence.services[each].least and any(each not in ready for ready in readies)
+            }
+            silent = {each for each in full if _silent(evidence, platform, each)}
+            dead = [each for each in full if each in without or each in silent]
+            if not dead:
+                continue
+            why = _why(evidence, platform, dead, without)
+            told = "completed nothing" if not without else "had no ready replica"
+            text = f"{told}: {why}"
+            if len(full) > 1:
+                text = f"{len(dead)} of {len(full)} tenants {told}: {why}"
+            yield doubt("never-served", text, platform, name, tenants=len(full), dead=len(dead))
+
+
+def _silent(evidence: Evidence, platform: str, service: str) -> bool:
+    return bool(evidence.services[service].traffic) and evidence.total(platform, "requests.completed", service) == 0
+
+
+def _ready(run: RunTables, warmup: float) -> set[str]:
+    """Services with a replica that was ready at some time in the span."""
+    ready, stopped = floats(run.guests["ready"]), floats(run.guests["stopped"])
+    serving = ~np.isnan(ready) & ~(stopped < warmup)
+    return {str(name) for name in np.asarray(run.guests["service"])[serving]}
+
+
+def _why(evidence: Evidence, platform: str, dead: list[str], without: set[str]) -> str:
+    reasons: Counter[str] = Counter()
+    for run in evidence.of(platform):
+        refused, killed = refusals(run), kills(run)
+        owners = {str(name) for name in run.guests["service"]}
+        for service in dead:
+            if any(guest.startswith(f"{service}-") for guest in killed):
+                reasons["killed for memory whenever it started"] += 1
+            elif service in refused and service not in owners:
+                reasons[f"no room ({refused[service]})"] += 1
+            elif service in without and service in owners:
+                reasons["still starting at the end"] += 1
+            elif service in without:
+                reasons["none was ever asked for"] += 1
+            elif evidence.total(platform, "requests.arrived", service) == 0:
+                reasons["no request arrived in the measured span"] += 1
+            else:
+                reasons["no request was answered in the measured span"] += 1
+    return reasons.most_common(1)[0][0] if reasons else "unknown"
+
+
+def partly_placed(evidence: Evidence) -> Iterator[Doubt]:
+    """Fewer replicas were ever admitted than the file asks for; what an autoscaler did not get is a note."""
+    for platform in evidence.platforms:
+        for name, full in evidence.tenants.items():
+            asked = sum(evidence.services[each].least for each in full)
+            if isinstance(evidence.scenario.services[name].replicas, int) or (
+                asked and evidence.scenario.services[name].autoscale is not None
+            ):
+                yield from _partly(evidence, platform, name, asked)
+
+
+def _partly(evidence: Evidence, platform: str, name: str, asked: int) -> Iterator[Doubt]:
+    full = evidence.tenants[name]
+    admitted, why = asked, ""
+    for run in evidence.of(platform):
+        owners = Counter(str(owner) for owner in run.guests["service"])
+        got = sum(min(owners.get(each, 0), evidence.services[each].least) for each in full)
+        if got < admitted:
+            refused = refusals(run)
+            admitted, why = got, next((refused[each] for each in full if each in refused), "")
+    if admitted < asked:
+        text = f"{admitted} of {asked} replicas were ever admitted" + (f": {why}" if why else "")
+        yield doubt("partly-placed", text, platform, name, admitted=admitted, asked=asked, limit=why)
+
+
+def oom_loop(evidence: Evidence) -> Iterator[Doubt]:
+    """The same guest was killed for memory over and over."""
+    for platform in evidence.platforms:
+        worst: dict[str, int] = {}
+        for run in evidence.of(platform):
+            for guest, count in kills(run).items():
+                service = next((name for name in evidence.tenants if guest.startswith(f"{name}-")), "")
+                worst[service] = max(worst.get(service, 0), count)
+        for service, count in worst.items():
+            if count >= MANY_KILLS:
+                text = f"the same replica was killed for memory {count:,} times in a run"
+                yield doubt("oom-loop", text, platform, service, kills=count)
+
+
+def boots_in_span(evidence: Evidence) -> Iterator[Doubt]:
+    """Replicas asked for at time 0 became ready in the span, and requests waited for them or were lost meanwhile."""
+    for platform in evidence.platforms:
+        worst: tuple[float, float, float, str] | None = None
+        for run in evidence.of(platform):
+            found = _boots(evidence, run)
+            if found is not None and (worst is None or found > worst):
+                worst = found
+        if worst is None or (worst[0] < SHAPED and worst[1] < LOST):
+            continue
+        met, lost, until, service = worst
+        text = (
+            f"ready {until - evidence.warmup:.3g} s into the measured span: {100 * met:.2g} % of the requests came "
+            f"before, {100 * lost:.2g} % were lost meanwhile"
+        )
+        yield doubt("boots-in-span", text, platform, service, ready=until, share=met, lost=lost)
+
+
+def _boots(evidence: Evidence, run: RunTables) -> tuple[float, float, float, str] | None:
+    """Shares of the span's requests that met no replica yet, and that were lost in the meantime; until when; whose."""
+    asked, ready = floats(run.guests["requested"]), floats(run.guests["ready"])
+    owners = np.asarray(run.guests["service"])
+    first: dict[str, float] = {}
+    for service, begun, up in zip(owners, asked, ready, strict=True):
+        if begun == 0.0 and evidence.services[str(service)].traffic:
+            until = evidence.scenario.duration if np.isnan(up) else float(up)
+            first[str(service)] = min(first.get(str(service), np.inf), until)
+    late = {service: until for service, until in first.items() if until > evidence.warmup}
+    time, arrivals = floats(run.timeline["time"]), floats(run.timeline["arrivals"])
+    total = arrivals[time > evidence.warmup].sum()
+    if not late or total == 0:
+        return None
+    service = max(late, key=lambda name: late[name])
+    until = late[service]
+    booting = (time[1:] > evidence.warmup) & (time[:-1] < until)
+    gone = arrivals[1:] - floats(run.timeline["completed"])[1:] - np.diff(floats(run.timeline["in_flight"]))
+    # of a sample that begins before they were ready, the part until then
+    part = np.clip((until - time[:-1]) / np.maximum(np.diff(time), 1e-12), 0.0, 1.0)
+    met = float((arrivals[1:] * part)[booting].sum() / total) * len(late) / max(len(first), 1)
+    return met, float(np.maximum(gone, 0.0)[booting].sum() / total), until, _of_file(evidence, service)
+
+
+def _of_file(evidence: Evidence, service: str) -> str:
+    return next(name for name, full in evidence.tenants.items() if service in full)

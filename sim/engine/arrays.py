@@ -49,6 +49,8 @@ class Arrays:
     arrival_u1: Array
     arrival_u2: Array
     loops: Array
+    quotas: Array
+    ends: Array
     timers: Array
     members: Array
     jobs: Array

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, inf
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,15 @@ for _name, _value in {"state": lay.STARTING, "max_serving": lay.UNBOUNDED}.items
     NEW_GUEST[_name] = _value
 for _name in ("band", "idle_next", "idle_prev", "leaf"):
     NEW_GUEST[_name] = -1
+
+
+class Quota(NamedTuple):
+    """A CPU limit by period (docs/model.md): core-s a period, and of burst; periods end at `phase` + n `period` s."""
+
+    budget: float
+    burst: float
+    period: float
+    phase: float
 
 
 class Chunk(Protocol):
@@ -54,6 +63,11 @@ class Chunk(Protocol):
 
 def _bound(value: int | None) -> int:
     return lay.UNBOUNDED if value is None else value
+
+
+def _rhos(cap: float, jobs: int, weight: float) -> list[float]:
+    """Ratios of demand and weight with 1, 2, … jobs, up to where they do not grow any more."""
+    return [min(cap, float(busy)) / weight for busy in range(1, max(1, ceil(min(cap, jobs))) + 1)]
 
 
 class Building:
@@ -133,6 +147,8 @@ class Building:
         self,
         *,
         concurrency: int = 1,
+        threads: int | None = None,
+        start_threads: int = 1,
         queue: int | None = None,
         backlog: int | None = None,
         timeout: float = inf,
@@ -142,13 +158,17 @@ class Building:
         notify: bool = False,
         name: str = "",
     ) -> int:
-        """A service without guests; `queue` and `backlog` None mean no bound. Returns its index."""
+        """A service without guests; `queue`, `backlog` and `threads` None mean no bound. Returns its index.
+
+        `threads`: requests that a guest runs at once; `start_threads`: most threads of a start-up task.
+        """
         service = self.services
         self._names.append(name or str(service))
         self.services += 1
         self._state["services"] = self.services
         self.a.grow(services=self.services)
         service_row = self.a.services[service]
+        service_row["threads"], service_row["start_threads"] = _bound(threads), start_threads
         service_row["concurrency"], service_row["queue"], service_row["backlog"] = (
             concurrency,
             _bound(queue),
@@ -187,47 +207,64 @@ class Building:
         self._refill(loop)
         self._do(lay.START_CLIENTS, loop)
 
-    def add_guest(self, service: int, weight: float, cap: float, pool: int = 0) -> int:
+    def add_guest(self, service: int, weight: float, cap: float, pool: int = 0, quota: Quota | None = None) -> int:
         """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
 
         Raises ValueError for a guest of the host itself where there are pools.
         """
         if pool == 0 and self._storeys:
             raise ValueError("the host is shared by pools: a guest must be in one of them")
-        concurrency = int(self.a.services[service]["concurrency"])
+        service_row = self.a.services[service]
+        jobs_room = max(int(service_row["concurrency"]), int(service_row["start_threads"]))
         if self._spare[service]:
             guest = self._spare[service].pop()
             jobs = int(self.a.guests[guest]["jobs"])
         else:
             guest, jobs = self.guests, self._used["job"]
             self.guests += 1
-            self._used["job"] += concurrency
-            self.a.grow(guests=self.guests, pending=self.guests, done=self.guests, jobs=jobs + concurrency)
+            self._used["job"] += jobs_room
+            self.a.grow(guests=self.guests, pending=self.guests, done=self.guests, jobs=jobs + jobs_room)
         guest_row = self.a.guests[guest]
         self.a.guests[guest] = NEW_GUEST
-        guest_row["weight"], guest_row["cap"], guest_row["service"], guest_row["jobs"], guest_row["uid"] = (
-            weight,
-            cap,
-            service,
-            jobs,
-            self._uid,
-        )
+        guest_row["weight"], guest_row["cap"], guest_row["service"] = weight, cap, service
+        guest_row["jobs"], guest_row["uid"] = jobs, self._uid
         self._uid += 1
-        guest_row["profile"], guest_row["levels"] = self._profile(weight, cap, pool, concurrency)
-        if int(self.a.services[service]["routing"]) == lay.LEAST_OUTSTANDING:
+        self._profile(guest, weight, cap, pool)
+        if quota is not None:
+            self._limit(guest, quota, fresh=True)
+        if int(service_row["routing"]) == lay.LEAST_OUTSTANDING:
             self._new_leaf(service, guest)
         return guest
+
+    def _limit(self, guest: int, quota: Quota | None, *, fresh: bool) -> None:
+        """Give a guest a limit by period, or none; a `fresh` one is not known to the heap of ends."""
+        self.a.grow(quotas=self.guests, ends=int(self._state["ends"]) + self.guests + 2)
+        if fresh:
+            self.a.quotas[guest] = np.zeros((), lay.quota_dtype)
+        if quota is None:
+            self._do(lay.SET_QUOTA, guest)
+            return
+        quota_row = self.a.quotas[guest]
+        quota_row["period"], quota_row["phase"] = quota.period, quota.phase
+        self._do(lay.SET_QUOTA, guest, x=quota.budget, y=quota.burst)
 
     def uid(self, guest: int) -> int:
         """Number of the guest over the whole run; slots are reused."""
         return int(self.a.guests[guest]["uid"])
 
-    def _profile(self, weight: float, cap: float, pool: int, concurrency: int) -> tuple[int, int]:
-        """Base and length of the row of bands that a guest goes through as it gets busier."""
-        levels = max(1, ceil(min(cap, concurrency)))
-        rhos = [min(cap, float(busy)) / weight for busy in range(1, levels + 1)]
-        base = self._bands.profile(self.a, pool, rhos)
-        return base, levels
+    def _profile(self, guest: int, weight: float, cap: float, pool: int) -> tuple[int, int]:
+        """Choose the row of bands that a guest goes through as it gets busier; return base and length of its old row.
+
+        Behind the levels for requests are those for start-up work, where that is done in several threads.
+        """
+        guest_row = self.a.guests[guest]
+        service_row = self.a.services[int(guest_row["service"])]
+        old = int(guest_row["profile"]), int(guest_row["levels"]) + int(guest_row["start_levels"])
+        rhos = _rhos(min(cap, float(service_row["threads"])), int(service_row["concurrency"]), weight)
+        starts = _rhos(cap, int(service_row["start_threads"]), weight) if service_row["start_threads"] > 1 else []
+        guest_row["profile"] = self._bands.profile(self.a, pool, rhos + starts)
+        guest_row["levels"], guest_row["start_levels"] = len(rhos), len(starts)
+        return old
 
     def _ready_room(self, service: int, size: int) -> None:
         if size <= self._ready_size[service]:

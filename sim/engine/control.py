@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.bands import account, band_v, guest_sync, pool_clock
 from sim.engine.heaps import job_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
@@ -33,29 +34,20 @@ from sim.engine.queueing import (
     route_backlog,
     to_backlog,
 )
-from sim.engine.sharing import (
-    account,
-    band_v,
-    changed,
-    guest_place,
-    guest_sync,
-    pool_clock,
-    pool_of,
-    settle,
-    share_host,
-    wanted,
-)
+from sim.engine.quotas import book_stillness, new_budget
+from sim.engine.sharing import changed, guest_place, pool_of, settle, share_host, wanted
 
 
 @inline
-def start_task(a: Arrays, guest: int, work: float, kind: int) -> None:
-    """Give a guest without jobs one thread of CPU work (a start-up phase); its end stops `advance`."""
+def start_task(a: Arrays, guest: int, work: float, kind: int, threads: int) -> None:
+    """Give a guest without jobs CPU work in equal threads (a start-up phase); the end of the last stops `advance`."""
     t = a.state[0]["now"]
     guest_row = a.guests[guest]
     pool_clock(a, pool_of(a, guest), t)
     guest_row["task"] = kind
-    job_push(a.jobs, guest_row["jobs"], word(0), guest_row["v"] + work, word(-1))
-    guest_row["busy"] = 1
+    for i in range(threads):
+        job_push(a.jobs, guest_row["jobs"], word(i), guest_row["v"] + work / threads, word(-1))
+    guest_row["busy"] = threads
     guest_place(a, guest, t)
     changed(a, guest, t)
 
@@ -115,6 +107,8 @@ def kill_guest(a: Arrays, guest: int) -> None:
     forget_task(a, guest)
     forgive_guest(a, guest)
     guest_row["v"] = 0.0
+    if guest_row["limited"]:  # what starts next is another control group
+        new_budget(a, guest, t, a.quotas[guest]["budget"], a.quotas[guest]["burst"])
     outstanding_changed(a, guest)
 
 
@@ -217,6 +211,15 @@ def set_share(a: Arrays, guest: int, weight: float, cap: float, profile: int, le
 
 
 @inline
+def set_quota(a: Arrays, guest: int, budget: float, burst: float) -> None:
+    """Give a guest another limit by period (core-s a period; 0: none). Its share is set anew afterwards."""
+    t = a.state[0]["now"]
+    pool_clock(a, pool_of(a, guest), t)
+    guest_sync(a, guest, t)
+    new_budget(a, guest, t, budget, burst)
+
+
+@inline
 def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
     """Charge the host `amount` bytes for a guest, and bound the requests in service that its own memory carries."""
     guest_row = a.guests[guest]
@@ -273,6 +276,10 @@ def book_work(a: Arrays) -> None:
     """Book all CPU work up to now to the services, and memory to its integral."""
     t = a.state[0]["now"]
     charge(a, t, 0.0)
+    for i in range(a.state[0]["ends"]):
+        guest = word(a.ends[i]["guest"])
+        if a.guests[guest]["uid"] == a.ends[i]["uid"] and a.guests[guest]["state"] != FREE:
+            book_stillness(a, guest, t)
     for pool in range(word(a.state[0]["pools"])):
         pool_clock(a, pool, t)
         pool_row = a.pools[pool]
@@ -282,7 +289,7 @@ def book_work(a: Arrays) -> None:
             if band_row["n"] > 0:
                 v = band_v(a, band, t)
                 for j in range(band_row["n"]):
-                    account(a, word(a.members[band_row["heap"] + j]["guest"]), v)
+                    account(a, word(a.members[band_row["heap"] + j]["guest"]), v, t)
 
 
 @inline

@@ -28,7 +28,7 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     if op == lay.CLOSE_GUEST:
         return int(c.close_guest(a, who))
     if op == lay.START_TASK:
-        c.start_task(a, who, x, i)
+        c.start_task(a, who, x, i, j)
     elif op == lay.OPEN_GUEST:
         c.open_guest(a, who)
     elif op == lay.KILL_GUEST:
@@ -41,6 +41,8 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
         c.set_paused(a, who, i != 0)
     elif op == lay.SET_SHARE:
         c.set_share(a, who, x, y, i, j)
+    elif op == lay.SET_QUOTA:
+        c.set_quota(a, who, x, y)
     elif op == lay.SET_MEMORY:
         c.set_memory(a, who, x, i)
     elif op == lay.SEND_AWAY:

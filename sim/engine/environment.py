@@ -37,13 +37,13 @@ class HybridEnvironment(simpy.Environment):
         """Call `handler` with every stop of this reason (codes in `layout`)."""
         self._handlers[reason] = handler
 
-    def compute(self, guest: int, work: float, kind: int) -> Event:
+    def compute(self, guest: int, work: float, kind: int, threads: int = 1) -> Event:
         """CPU work (core-seconds) in a guest that has nothing else to do; the event succeeds at its end."""
         done = self.event()
         if work <= 0.0:
             return done.succeed()
         self._awaited[TASK_DONE, guest] = done
-        self.plane.start_task(guest, work, kind)
+        self.plane.start_task(guest, work, kind, threads)
         return done
 
     def drained(self, guest: int) -> Event:

@@ -210,3 +210,42 @@ def timer_pop(timers: Array, n: int) -> None:
         timer_copy(timers, i, child)
         i = child
     timer_copy(timers, i, last)
+
+
+@inline
+def end_push(ends: Array, n: int, time: float, guest: int, uid: int) -> None:
+    """Add the end of a guest's period to the heap of `n` ends."""
+    i = n
+    while i > 0:
+        up = (i - 1) >> 1
+        if ends[up]["time"] <= time:
+            break
+        ends[i]["time"] = ends[up]["time"]
+        ends[i]["guest"] = ends[up]["guest"]
+        ends[i]["uid"] = ends[up]["uid"]
+        i = up
+    ends[i]["time"] = time
+    ends[i]["guest"] = guest
+    ends[i]["uid"] = uid
+
+
+@inline
+def end_pop(ends: Array, n: int) -> None:
+    """Take the first end off the heap of `n` ends."""
+    last = n - 1
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= last:
+            break
+        if child + 1 < last and ends[child + 1]["time"] < ends[child]["time"]:
+            child += 1
+        if ends[child]["time"] >= ends[last]["time"]:
+            break
+        ends[i]["time"] = ends[child]["time"]
+        ends[i]["guest"] = ends[child]["guest"]
+        ends[i]["uid"] = ends[child]["uid"]
+        i = child
+    ends[i]["time"] = ends[last]["time"]
+    ends[i]["guest"] = ends[last]["guest"]
+    ends[i]["uid"] = ends[last]["uid"]

@@ -11,13 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.heaps import job_pop, timer_pop, timer_push
+from sim.engine.bands import guest_sync, pool_clock
+from sim.engine.heaps import end_pop, job_pop, timer_pop, timer_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
     BECAME_IDLE,
     BOOTED,
     DRAINED,
     DRAINING,
+    FREE,
     FREED,
     GUEST_OOM,
     HOST_OOM,
@@ -48,7 +50,8 @@ from sim.engine.queueing import (
     short_of_stock,
     to_backlog,
 )
-from sim.engine.sharing import changed, guest_place, guest_sync, next_band, next_completion, pool_clock, pool_of
+from sim.engine.quotas import refill, stand_still
+from sim.engine.sharing import changed, guest_place, next_band, next_completion, pool_of
 
 
 @inline
@@ -67,17 +70,21 @@ def advance(a: Arrays, until: float) -> int:
         at = next_completion(a, pool)
         if at < state["now"]:
             at = state["now"]
-        if state["done"] > 0 and at > state["now"]:
+        end = a.ends[0]["time"] if state["ends"] > 0 else np.inf
+        if state["done"] > 0 and at > state["now"] and end > state["now"]:
             reason = on_done(a)
             if reason != REACHED:
                 return reason
             continue
         arrival = a.arrival_time[state["arrival"]] if state["arrival"] < state["arrivals"] else np.inf
         timer = a.timers[0]["time"] if state["timers"] > 0 else np.inf
-        if min(at, arrival, timer) > until:
-            state["next"] = min(at, arrival, timer)
+        soonest = min(at, arrival, timer, end)
+        if soonest > until:
+            state["next"] = soonest
             break
-        if at <= arrival and at <= timer:
+        if end <= soonest:
+            reason = on_period_end(a, end)
+        elif at <= arrival and at <= timer:
             reason = on_completion(a, pool, at)
         elif timer <= arrival:
             reason = on_timer(a, timer)
@@ -154,6 +161,11 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
         return reason
     state["now"] = t
     guest_sync(a, guest, t)
+    if guest_row["limited"] and a.quotas[guest]["first"]:
+        stand_still(a, guest, t)
+        guest_place(a, guest, t)
+        changed(a, guest, t)
+        return REACHED
     guest_row["v"] = a.jobs[guest_row["jobs"]]["tag"]
     if guest_row["task"] == WORK_REQUEST:
         complete(a, guest, t)
@@ -163,11 +175,35 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     guest_place(a, guest, t)
     changed(a, guest, t)
     if guest_row["task"] != WORK_REQUEST:
-        guest_row["task"] = WORK_REQUEST
-        note_done(a, guest, word(BOOTED))
+        if guest_row["busy"] == 0:
+            guest_row["task"] = WORK_REQUEST
+            note_done(a, guest, word(BOOTED))
     elif guest_row["state"] == DRAINING and guest_row["serving"] + guest_row["waiting"] == 0:
         state["subject"] = guest
         return DRAINED
+    return REACHED
+
+
+@inline
+def on_period_end(a: Arrays, t: float) -> int:
+    """The period of a guest with a quota ends; the guest may have gone meanwhile."""
+    state = a.state[0]
+    guest = word(a.ends[0]["guest"])
+    uid = a.ends[0]["uid"]
+    end_pop(a.ends, word(state["ends"]))
+    state["ends"] -= 1
+    guest_row = a.guests[guest]
+    if guest_row["uid"] != uid or guest_row["state"] == FREE:
+        return REACHED
+    t = max(t, state["now"])
+    state["now"] = t
+    pool_clock(a, pool_of(a, guest), t)
+    guest_sync(a, guest, t)
+    still = a.quotas[guest]["still"]
+    refill(a, guest, t)
+    guest_place(a, guest, t)
+    if still:
+        changed(a, guest, t)
     return REACHED
 
 

@@ -27,11 +27,13 @@ STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = range(9, 14)
 FREED, BOOTED = 1, 2
 # operations of `entry`
 ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
-SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN, BOOK_WORK, TAKE_SAMPLE = range(9, 17)
-FREE_SLOTS, REBUILD_TREE = 17, 18
+SET_QUOTA, SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN = range(9, 16)
+BOOK_WORK, TAKE_SAMPLE = 16, 17
+FREE_SLOTS, REBUILD_TREE = 18, 19
 
 word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 
+TINY = 1e-9  # core-s, s and ratios that decide nothing
 UNBOUNDED = np.iinfo(np.int32).max
 NO_LEAF = np.iinfo(np.int64).max
 
@@ -39,6 +41,7 @@ guest_dtype = np.dtype(
     [
         ("v", "f8"),  # work given to each job in service since the guest was made
         ("mark", "f8"),  # band virtual time at which v was brought up to date
+        ("time_mark", "f8"),  # clock up to which work is accounted
         ("work_mark", "f8"),  # band virtual time up to which work is accounted
         ("weight", "f8"),
         ("cap", "f8"),
@@ -50,6 +53,7 @@ guest_dtype = np.dtype(
         ("uid", "i4"),  # number over the whole run: slots are reused, uids are not
         ("profile", "i4"),  # base of its row in the table of bands
         ("levels", "i4"),  # length of that row: busy counts from here on share a band
+        ("start_levels", "i4"),  # levels behind those, for start-up work in several threads
         ("band", "i4"),  # band it is in now
         ("pos", "i4"),  # position in the band's heap
         ("busy", "i4"),  # jobs in service: requests or one start-up task
@@ -68,6 +72,7 @@ guest_dtype = np.dtype(
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
         ("watched", "i1"),  # control waits for it to become idle
+        ("limited", "i1"),  # it has a quota: a row of `quotas`
         ("done", "i1"),  # what has ended at this moment: FREED, BOOTED
     ],
     align=True,
@@ -98,6 +103,10 @@ service_dtype = np.dtype(
         ("work_boot", "f8"),
         ("work_start", "f8"),
         ("work_away", "f8"),  # for requests, by guests on another host
+        ("lacked", "f8"),  # core-s that its guests could have used and were not given
+        ("still_time", "f8"),  # s that its guests stood still for want of budget
+        ("periods", "i8"),  # that have ended, of its guests with a quota
+        ("still_periods", "i8"),  # of those, at whose end the guest stood still
         ("arrived", "i8"),
         ("measured", "i8"),  # arrived since the start of the measured span
         ("turn", "i8"),  # round-robin counter
@@ -105,6 +114,8 @@ service_dtype = np.dtype(
         ("tree", "i8"),  # base of the tree of outstanding counts
         ("leaves", "i8"),  # number of its leaves (a power of two)
         ("concurrency", "i4"),
+        ("threads", "i4"),  # requests that a guest runs at once
+        ("start_threads", "i4"),
         ("queue", "i4"),
         ("backlog", "i4"),
         ("routing", "i4"),
@@ -194,6 +205,26 @@ out_dtype = np.dtype(
 
 timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("loop", "i4"), ("slot", "i4")], align=True)
 
+end_dtype = np.dtype([("time", "f8"), ("guest", "i4"), ("uid", "i4")], align=True)  # of a period
+
+quota_dtype = np.dtype(
+    [
+        ("budget", "f8"),  # core-s a period
+        ("burst", "f8"),  # core-s that may be saved up
+        ("period", "f8"),
+        ("phase", "f8"),  # periods end at phase + n x period
+        ("left", "f8"),  # core-s of the budget, as of the last accounting
+        ("since", "f8"),  # when it came to stand still
+        ("mark", "f8"),  # up to when its standing still is booked
+        ("last", "i8"),  # n of the last end of a period
+        ("still", "i1"),  # the budget is used up
+        ("timer", "i1"),  # the end of the present period is in `ends`
+        ("used", "i1"),  # it has been given CPU in the present period
+        ("first", "i1"),  # the budget ends before the first job does
+    ],
+    align=True,
+)
+
 member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its band's heap
 
 job_dtype = np.dtype(
@@ -227,6 +258,7 @@ state_dtype = np.dtype(
         ("pending", "i4"),
         ("done", "i4"),
         ("timers", "i4"),
+        ("ends", "i4"),
         ("pools", "i4"),
         ("services", "i4"),
         ("in_flight", "i4"),
@@ -267,6 +299,8 @@ ROWS: dict[str, np.dtype[Any]] = {
     "arrival_u1": np.dtype("f8"),
     "arrival_u2": np.dtype("f8"),
     "loops": loop_dtype,
+    "quotas": quota_dtype,  # by guest
+    "ends": end_dtype,  # heap of the ends of guests' periods
     "timers": timer_dtype,  # heap of closed-loop clients by time
     "members": member_dtype,  # guests in band heaps
     "jobs": job_dtype,  # guests' job heaps

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine import layout as lay
-from sim.engine.building import Building
+from sim.engine.building import Building, Quota
 
 MOST_REFILLS = 1_000_000  # of what the kernel runs out of, before it goes on
 
@@ -46,9 +46,9 @@ class DataPlane(Building):
     `cores` may be handed out; requests arriving from `measure_from` (s) on are counted as measured.
     """
 
-    def start_task(self, guest: int, work: float, kind: int) -> None:
-        """CPU work of one thread (core-seconds) for a guest without requests; ends with a TASK_DONE stop."""
-        self._do(lay.START_TASK, guest, x=work, i=kind)
+    def start_task(self, guest: int, work: float, kind: int, threads: int = 1) -> None:
+        """CPU work (core-seconds) in equal threads for a guest without requests; ends with a TASK_DONE stop."""
+        self._do(lay.START_TASK, guest, x=work, i=kind, j=threads)
 
     def open(self, guest: int) -> None:
         """The guest is ready to serve."""
@@ -96,7 +96,8 @@ class DataPlane(Building):
         guest_row = self.a.guests[guest]
         if int(guest_row["leaf"]) >= 0:
             self.a.leaf[int(self.a.services[int(guest_row["service"])]["tree"]) + int(guest_row["leaf"])] = -1
-        self._bands.forget_member(self.a, int(guest_row["profile"]), int(guest_row["levels"]))
+        levels = int(guest_row["levels"]) + int(guest_row["start_levels"])
+        self._bands.forget_member(self.a, int(guest_row["profile"]), levels)
         self._do(lay.RELEASE_GUEST, guest)
         self._spare[int(guest_row["service"])].append(guest)
 
@@ -108,18 +109,23 @@ class DataPlane(Building):
         """Stop or resume a guest's CPU."""
         self._do(lay.SET_PAUSED, guest, i=paused)
 
-    def resize(self, guest: int, weight: float, cap: float) -> None:
-        """Change a guest's CPU weight and cap while it runs, within its pool."""
-        pool = int(self.a.bands[self.a.profile[int(self.a.guests[guest]["profile"])]]["pool"])
+    def resize(self, guest: int, weight: float, cap: float, quota: Quota | None = None) -> None:
+        """Change a guest's CPU weight, cap and limit by period while it runs, within its pool."""
+        guest_row = self.a.guests[guest]
+        if quota is not None or guest_row["limited"]:
+            fresh = guest >= len(self.a.quotas) or self.a.quotas[guest]["period"] == 0.0
+            self._limit(guest, quota, fresh=bool(fresh))
+        pool = int(self.a.bands[self.a.profile[int(guest_row["profile"])]]["pool"])
         self._share(guest, weight, cap, pool)
 
     def _share(self, guest: int, weight: float, cap: float, pool: int) -> None:
         guest_row = self.a.guests[guest]
-        concurrency = int(self.a.services[int(guest_row["service"])]["concurrency"])
-        old_base, old_levels = int(guest_row["profile"]), int(guest_row["levels"])
-        base, levels = self._profile(weight, cap, pool, concurrency)
+        kept = {name: guest_row[name].item() for name in ("profile", "levels", "start_levels")}
+        old = self._profile(guest, weight, cap, pool)
+        base, levels = int(guest_row["profile"]), int(guest_row["levels"])
+        guest_row["profile"], guest_row["levels"] = kept["profile"], kept["levels"]  # until it has left its band
         self._do(lay.SET_SHARE, guest, x=weight, y=cap, i=base, j=levels)
-        self._bands.forget_member(self.a, old_base, old_levels)
+        self._bands.forget_member(self.a, *old)
 
     def set_memory(self, guest: int, amount: float, max_serving: int = lay.UNBOUNDED) -> None:
         """Charge `amount` bytes for the guest; more than `max_serving` requests in service are too much for it."""
@@ -215,6 +221,15 @@ class DataPlane(Building):
         """This host's CPU given to a service up to the last `book`: requests, boots, application starts (core-s)."""
         service_row = self.a.services[service]
         return float(service_row["work_request"]), float(service_row["work_boot"]), float(service_row["work_start"])
+
+    def lacked(self, service: int) -> float:
+        """Core-s that a service's guests could have used up to the last `book` and were not given."""
+        return float(self.a.services[service]["lacked"])
+
+    def stillness(self, service: int) -> tuple[int, int, float]:
+        """Of a service's guests with a quota, up to the last `book`: periods ended, those at a standstill, s of it."""
+        row = self.a.services[service]
+        return int(row["periods"]), int(row["still_periods"]), float(row["still_time"])
 
     def work_away(self, service: int) -> float:
         """CPU for requests given to a service's guests on another host up to the last `book` (core-s)."""

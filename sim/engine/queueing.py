@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.bands import guest_sync, pool_clock
 from sim.engine.heaps import job_pop, job_push, timer_push
 from sim.engine.jit import inline
 from sim.engine.layout import (
@@ -21,7 +22,7 @@ from sim.engine.layout import (
     word,
 )
 from sim.engine.memory import charge_guest, check_guest
-from sim.engine.sharing import changed, guest_place, guest_sync, pool_clock, pool_of
+from sim.engine.sharing import changed, guest_place, pool_of
 
 
 @inline

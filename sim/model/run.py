@@ -53,7 +53,7 @@ def world_of(scenario: Scenario, platform: Platform, replication: int) -> World:
     stream = ArrivalStream(scenario.expanded(), scenario.seed, replication, scenario.duration)
     signals = Signals()
     plane = DataPlane(
-        scenario.host.cores,
+        scenario.host.effective_cores,
         source=stream.next_chunk,
         sink=signals.requests_ended.fire,
         memory_limit=scenario.host.memory,
@@ -88,7 +88,7 @@ class Run:
         world, fleet, host = self.world, self.fleet, self.host
         scaling.begin(world, fleet)
         self.moves.begin()
-        resizing.begin(world, fleet, host)
+        resizing.begin(world, fleet)
         network.begin(world, fleet, host)
         self.faults.begin()
         self.timeline.begin()
@@ -125,7 +125,7 @@ class Run:
             services=tuple(service.name for service in services),
             warmup=world.warmup,
             duration=scenario.duration,
-            cores=scenario.host.cores,
+            cores=scenario.host.effective_cores,
             memory=scenario.host.memory,
             requests=self.requests.tallies(measured, [bool(s.spec.traffic) for s in services]),
             guests=self.guests.table(),

@@ -142,6 +142,21 @@ def _share(capacity: str, parts: Sequence[str], run: Measured) -> float | None:
     return sum(run.integrals[part] for part in parts) / (whole * run.span)
 
 
+def _ready(run: Measured) -> float | None:
+    lacked = run.integrals.get("cpu_lacked")
+    if lacked is None:
+        return None
+    given = sum(run.integrals[part] for part in ("cpu_request", "cpu_tax", "cpu_boot", "cpu_start"))
+    return lacked / (lacked + given) if lacked + given > 0.0 else None
+
+
+def _throttled(what: str, run: Measured) -> float | None:
+    periods = run.integrals.get("periods", 0.0)
+    if not periods:
+        return None
+    return run.integrals[what] / periods if what == "still_periods" else run.integrals[what]
+
+
 def _guests(run: Measured) -> float | None:
     return run.integrals["guests"] / run.span if "guests" in run.integrals else None
 
@@ -257,6 +272,13 @@ METRICS: Final = (
            "CPU promised to guests / (cores × span)"),
     _ratio("cpu.stranded", "CPU stranded", "lower", "cores", ("cpu_stranded",),
            "promised to a service's guests and not used by them / (cores × span); by samples, as the timeline's"),
+    Metric("cpu.ready", "ratio", "CPU ready, not running", HOST, "lower", _ready,
+           "core-seconds that guests could have used and others had / (those + what they were given): a VM's steal"),
+    Metric("cpu.throttled_periods", "ratio", "throttled periods", HOST, "lower", partial(_throttled, "still_periods"),
+           "periods at whose end a guest stood still for want of budget / periods in which it was active (cAdvisor's "
+           "ratio); absent where no guest has a limit by period that it can reach"),
+    Metric("cpu.throttled_time", "s", "throttled time", HOST, "lower", partial(_throttled, "still_time"),
+           "seconds that guests stood still for want of budget, all guests together"),
     _ratio("memory.used", "memory used", None, "memory", ("memory_used",),
            "in use by applications, guest OSes and daemons / (memory × span)"),
     _ratio("memory.allocated", "memory allocated", "lower", "memory", ("memory_allocated",),

@@ -8,26 +8,25 @@ from sim.model.guests.fleet import Fleet
 from sim.model.guests.guest import Guest
 from sim.model.guests.phases import Story
 from sim.model.guests.service import ServiceRun
-from sim.model.host.machine import Host
-from sim.model.host.placement import Share, share_of
+from sim.model.host.placement import Share
 from sim.model.world import World
 from sim.platforms import Platform
 from sim.scenario import Resize
 
 
-def begin(world: World, fleet: Fleet, host: Host) -> None:
+def begin(world: World, fleet: Fleet) -> None:
     """Set out for the resizes that the scenario asks for."""
     for each in world.scenario.resizes:
-        world.env.process(_planned(world, fleet, host, each))
+        world.env.process(_planned(world, fleet, each))
 
 
-def _planned(world: World, fleet: Fleet, host: Host, each: Resize) -> Story:
+def _planned(world: World, fleet: Fleet, each: Resize) -> Story:
     yield world.env.timeout(each.at)
     size = each.size_on(world.platform.size_lineage)
     if size is None:  # not meant for this platform
         return
     for service in fleet.called(each.service):
-        resize(world, service, share_of(world.platform, size, host.node_memory), each.replica)
+        resize(world, service, service.share_for(size), each.replica)
     world.signals.room_freed.fire()  # what has shrunk leaves room for those that wait
 
 

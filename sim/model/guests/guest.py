@@ -9,6 +9,7 @@ from math import floor, isinf, isnan, nan
 import numpy as np
 from simpy import Process
 
+from sim.engine.building import Quota
 from sim.engine.layout import UNBOUNDED
 from sim.model.chance.sampling import Sampler, sampler
 from sim.model.host.machine import Machine
@@ -47,12 +48,23 @@ class Recipe:
     parts: list[tuple[str, float]]
     disk: float
     draws: Draws
+    phases: np.random.Generator  # a number in [0, 1) a guest: where its periods of a limit end
+
+
+def quota_of(share: Share, phase: float) -> Quota | None:
+    """The limit by period of a guest with this share, whose periods end at the share `phase` of a period."""
+    if share.quota is None:
+        return None
+    limit, period, burst = share.quota.limit, share.quota.period, share.quota.burst
+    return Quota(limit * period, burst, period, phase * period)
 
 
 class Guest:
     """A replica on a machine (the host, or a VM on it). Times in s, NaN for what has not happened."""
 
-    def __init__(self, world: World, recipe: Recipe, number: int, slot: int, machine: Machine, share: Share) -> None:
+    def __init__(
+        self, world: World, recipe: Recipe, number: int, slot: int, machine: Machine, share: Share, phase: float = 0.0
+    ) -> None:
         self.env, self._plane = world.env, world.plane
         self.recipe, self.image, self.parts = recipe, recipe.image, recipe.parts
         self.machine, self.share = machine, share
@@ -66,6 +78,7 @@ class Guest:
         self.stop_reason = ""
         self.phases: dict[str, float] = {}
         self.durations = draw_each(recipe.draws)
+        self._phase = phase
         self.has_process = False
         self.came_through = False  # all phases of its start, once
         self.failures = 0  # restarts in a row
@@ -183,7 +196,7 @@ class Guest:
     def resize(self, share: Share) -> None:
         """It has another share from now on; admission has agreed."""
         old, self.share = self.share, share
-        self._plane.resize(self.slot, share.weight, share.cap)
+        self._plane.resize(self.slot, share.weight, share.cap, quota_of(share, self._phase))
         if self.here:
             self._plane.promise(self.slot, share.memory - self.balloon)
             if self.has_process:

@@ -14,7 +14,7 @@ from simpy.events import Process
 
 from sim.engine import layout
 from sim.model.chance.sampling import sampler
-from sim.model.guests.guest import DRAINING, READY, Guest, Recipe
+from sim.model.guests.guest import DRAINING, READY, Guest, Recipe, quota_of
 from sim.model.guests.phases import APP, VM, Story, run_phases
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Machine
@@ -35,8 +35,9 @@ class Life:
 
     def start_on(self, machine: Machine, share: Share, *, extra: bool = False) -> Guest:
         """Start a replica on a machine that has room for it; one that is `extra` does not count as one of many."""
-        slot = self._plane.add_guest(self._recipe.index, share.weight, share.cap, machine.pool)
-        guest = Guest(self._world, self._recipe, self._number, slot, machine, share)
+        phase, index = float(self._recipe.phases.random()), self._recipe.index
+        slot = self._plane.add_guest(index, share.weight, share.cap, machine.pool, quota_of(share, phase))
+        guest = Guest(self._world, self._recipe, self._number, slot, machine, share, phase)
         self._number += 1
         self._roster.enter(guest, extra=extra)
         machine.images.promise(guest.parts)
@@ -74,7 +75,8 @@ class Life:
         if not guest.charge_application():
             self.out_of_memory(guest, "its application does not fit into its memory")
             return
-        yield self._env.compute(guest.slot, self._recipe.spec.start_cpu, layout.WORK_START)
+        spec = self._recipe.spec
+        yield self._env.compute(guest.slot, spec.start_cpu, layout.WORK_START, spec.start_threads)
         guest.took(APP, self._env.now - began)
         guest.serves()
         self._plane.open(guest.slot)

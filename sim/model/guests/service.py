@@ -14,7 +14,7 @@ from sim.model.guests.roster import Roster
 from sim.model.host.machine import Host, Machine
 from sim.model.host.placement import Share, share_of
 from sim.model.world import World
-from sim.scenario import PerRequest, Service
+from sim.scenario import PerRequest, Service, Size
 
 ROUTING_CODES = {
     "random": layout.RANDOM,
@@ -46,7 +46,7 @@ class ServiceRun:
             raise ValueError(f"service {name} has no {'size' if size is None else 'image'} for {platform.name}")
         self._world, self._host, self._wait = world, host, wait
         self.name, self.spec = name, spec
-        self.share = share_of(platform, size, host.node_memory)
+        self.share = self.share_for(size)
         self.booted = self.share  # of its guests' beginning: what can be plugged depends on it
         self.pending = 0  # replicas wanted that admission has refused so far
         parts = host.images.parts(image)
@@ -62,6 +62,7 @@ class ServiceRun:
             parts=parts,
             disk=platform.disk.per_guest + (image.bytes if full_copy else 0.0),
             draws=phase_draws(world, platform, f"start/{name}"),
+            phases=world.stream(f"quota/{name}"),
         )
         self.index = self.recipe.index
         self.roster = Roster()
@@ -72,6 +73,8 @@ class ServiceRun:
         per_request = isinstance(spec.autoscale, PerRequest)
         return self._world.plane.add_service(
             concurrency=spec.concurrency,
+            threads=spec.threads,
+            start_threads=spec.start_threads if spec.start_cpu > 0.0 else 1,
             queue=spec.queue,
             backlog=spec.backlog,
             timeout=inf if spec.timeout is None else spec.timeout,
@@ -85,6 +88,11 @@ class ServiceRun:
     def is_called(self, name: str | None) -> bool:
         """Whether `name` means this service: its own name, that of the service whose tenant it is, or any (None)."""
         return name is None or name in (self.name, self.name.rpartition("-")[0])
+
+    def share_for(self, size: Size) -> Share:
+        """What a size means for a replica of this service."""
+        fluid = self._world.scenario.quota == "fluid"
+        return share_of(self._world.platform, size, self._host.node_memory, self.spec.parallelism, fluid)
 
     # how many
 

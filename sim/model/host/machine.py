@@ -218,7 +218,9 @@ class Host(Machine):
     def __init__(self, world: World) -> None:
         host, platform = world.scenario.host, world.platform
         limits = admission_limits(world.scenario, platform)
-        super().__init__(world.env, platform, links_of(world, host.network), (host.cores, host.memory), limits)
+        super().__init__(
+            world.env, platform, links_of(world, host.network), (host.effective_cores, host.memory), limits
+        )
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
         self.daemons = platform.cpu.host
         world.plane.charge_host(platform.memory.host)
@@ -287,7 +289,7 @@ class Destination(Machine):
 
     def __init__(self, world: World, link: float, cached: Sequence[list[tuple[str, float]]]) -> None:
         host, far = world.scenario.host, world.plane.far_pool()
-        size, room = (host.cores, host.memory), (inf, inf)
+        size, room = (host.effective_cores, host.memory), (inf, inf)
         super().__init__(world.env, world.platform, links_of(world, link), size, room, far)
         self.link = link
         for parts in cached:

@@ -95,6 +95,11 @@ class Totals:
             for name, value in parts.items():
                 sums[name] += value
                 totals[f"{service.name}/{name}"] = value
+            periods, still, seconds = plane.stillness(service.index)
+            counts = {"periods": periods, "still_periods": still, "still_time": seconds}
+            for name, count in (counts | {"cpu_lacked": plane.lacked(service.index)}).items():
+                sums[name] = sums.get(name, 0.0) + count
+                totals[f"{service.name}/{name}"] = float(count)
         return totals | sums
 
     def scale_out(self) -> dict[str, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import struct
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +47,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.groups = Groups()
-        self._stack = ExitStack()
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Compile, and make the parent group."""
@@ -72,6 +72,8 @@ class Runner:
             folders = [self.groups.make(job.group.name, job.group.request, job.group.limit) for job in jobs]
             for job, folder in zip(jobs, folders, strict=True):
                 running.append(self._start(job, folder, cpus))
+            for process, job in zip(running, jobs, strict=True):
+                _ready(process, job)
             zero = time.monotonic() + LEAD
             for process in running:
                 assert process.stdin is not None
@@ -82,8 +84,7 @@ class Runner:
                        if job.group.limit is not None}  # fmt: skip
         finally:
             for process in running:
-                process.kill()
-                process.wait()
+                _end(process)
             self.groups.clear()
         throttling = {name: {"periods": each.periods, "throttled": each.throttled, "time": round(each.time, 6)}
                       for name, each in counted.items()}  # fmt: skip
@@ -96,12 +97,9 @@ class Runner:
             stdout=subprocess.PIPE,
         )
         assert process.stdin is not None
-        assert process.stdout is not None
         process.stdin.write(struct.pack("=qq", job.arrival.size, job.group.threads))
         process.stdin.write(np.concatenate((job.arrival, job.demand)).astype("=f8").tobytes())
         process.stdin.flush()
-        if process.stdout.read(1) != b"r":
-            raise RuntimeError(f"the server of {job.group.name} did not start (status {process.wait()})")
         return process
 
 
@@ -117,6 +115,21 @@ def compile_worker(folder: Path) -> Path:
     if done.returncode:
         raise Missing(f"a C compiler that works: {done.stderr.strip()}")
     return made
+
+
+def _ready(process: subprocess.Popen[bytes], job: Job) -> None:
+    assert process.stdout is not None
+    if process.stdout.read(1) != b"r":
+        raise RuntimeError(f"the server of {job.group.name} did not start (status {process.wait()})")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
 
 
 def _read(process: subprocess.Popen[bytes], job: Job) -> Served:

@@ -221,7 +221,7 @@ def test_one_that_leaves_while_it_restarts_serves_there() -> None:
     lives.at(8.5, lambda: lives.life.leave(guest, far))
     lives.run()
     assert lives.told.times("ready") == [6.0, 11.0]
-    assert int(lives.world.plane.a.g[guest.slot]["state"]) == READY
+    assert int(lives.world.plane.a.guests[guest.slot]["state"]) == READY
     assert lives.held() == {**NOTHING, "slots": 1}
 
 

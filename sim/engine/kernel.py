@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import job_pop, timer_pop, timer_push
-from sim.engine.jit import inline
 from sim.engine.layout import (
     BECAME_IDLE,
     BOOTED,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import job_pop, job_push, timer_push
-from sim.engine.jit import inline
 from sim.engine.layout import (
     COMPLETED,
     FREED,

@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import band_move, band_remove, band_up, guest_down, guest_up
-from sim.engine.jit import inline
 from sim.engine.layout import WORK_BOOT, WORK_REQUEST, word
 
 REFRESH = 4096  # updates after which the running sums are summed anew, so that rounding cannot build up

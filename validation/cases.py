@@ -52,6 +52,7 @@ def _weights(cpus: int, rate: str) -> tuple[str, ...]:
 
 _NO_LIMIT = ("services.limited.size={cpu: {request: 0.25}, memory: {request: 1GiB}}",)
 _THREE_HALVES = ("services.limited.size={cpu: {request: 0.25, limit: 1.5}, memory: 1GiB}",)
+_BURST = ("services.limited.size={cpu: {request: 0.25, limit: 0.5, burst: 50ms}, memory: 1GiB}",)
 _FORTY = "{exponential: {mean: 40ms}}"
 
 POINTS: tuple[Point, ...] = (
@@ -64,6 +65,7 @@ POINTS: tuple[Point, ...] = (
     Point("quota", "5 ms, load 0.8 of limit 1.5, 4 threads", "quota.yaml",
           (*_THREE_HALVES, *_limited(rate="240/s", concurrency="4"))),
     Point("quota", "bursts of 10 ms, 4 threads", "bursts.yaml"),
+    Point("quota", "bursts of 10 ms, 4 threads, burst 50 ms", "bursts.yaml", _BURST),
     Point("neighbours", "1 CPU, neighbours use 0.4", "neighbours.yaml", _neighbours(1, "20/s")),
     Point("neighbours", "1 CPU, neighbours want 1.4", "neighbours.yaml", _neighbours(1, "70/s")),
     Point("neighbours", "2 CPUs, neighbours use 1.2", "neighbours.yaml"),
@@ -86,7 +88,11 @@ def case_of(point: Point, scenario: Scenario) -> Case:
         size = service.size_on(lineage)
         if size is None or service.replicas != 1 or any(isinstance(each, ConstantUsers) for each in service.traffic):
             raise ValueError(f"{scenario.name}: {name} needs a size, one replica and open traffic to be measured")
-        groups.append(Group(name, size.cpu_request, size.cpu_limit, service.concurrency))
+        if service.threads is not None and service.threads < service.concurrency:
+            raise ValueError(
+                f"{scenario.name}: {name} shares {service.threads} threads; a real server has one a request"
+            )
+        groups.append(Group(name, size.cpu_request, size.cpu_limit, service.concurrency, size.cpu_burst))
     if scenario.host.cores != int(scenario.host.cores):
         raise ValueError(f"{scenario.name}: host.cores is {scenario.host.cores}, and real CPUs are whole")
     return Case(point.name, point.kind, int(scenario.host.cores), scenario.duration, groups)

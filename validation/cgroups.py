@@ -96,8 +96,8 @@ class Groups:
         """Remove everything."""
         self.close()
 
-    def make(self, name: str, weight: float, limit: float | None) -> Path:
-        """Make a group with a weight (1: as much as a request of one core) and a limit [cores]; return its folder.
+    def make(self, name: str, weight: float, limit: float | None, burst: float = 0.0) -> Path:
+        """Make a group: weight (1: a request of one core), limit [cores], burst [core-s]; return its folder.
 
         Only ratios of weights matter, as all groups are siblings: the numbers are as large as the files allow for
         requests of up to 6 cores, so that rounding them to whole numbers is below 1 % from 0.01 cores on.
@@ -114,6 +114,10 @@ class Groups:
         else:
             _write(folder / "cpu.weight", min(10000, max(1, round(weight * 1600))))
             _write(folder / "cpu.max", f"{'max' if quota is None else quota} {period}")
+        if burst:
+            _write(
+                folder / ("cpu.cfs_burst_us" if self.hierarchy.version == 1 else "cpu.max.burst"), round(burst * 1e6)
+            )
         return folder
 
     def throttling(self, folder: Path) -> Throttling:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sim
-from sim.platforms.schema import Cpu
-from validation.store import Case
+from sim import registry
+from validation.store import Case, Group
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PHASES = 8
 """Replications of one prediction: they differ in where the periods of a limit lie, which nobody can know."""
-RULES = ("kernel", "fluid") if "quota" in Cpu.model_fields else ("fluid",)
+RULES = ("period", "fluid") if "cpu.throttled_periods" in registry.names("metrics") else ("fluid",)
 """How the engine can take a limit: by period, as the kernel does, or as a plain cap on the speed."""
 
 
@@ -65,7 +65,7 @@ def _scenario(case: Case, requests: pd.DataFrame, rule: str, phases: int, folder
             "memory": {"base": "1MiB"},
             "request_cpu": "1ms",  # every request has its own
             "concurrency": group.threads,
-            "size": {"cpu": {"request": group.request, "limit": group.limit}, "memory": {"request": "1MiB"}},
+            "size": {"cpu": _cpu(group), "memory": {"request": "1MiB"}},
             "traffic": [{"trace": {"file": f"{group.name}.csv", "time": "arrival", "demand": "demand"}}],
         }
     tree: dict[str, Any] = {
@@ -73,19 +73,26 @@ def _scenario(case: Case, requests: pd.DataFrame, rule: str, phases: int, folder
         "seed": 1,
         "duration": f"{case.until}s",
         "warmup": "0s",
-        "replications": phases if any(group.limit is not None for group in case.groups) and rule == "kernel" else 1,
+        "replications": phases if any(group.limit is not None for group in case.groups) and rule == "period" else 1,
         "host": {
             "cores": case.cpus,
             "memory": "8GiB",
             "disk": {"read": "1GB/s", "write": "1GB/s"},
             "network": "1Gbit/s",
         },
-        "platforms": {"native": {"cpu": {"quota": "fluid"}} if rule == "fluid" and "kernel" in RULES else {}},
+        "platforms": ["native"],
+        "quota": rule,
         "services": services,
     }
     path = folder / "measured.yaml"
     path.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
     return path
+
+
+def _cpu(group: Group) -> dict[str, float | str]:
+    if group.limit is None:
+        return {"request": group.request}
+    return {"request": group.request, "limit": group.limit, "burst": f"{group.burst}s"}
 
 
 def _prediction(results: Results, group: str) -> Prediction:

@@ -108,7 +108,7 @@ def _table(lines: Sequence[Line]) -> str:
         *((what, _time(what)) for what in STATISTICS),
         *((f"{what} error", _error(what, RULES[0])) for what in STATISTICS),
     ]
-    if limited and "kernel" in RULES:
+    if limited and "period" in RULES:
         columns += [(f"{what} fluid", _error(what, "fluid")) for what in ("mean", "p99")]
     if limited:
         columns += [

@@ -69,7 +69,7 @@ class Runner:
         before = machine.look(cpus)
         running: list[subprocess.Popen[bytes]] = []
         try:
-            folders = [self.groups.make(job.group.name, job.group.request, job.group.limit) for job in jobs]
+            folders = [self._make(job.group) for job in jobs]
             for job, folder in zip(jobs, folders, strict=True):
                 running.append(self._start(job, folder, cpus))
             for process, job in zip(running, jobs, strict=True):
@@ -89,6 +89,9 @@ class Runner:
         throttling = {name: {"periods": each.periods, "throttled": each.throttled, "time": round(each.time, 6)}
                       for name, each in counted.items()}  # fmt: skip
         return served, Repetition(throttling, machine.between(before, machine.look(cpus), cpus))
+
+    def _make(self, group: Group) -> Path:
+        return self.groups.make(group.name, group.request, group.limit, group.burst)
 
     def _start(self, job: Job, folder: Path, cpus: Sequence[int]) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

@@ -18,12 +18,16 @@ TIMES = ("arrival", "demand", "start", "finish")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`."""
+    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`.
+
+    `burst`: what of unused budgets the limit lets it keep [core-s].
+    """
 
     name: str
     request: float
     limit: float | None
     threads: int
+    burst: float = 0.0
 
 
 @dataclass(slots=True)

@@ -73,6 +73,12 @@ def test_an_unknown_rule_is_refused() -> None:
         predict(Case("x", "quota", 1, 1.0, []), None, "round")
 
 
+def test_shared_threads_cannot_be_measured() -> None:
+    point = Point("quota", "shared", "quota.yaml", ("services.limited.concurrency=4", "services.limited.threads=2"))
+    with pytest.raises(ValueError, match="shares 2 threads"):
+        case_of(point, point.scenario())
+
+
 def test_a_closed_loop_cannot_be_measured() -> None:
     traffic = "services.limited.traffic=[{constant-vus: {vus: 2, think_time: 1s}}]"
     point = Point("quota", "closed", "quota.yaml", (traffic,))
@@ -110,16 +116,17 @@ def test_where_the_cpu_controller_is(tmp_path: Path, mounts: str, version: int |
 @pytest.mark.parametrize(
     ("version", "limited", "free", "stat"),
     [
-        (1, {"cpu.shares": "8192", "cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"},
+        (1, {"cpu.shares": "8192", "cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000",
+             "cpu.cfs_burst_us": "20000"},
          {"cpu.shares": "2048", "cpu.cfs_quota_us": "-1"}, "throttled_time 1500000000"),
-        (2, {"cpu.weight": "400", "cpu.max": "50000 100000"},
+        (2, {"cpu.weight": "400", "cpu.max": "50000 100000", "cpu.max.burst": "20000"},
          {"cpu.weight": "100", "cpu.max": "max 100000"}, "throttled_usec 1500000"),
     ],
 )  # fmt: skip
 def test_what_is_written_into_a_group(tmp_path: Path, monkeypatch, version, limited, free, stat) -> None:
     monkeypatch.setattr(cgroups, "_remove", shutil.rmtree)
     with Groups(Hierarchy(tmp_path, version)) as groups:
-        for folder, files in ((groups.make("a", 0.25, 0.5), limited), (groups.make("b", 0.0625, None), free)):
+        for folder, files in ((groups.make("a", 0.25, 0.5, 0.02), limited), (groups.make("b", 0.0625, None), free)):
             assert {name: (folder / name).read_text().strip() for name in files} == files
             assert folder.parent == groups.parent
         (folder / "cpu.stat").write_text(f"usage_usec 7\nnr_periods 30\nnr_throttled 12\n{stat}\n")

@@ -100,17 +100,17 @@ def test_a_plain_cap_is_no_model_of_a_limit() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("kernel" not in RULES, reason="the engine has no limits by period")
+@pytest.mark.skipif("period" not in RULES, reason="the engine has no limits by period")
 def test_limits_by_period_are_within_a_tenth() -> None:
     chosen = of("quota")
     for what in ("mean", "p99"):
         assert share_within(errors(chosen, what), 0.10) >= 0.9
     pairs = [pair for line in chosen for pair in line.pairs]
     for pair in pairs:
-        measured, said = pair.measured, pair.predicted["kernel"]
+        measured, said = pair.measured, pair.predicted["period"]
         assert said.ratio == pytest.approx(measured.ratio, rel=0.10, abs=0.02)
     alone = [pair for line in chosen if line.case.cpus == 1 for pair in line.pairs]
-    assert abs(np.median([pair.predicted["kernel"].time / pair.measured.time - 1 for pair in alone])) < 0.10
+    assert abs(np.median([pair.predicted["period"].time / pair.measured.time - 1 for pair in alone])) < 0.10
 
 
 @pytest.mark.slow

@@ -49,8 +49,8 @@ def load_scenario(
     """Load a scenario file and check it against the catalogue of platforms.
 
     `overrides` are texts like "host.cores=4"; `platforms`, `replications` and `seed` replace the file's. All
-    quantities of the result are SI: seconds, bytes, cores. Raises sim.scenario.ScenarioError with every mistake and
-    its line.
+    quantities of the result are SI: seconds, bytes, cores. Raises sim.reading.errors.ScenarioError with every mistake
+    and its line.
     """
     from sim.platforms.checks import CHECKS
     from sim.scenario import load_scenario

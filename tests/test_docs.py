@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -161,6 +162,32 @@ def test_a_schema_is_said_in_words(reference: ModuleType, schema: dict, said: st
 def test_quantities_are_named(reference: ModuleType, key: str, said: str) -> None:
     properties = json.loads(reference.printed("schema"))["properties"]
     assert said in reference.kind(properties[key])
+
+
+def resolves(dotted: str) -> bool:
+    """Whether `sim.some.name` is there, as a module or in one."""
+    try:
+        pkgutil.resolve_name(dotted)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def prose() -> dict[str, str]:
+    told = {
+        path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md"))
+    }
+    del told["CHANGELOG.md"]  # it tells of what was, too
+    return told | {f"sim.{name}": getattr(sim, name).__doc__ for name in sim.__all__}
+
+
+@pytest.mark.parametrize("where", prose())
+def test_code_that_is_named_is_there(where: str) -> None:
+    text = prose()[where]
+    named = set(re.findall(r"(?<![\w./-])sim(?:\.[A-Za-z_]\w*)+", text))
+    assert not [each for each in named if not resolves(each)]
+    paths = re.findall(r"(?<![\w./-])((?:sim|tests|scripts|docs|scenarios|benchmarks|notebooks)/[\w./-]*\w)", text)
+    assert not [each for each in paths if not any(ROOT.glob(f"{each}*"))]
 
 
 def test_every_page_has_its_place_in_the_site() -> None:

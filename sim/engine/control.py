@@ -6,8 +6,8 @@ import numpy as np
 
 from sim.engine.arrays import Arrays
 from sim.engine.bands import account, band_v, guest_sync, pool_clock
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import job_push
-from sim.engine.jit import inline
 from sim.engine.layout import (
     DRAINING,
     FAILED,

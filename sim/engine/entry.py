@@ -11,7 +11,7 @@ from typing import Any
 from sim.engine import control as c
 from sim.engine import layout as lay
 from sim.engine.arrays import arrays_of
-from sim.engine.jit import njit
+from sim.engine.compiling.jit import njit
 from sim.engine.kernel import advance
 
 

@@ -7,7 +7,7 @@ position in its record, so that any member can be moved or removed in O(log n).
 from __future__ import annotations
 
 from sim.engine.arrays import Array
-from sim.engine.jit import inline
+from sim.engine.compiling.jit import inline
 from sim.engine.layout import word
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from sim.engine.arrays import Arrays
 from sim.engine.bands import guest_sync, pool_clock
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import end_pop, job_pop, timer_pop, timer_push
-from sim.engine.jit import inline
 from sim.engine.layout import (
     BECAME_IDLE,
     BOOTED,

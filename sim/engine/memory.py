@@ -7,7 +7,7 @@ guest (or the pool, or the host) and stops.
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.jit import inline
+from sim.engine.compiling.jit import inline
 from sim.engine.sharing import pool_of
 
 

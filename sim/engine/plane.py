@@ -327,7 +327,7 @@ def warm_up() -> None:
 def _first_run() -> None:
     from types import SimpleNamespace
 
-    from sim.engine.cache import mark_compiled
+    from sim.engine.compiling.cache import mark_compiled
     from sim.engine.tally import Tally
 
     times = np.array([0.1, 0.2, 0.3])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import floor
 
 from sim.engine.arrays import Arrays
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import end_push
-from sim.engine.jit import inline
 from sim.engine.layout import TINY, word
 
 

@@ -27,8 +27,8 @@ from sim.engine.bands import (
     heap_insert,
     pool_clock,
 )
+from sim.engine.compiling.jit import inline
 from sim.engine.heaps import guest_down, guest_up
-from sim.engine.jit import inline
 from sim.engine.layout import TINY, WORK_REQUEST, word
 from sim.engine.quotas import begin_periods, stand_still
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.jit import njit
+from sim.engine.compiling.jit import njit
 from sim.engine.layout import COMPLETED, STATUS_NAMES
 
 KEPT = 1_000_000  # responses kept one by one (12 MB)

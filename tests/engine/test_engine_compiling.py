@@ -11,14 +11,14 @@ from pathlib import Path
 import numba
 import pytest
 
-from sim.engine import cache, jit
+from sim.engine.compiling import cache, jit
 from sim.engine.plane import warm_up
 
-ENGINE = Path(cache.__file__).parent
+ENGINE = cache.ROOM
 SMALL = """
 import sys
 
-from sim.engine.jit import njit
+from sim.engine.compiling.jit import njit
 
 @njit
 def double(x):
@@ -67,7 +67,7 @@ def test_a_copy_at_another_path_finds_the_cache_full(tmp_path: Path) -> None:
     assert answer(start(second, kept, "small.py")) == "1 0"
     (second / "small.py").write_text(SMALL.replace("range(3)", "range(1, 4)"))
     assert answer(start(second, kept, "small.py")) == "0 1"  # but not one that is stale
-    engine = second / "sim" / "engine" / "jit.py"
+    engine = second / "sim" / "engine" / "compiling" / "jit.py"
     engine.write_text(engine.read_text() + "# newer\n")
     (second / "small.py").write_text(SMALL)
     assert answer(start(second, kept, "small.py")) == "0 1"
@@ -151,7 +151,7 @@ def test_an_untested_numba_compiles_plainly(version: str, asked_anew: None, monk
     assert jit._compilers() is None
 
 
-@pytest.mark.parametrize("lost", ["sim.engine.pipeline", "sim.engine.kept"])
+@pytest.mark.parametrize("lost", ["sim.engine.compiling.pipeline", "sim.engine.compiling.kept"])
 def test_a_numba_that_has_changed_inside_still_compiles(
     lost: str, asked_anew: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_numba_that_has_changed_inside_still_compiles(
 RUN = """
 import sys
 from pathlib import Path
-from sim.engine import jit
+from sim.engine.compiling import jit
 import sim
 assert (jit._compilers() is None) == (sys.argv[1] == "plain")
 sim.run(sys.argv[2], replications=1, out=sys.argv[3], keep_requests=True)

@@ -207,7 +207,6 @@ class FakeGuest:
     requested: float = 0.0
     number: int = 0
     spec: Service | None = None
-    done: list[Any] = field(default_factory=list)
 
     @property
     def recipe(self) -> Any:
@@ -249,9 +248,6 @@ class FakeLife:
         self._do("leave", guest)
         guest.machine = destination
 
-    def stop(self, guest: Any, reason: str) -> None:
-        self._do(reason, guest)
-
 
 @dataclass(eq=False)
 class FakeService:
@@ -263,7 +259,6 @@ class FakeService:
     wanted: int = 0
     room: int = 1000
     guests: list[Any] = field(default_factory=list)
-    told: list[Any] = field(default_factory=list)
 
     @property
     def ready(self) -> int:

@@ -171,11 +171,6 @@ def run_plan(
         return session.result()
 
 
-def collect(out: Path, plan: Plan) -> Any:
-    """The table (a pyarrow Table) of what is there of a sweep, whole or not."""
-    return build_table(SweepStore(out).read_parts(), plan.points, planned_runs(plan))
-
-
 def _check(store: SweepStore, plan: Plan, code: str) -> None:
     """Refuse to mix: the folder must be empty, or hold this sweep made by this code."""
     manifest = store.manifest()

@@ -53,7 +53,7 @@ class Copying:
         return self.told.rows[1:]
 
     def paused(self) -> bool:
-        return bool(self.world.plane.a.g[self.guests[0].slot]["paused"])
+        return bool(self.world.plane.a.guests[self.guests[0].slot]["paused"])
 
 
 def test_rounds_shrink_by_the_dirty_rate_and_the_rest_is_sent_while_it_stands_still() -> None:

@@ -200,12 +200,16 @@ def test_one_that_leaves_gives_all_back_and_goes_on_elsewhere() -> None:
     rows = lives.run()
     assert rows[2:] == [(8.0, "memory-returned", "app-0"), (8.0, "moved", "app-0"), (8.0, "room-freed", "")]
     assert lives.held() == {**NOTHING, "slots": 1}
+    assert lives.world.plane.sample().unused == 0.0  # of what this host has promised
     assert promises(far) == (1.0, GIB, 5 * MB)
     lives.world.plane.flush()
     assert lives.told.ended == [(11.5, "completed", 0), (21.0, "completed", 0)]
     lives.life.stop(guest, "enough")
     lives.run(until=110.0)
     assert promises(far) == (0.0, 0.0, 0.0)
+    far.images.promise(guest.parts)
+    far.images.release(guest.parts)  # nobody there needs it any more
+    assert far.disk_used == 0.0
     assert (guest.stopped, guest.stop_reason, lives.held()) == (8.0, "moved", NOTHING)
 
 
@@ -217,7 +221,7 @@ def test_one_that_leaves_while_it_restarts_serves_there() -> None:
     lives.at(8.5, lambda: lives.life.leave(guest, far))
     lives.run()
     assert lives.told.times("ready") == [6.0, 11.0]
-    assert int(lives.world.plane.a.g[guest.slot]["state"]) == READY
+    assert int(lives.world.plane.a.guests[guest.slot]["state"]) == READY
     assert lives.held() == {**NOTHING, "slots": 1}
 
 

@@ -54,6 +54,17 @@ def test_those_that_wait_go_first_then_those_that_start_then_the_newest() -> Non
     assert promises(few.host)[0] == 2.0
 
 
+def test_one_that_restarts_goes_before_a_newer_one_that_serves() -> None:
+    few = Few()
+    few.service.scale_to(3)
+    few.world.env.run(until=2)
+    few.service.life.crash(few.service.guests[1], "fell", "")
+    few.service.scale_to(2)
+    assert few.numbers() == [0, 2]
+    few.service.scale_to(1)
+    assert few.numbers() == [0]
+
+
 def test_the_last_room_is_given_once_to_two_starts_of_one_instant() -> None:
     few = Few(size=ONE_AND_A_HALF)
     assert [few.service.start_one() is not None for _ in range(3)] == [True, True, False]

@@ -179,6 +179,16 @@ def test_one_reads_and_the_others_wait_for_it() -> None:
     assert store.there == {"a": 2.0, "b": 2.0, "c": 5.0}
 
 
+def test_what_a_pull_has_written_need_not_be_read() -> None:
+    store = Store()
+    store.pull("pull", PARTS)  # 4 s
+    read(store, "early", 1.0, took=2.0)
+    at(store.world, 3.5, store.images.forget_pages)
+    read(store, "late", 5.0, took=2.0)
+    store.env.run(until=20)
+    assert store.there == {"pull": 4.0, "early": 3.0, "late": 5.0}
+
+
 def test_one_of_those_that_wait_reads_when_the_reader_falls() -> None:
     store = Store()
     first = read(store, "a", 0.0, took=2.0)

@@ -99,7 +99,7 @@ def test_idle_systems_are_taken_off_the_cores_as_long_as_they_run() -> None:
         change()
         cores.append(machine.idle_cores)
     assert cores == [0.5, 0.75, 1.0, 0.75]
-    assert float(world.plane.a.p[0]["cap"]) == 3.25
+    assert float(world.plane.a.pools[0]["cap"]) == 3.25
     assert machine.used == GIB
     for _ in range(100):
         machine.process_begins()

@@ -1,7 +1,7 @@
 """The compiled kernel on disk: one folder for each state of its source, its libraries and its CPU.
 
 Numba's own cache notices a change of the file that holds a function, not of the functions it calls. Here the folder
-carries a digest of every file of this room: an edit can never meet stale machine code.
+carries a digest of every file of the engine: an edit can never meet stale machine code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import llvmlite.binding
 import numba
 import numpy
 
-ROOM = Path(__file__).resolve().parent
+ROOM = Path(__file__).resolve().parents[1]
 PLAIN = "HOSTSIM_PLAIN_NUMBA"
 """Set to 1, the kernel is compiled with numba's defaults (`jit`)."""
 

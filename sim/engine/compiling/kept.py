@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-from sim.engine.cache import cache_folder
+from sim.engine.compiling.cache import cache_folder
 
 LONGEST_WAIT = 120.0
 """How long a process waits for another that compiles the same, s; then it compiles too."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numba
 
-from sim.engine.cache import PLAIN, writable
+from sim.engine.compiling.cache import PLAIN, writable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +29,7 @@ def _compilers() -> tuple[dict[str, Any], dict[str, Any]] | None:
     if os.environ.get(PLAIN) == "1" or not TESTED[0] <= _release(numba.__version__) <= TESTED[1]:
         return None
     try:
-        from sim.engine.pipeline import EntryCompiler, HelperCompiler
+        from sim.engine.compiling.pipeline import EntryCompiler, HelperCompiler
     except Exception:  # whatever it is, it is numba that has changed inside
         return None
     called_by_compiled = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -55,7 +55,7 @@ def njit(function: F) -> F:
     if writable() and not numba.config.DISABLE_JIT:
         # numba has changed inside: each process compiles, rather than with a cache that may be stale
         with contextlib.suppress(Exception):
-            from sim.engine.kept import KernelCache
+            from sim.engine.compiling.kept import KernelCache
 
             vars(compiled)["_cache"] = KernelCache(function)
     return compiled

@@ -1,0 +1,112 @@
+"""What the simulator says to measured requests: the same arrivals and demands, weights and limits, on `native`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import sim
+from sim import registry
+from validation.store import Case, Group
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.report.results import Results
+
+PHASES = 8
+"""Replications of one prediction: they differ in where the periods of a limit lie, which nobody can know."""
+RULES = ("period", "fluid") if "cpu.throttled_periods" in registry.names("metrics") else ("fluid",)
+"""How the engine can take a limit: by period, as the kernel does, or as a plain cap on the speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """For one group: `response` f8[replications, n] [s], NaN for what does not end in time; and its throttling.
+
+    `ratio`: of the periods with work in them, those in which it ran dry; `time` [s]; None where the engine has none.
+    """
+
+    response: NDArray[np.float64]
+    ratio: float | None
+    time: float | None
+
+
+def predict(case: Case, requests: pd.DataFrame, rule: str = RULES[0], phases: int = PHASES) -> dict[str, Prediction]:
+    """Run the simulator on the requests of one repetition (`Measurements.of`); the prediction of each group.
+
+    Raises ValueError for a rule that the engine does not have.
+    """
+    if rule not in RULES:
+        raise ValueError(f"the engine has no rule {rule!r} for limits, only {', '.join(RULES)}")
+    with tempfile.TemporaryDirectory(prefix="hostsim-validation-") as folder:
+        results = sim.run(_scenario(case, requests, rule, phases, Path(folder)), keep_requests=True)
+        return {group.name: _prediction(results, group.name) for group in case.groups}
+
+
+def _scenario(case: Case, requests: pd.DataFrame, rule: str, phases: int, folder: Path) -> Path:
+    """Write the scenario of a case, with a recording for each group.
+
+    A recording counts from its first request, so each gets one of no work at second 0 to keep the groups in step.
+    """
+    services = {}
+    for group in case.groups:
+        own = requests.loc[requests["group"] == group.name, ["arrival", "demand"]]
+        lines = [f"{arrival:.6f},{demand:.6f}\n" for arrival, demand in own.itertuples(index=False)]
+        (folder / f"{group.name}.csv").write_text("".join(["arrival,demand\n", "0,0\n", *lines]), encoding="utf-8")
+        services[group.name] = {
+            "image": "1MB",
+            "memory": {"base": "1MiB"},
+            "request_cpu": "1ms",  # every request has its own
+            "concurrency": group.threads,
+            "size": {"cpu": _cpu(group), "memory": {"request": "1MiB"}},
+            "traffic": [{"trace": {"file": f"{group.name}.csv", "time": "arrival", "demand": "demand"}}],
+        }
+    tree: dict[str, Any] = {
+        "name": "measured",
+        "seed": 1,
+        "duration": f"{case.until}s",
+        "warmup": "0s",
+        "replications": phases if any(group.limit is not None for group in case.groups) and rule == "period" else 1,
+        "host": {
+            "cores": case.cpus,
+            "memory": "8GiB",
+            "disk": {"read": "1GB/s", "write": "1GB/s"},
+            "network": "1Gbit/s",
+        },
+        "platforms": ["native"],
+        "quota": rule,
+        "services": services,
+    }
+    path = folder / "measured.yaml"
+    path.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
+    return path
+
+
+def _cpu(group: Group) -> dict[str, float | str]:
+    if group.limit is None:
+        return {"request": group.request}
+    return {"request": group.request, "limit": group.limit, "burst": f"{group.burst}s"}
+
+
+def _prediction(results: Results, group: str) -> Prediction:
+    frame = results.requests
+    own = frame[frame["service"] == group]
+    finish = own["finish"].where(own["status"] == "completed").astype("float64")
+    response = (finish - own["arrival"]).to_numpy().reshape(own["replication"].nunique(), -1)[:, 1:]
+    return Prediction(
+        response, _metric(results, group, "cpu.throttled_periods"), _metric(results, group, "cpu.throttled_time")
+    )
+
+
+def _metric(results: Results, group: str, metric: str) -> float | None:
+    """The mean of a metric over replications; None where the engine or the group has none."""
+    frame = results.summary
+    values = frame.loc[(frame["service"] == group) & (frame["metric"] == metric), "value"].to_numpy()
+    return float(np.mean(values)) if values.size else None

@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "files:validate",
     "platforms": "files:platforms",
     "schema": "files:schema",
+    "explain": "explain:command",
 }
 """Command → module and function that carries it out."""
 
@@ -34,6 +35,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
+  python -m sim explain NAME              what a metric or a doubt is, and what to do
 
 A command's own options: python -m sim COMMAND --help (for a scenario: python -m sim run --help)."""
 _CODES = """\
@@ -108,6 +110,7 @@ def _run(commands: _Commands) -> None:
     parser.add_argument("file", metavar="FILE", help="the scenario")
     _scenario_options(parser)
     _output_options(parser)
+    parser.add_argument("--all", action="store_true", help=_ALL)
     parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--check-slo", action="store_true", help="exit with 4 when an SLO is missed")
     parser.add_argument("--keep-requests", action="store_true", help="write every request to requests.parquet")
@@ -120,6 +123,7 @@ def _compare(commands: _Commands) -> None:
         "Writes comparison.csv and plots to results/compare-…/, or to --out.\n",
     )  # fmt: skip
     parser.add_argument("folders", nargs="+", metavar="DIR", help="result folders; the first is compared with")
+    parser.add_argument("--all", action="store_true", help=_ALL)
     parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--platforms", type=_names, metavar="A,B", help="only these platforms of each result")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/compare-…)")
@@ -193,9 +197,12 @@ def _files(commands: _Commands) -> None:
     platforms.add_argument("name", nargs="?", metavar="NAME", help="one platform in full")
     _format_options(platforms)
     _add(commands, "schema", "Print the JSON Schema of the scenario file, for editors.")
+    explain = _add(commands, "explain", "Say what a metric or a doubt is, how it is found, and what to do.")
+    explain.add_argument("name", metavar="METRIC|DOUBT", help="such as response.p99 or survivors")
 
 
 _SCHEDULER = "an existing Dask scheduler: tcp://host:port, or the .json that it wrote"
+_ALL = "every row of the table, every doubt, and when to use which"
 _STRICT = "exit with 3 when a doubt says that a number does not mean what its name says"
 _SET = "replace a value of the file, as in --set host.cores=4; may be repeated"
 

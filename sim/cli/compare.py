@@ -28,7 +28,7 @@ def command(options: Namespace) -> int:
         print(json.dumps({**told, "results": str(folder)}, indent=2, ensure_ascii=False, allow_nan=False))
         return DOUBTED if options.strict and any(each.severity == "wrong" for each in joined.doubts) else DONE
     console = make_console(sys.stdout)
-    console.print(ComparisonView(comparison))
+    console.print(ComparisonView(comparison, options.all))
     console.print("")
     if len(options.folders) > 1:
         why = joined.unpaired_because

@@ -60,17 +60,18 @@ def _print(report: Report, options: Namespace) -> None:
         if options.format == "json":
             print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         else:
-            _print_table(report)
+            _print_table(report, options.all)
     _print_failures(report)
 
 
-def _print_table(report: Report) -> None:
+def _print_table(report: Report, every: bool) -> None:
     from sim.report.text.terminal import ComparisonView, make_console
 
     assert report.results is not None
     console = make_console(sys.stdout)
-    console.print(ComparisonView(report.results.comparison))
-    console.print("")
+    console.print(ComparisonView(report.results.comparison, every))
+    if every:
+        console.print("")
     for sentence in report.sentences:
         console.print(sentence)
     console.print(_last_line(report), soft_wrap=True)

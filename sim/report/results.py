@@ -117,9 +117,9 @@ class Results:
         """Who did better and by how much, in a few sentences."""
         return conclude(self.comparison)
 
-    def table(self, width: int = 100) -> str:
-        """The comparison as plain text of at most `width` columns."""
-        return render(self.comparison, width=width)
+    def table(self, width: int = 100, *, all_rows: bool = False) -> str:
+        """The comparison as plain text of at most `width` columns: the rows that carry the answer, or all."""
+        return render(self.comparison, width=width, all_rows=all_rows)
 
     @property
     def has_requests(self) -> bool:

@@ -158,11 +158,16 @@ def doubt(code: str, text: str, platform: str = "", service: str = "", advice: s
     return Doubt(code, text, platform, service, numbers, advice or kind.advice, kind.severity)
 
 
+def touches(names: Sequence[str], metric: str) -> bool:
+    """Whether `metric` is one of `names`; one that ends in `.`, or an empty one, stands for all that begin with it."""
+    return any(metric.startswith(name) if name[-1:] in ("", ".") else metric == name for name in names)
+
+
 def touched(doubts: Sequence[Doubt], metric: str, service: str = ALL) -> list[Doubt]:
     """Those doubts of any severity that make `metric` mean something else, of this service or of all together."""
     return [
         each for each in doubts
-        if any(metric.startswith(name) if name[-1:] in ("", ".") else metric == name for name in each.touches)
+        if touches(each.touches, metric)
         and (service == ALL or each.service in ("", service, service.rpartition("-")[0]))
     ]  # fmt: skip
 

@@ -60,6 +60,7 @@ def answer(process: subprocess.Popen[str]) -> str:
     return out.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_copy_at_another_path_finds_the_cache_full(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     first, second = clone(tmp_path / "a"), clone(tmp_path / "b")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -115,9 +116,10 @@ def test_the_comparison_as_json_has_every_metric_in_si_units() -> None:
 # ---------------------------------------------------------------- the table
 
 
-def test_the_table_fits_its_width_and_nothing_is_cut() -> None:
+@pytest.mark.parametrize("every", [False, True])
+def test_the_table_fits_its_width_and_nothing_is_cut(every: bool) -> None:
     for platforms, width in ((["vm", "container"], 100), (["native", "container", "microvm", "vm"], 100), (["vm"], 80)):
-        shown = render(measured(platforms, 3), width=width)
+        shown = render(measured(platforms, 3), width=width, all_rows=every)
         assert max(len(line) for line in shown.splitlines()) <= width
         assert "…" not in shown
 
@@ -130,27 +132,43 @@ def test_intervals_appear_from_three_replications_up() -> None:
     assert "so no intervals" in two
 
 
-def test_a_narrow_table_gives_up_the_intervals_before_the_ratios() -> None:
-    narrow = render(measured(["vm", "container"], 3), width=80).partition("In short")[0]
-    assert "±" not in narrow
-    assert "×" in narrow
-    assert "left out to fit" in narrow
+def test_a_narrow_table_gives_up_the_difference_before_the_intervals() -> None:
+    narrow = render(measured(["vm", "container"], 3), width=80)
+    assert "±" in narrow
+    assert "container − vm" not in narrow
+    assert "container − vm" in render(measured(["vm", "container"], 3), width=120)
+
+
+def test_three_platforms_keep_their_intervals_at_80_columns() -> None:
+    narrow = render(measured(["vm", "microvm", "container"], 3), width=80)
+    assert re.search(r"\d ±(<1|\d+)%", narrow)
+    assert "in per cent of it" in narrow
+    assert max(len(line) for line in narrow.splitlines()) <= 80
+
+
+def test_the_short_form_says_the_answer_before_the_rows_that_carry_it() -> None:
+    comparison = measured(["vm", "container"], 3)
+    shown, whole = render(comparison), render(comparison, all_rows=True)
+    assert shown.index(" served ") < shown.index("response p99")
+    assert "memory stranded" not in shown
+    assert "memory stranded" in whole
+    assert len(shown.splitlines()) <= 40 < len(whole.splitlines())
 
 
 def test_one_platform_has_no_columns_of_difference() -> None:
-    shown = render(measured(["container"], 3))
+    shown = render(measured(["container"], 3), all_rows=True)
     assert [line.split() for line in shown.splitlines()][2] == ["container"]
     assert not {"−", "×", "●"} & set(shown)
 
 
 def test_several_services_get_a_block_each_and_one_does_not() -> None:
-    several = render(measured(["vm", "container"], 1, ("web", "api")))
+    several = render(measured(["vm", "container"], 1, ("web", "api")), all_rows=True)
     assert [several.count(title) for title in ("all services together", "\nweb\n", "\napi\n")] == [1, 1, 1]
-    assert "all services together" not in render(measured(["vm", "container"], 1))
+    assert "all services together" not in render(measured(["vm", "container"], 1), all_rows=True)
 
 
 def test_questions_stand_above_their_metrics() -> None:
-    shown = render(measured(["vm", "container"], 1))
+    shown = render(measured(["vm", "container"], 1), all_rows=True)
     asked = ["Who served the users better?", "response p99", "How fast do they start?", "os p50"]
     asked += ["How busy is the host?", "memory stranded", "How many fit?", "guests, peak", "In short"]
     places = [shown.index(words) for words in asked]
@@ -173,6 +191,15 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = io.StringIO()
     Console(file=plain, force_terminal=True, width=100, color_system="standard").print(comparison)
     assert "\x1b[32m" not in plain.getvalue()
+    bare = io.StringIO()
+    make_console(bare, force_terminal=True).print(comparison)
+    assert "\x1b[" not in bare.getvalue()  # no bold letters either
+
+
+def test_the_width_is_that_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns, width in (("70", 70), ("130", 130), ("x", 100)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert make_console(io.StringIO()).width == width
 
 
 # ---------------------------------------------------------------- the sentences

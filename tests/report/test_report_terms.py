@@ -143,13 +143,13 @@ def test_a_registered_metric_is_in_the_rows_and_the_table(fresh: None) -> None:
     rows = [row for name in ("vm", "container") for row in measure(burst(name), FakeScenario())]
     own = [row for row in rows if row.metric == "mine.answer"]
     assert [(row.service, row.unit, row.value) for row in own] == [("all", "1", 42.0)] * 2
-    assert "the answer" in render(compare("burst", rows))
+    assert "the answer" in render(compare("burst", rows), all_rows=True)
 
 
 def test_a_metric_with_a_question_of_its_own_gets_its_block(fresh: None) -> None:
     registry.add("metrics", MINE.name, spec=replace(MINE, question="Is it true?"))
     rows = [row for name in ("vm", "container") for row in measure(burst(name), FakeScenario())]
-    assert "Is it true?" in render(compare("burst", rows))
+    assert "Is it true?" in render(compare("burst", rows), all_rows=True)
 
 
 def test_a_scenario_may_be_about_a_registered_metric(fresh: None) -> None:

@@ -73,7 +73,7 @@ def test_below_three_replications_the_value_only(count: int) -> None:
     assert one.sentence().startswith("moving: container, on the mean alone.")
     assert "±" not in one.sentence()
     rows = rows_of("move.downtime", {"vm": [0.3] * count, "container": [0.1] * count})
-    assert f"On the mean alone: {count} replication" in render(compare("x", rows))
+    assert f"On the mean alone: {count} replication" in render(compare("x", rows), all_rows=True)
 
 
 def test_equal_numbers_are_told_as_equal() -> None:
@@ -87,7 +87,7 @@ def test_a_question_without_numbers_has_no_answer() -> None:
     assert answers(compare("x", rows_of("startup.p50", {"vm": [1.0] * 3}))) == []
     alone = rows_of("startup.p50", {"vm": [3.0] * 3}) + rows_of("requests.arrived", {"native": [1.0], "vm": [1.0]})
     assert answers(compare("x", alone, platforms=["native", "vm"])) == [], "nothing to compare it with"
-    assert "When to use" not in render(compare("x", alone))
+    assert "When to use" not in render(compare("x", alone), all_rows=True)
 
 
 def test_never_in_common_and_not_finite_is_no_answer() -> None:
@@ -167,7 +167,9 @@ def test_what_fuller_hosts_leave_unused_is_no_elasticity() -> None:
 
 
 def test_what_cannot_be_answered_is_named() -> None:
-    shown = render(compare("x", rows_of("startup.p50", {"vm": [2.0] * 3, "container": [1.0] * 3})), width=200)
+    shown = render(
+        compare("x", rows_of("startup.p50", {"vm": [2.0] * 3, "container": [1.0] * 3})), width=200, all_rows=True
+    )
     assert "This scenario has no numbers on density, tail, isolation, moving, elasticity." in shown
 
 
@@ -182,7 +184,7 @@ def test_all_six_questions_in_order_in_the_table_and_in_json() -> None:
     order = ["density", "start-up", "tail", "isolation", "moving", "elasticity"]
     assert list(dict.fromkeys(one.question for one in found)) == order
     assert [one.best[0] for one in found] == ["vm", *["container"] * 8]
-    shown = render(comparison, width=200)
+    shown = render(comparison, width=200, all_rows=True)
     assert shown.index("In short") < shown.index("When to use which")
     assert all(one.sentence() in shown for one in found)
     data = json.loads(json.dumps(comparison_dict(comparison)))["when_to_use"]

@@ -77,7 +77,7 @@ def rows() -> list[SummaryRow]:
 def test_the_block_leads_and_is_not_repeated() -> None:
     focus = ["web/response.p99", "oom.kills", "move.time"]
     comparison = compare("x", rows(), focus=focus, description="Who breaks first?")
-    lines = render(comparison).splitlines()
+    lines = render(comparison, all_rows=True).splitlines()
     title = lines.index("Who breaks first?")
     assert lines[title + 1].split()[:3] == ["web:", "response", "p99"]
     assert lines[title + 2].split()[:2] == ["OOM", "kills"]  # also where it is 0 everywhere
@@ -87,7 +87,9 @@ def test_the_block_leads_and_is_not_repeated() -> None:
 
 
 def test_without_focus_the_table_is_as_before() -> None:
-    assert render(compare("x", rows(), description="Not asked for")) == render(compare("x", rows()))
+    assert render(compare("x", rows(), description="Not asked for"), all_rows=True) == render(
+        compare("x", rows()), all_rows=True
+    )
 
 
 @pytest.mark.slow

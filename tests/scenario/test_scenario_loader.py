@@ -246,7 +246,9 @@ def test_other_rooms_can_place_their_findings() -> None:
     problem = document.problem(Finding(("platforms", "container", "cpu", "overhed"), "x", "y", on_key=True))
     assert problem.file == "--set platforms.container.cpu.overhed=2"
     problem = load_document(BURST).problem(Finding(("platforms", "container"), "x", "y"))
-    assert (problem.line, problem.column) == (16, 17)
+    lines = BURST.read_text("utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, start=1) if text.startswith("platforms: [vm, container]"))
+    assert (problem.line, problem.column) == (line, lines[line - 1].index("container") + 1)
 
 
 STRANGE = [None, "", "x", "5", -1, 0, 1e300, float("nan"), True, [], {}, [[]], [None], {"a": {}}, {"": 1}, ["vm", {}]]

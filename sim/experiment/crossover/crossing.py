@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.reading.errors import HostsimError
+from sim.report.answers.doubts.traffic import ALIKE
+from sim.report.metrics.numbers import share
 from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
+from sim.terms.doubts import DOUBTS, touches
 from sim.terms.records import Array
 
 if TYPE_CHECKING:
@@ -62,9 +65,21 @@ class Crossover:
     runs: int = 0
     series: Mapping[str, Array] = field(default_factory=dict)
     """Platform → the metric itself (n, replications), where it is known."""
+    served: Mapping[str, Array] = field(default_factory=dict)
+    """Platform → share of the requests completed (n,), where the metric is of those that got through."""
+
+    @property
+    def unlike(self) -> tuple[float, ...]:
+        """Values at which the platforms completed different shares of their requests: no winner is named there."""
+        if not self.served or not touches(DOUBTS["survivors"].touches, self.metric):
+            return ()
+        apart = np.abs(self.served[self.a] - self.served[self.b]) > ALIKE
+        return tuple(value for value, each in zip(self.values, apart, strict=True) if each)
 
     def sentences(self, axis: str, unit: str = "") -> list[str]:
         """Who is better where, a sentence a crossing; `axis` and `unit` as they were asked."""
+        if self.unlike:
+            return self._of_survivors(axis, unit)
         if self.better is not None:
             return [f"{self.metric}: {self.better} is better at every value of {axis}"]
         if not self.crossings:
@@ -74,6 +89,24 @@ class Crossover:
             f"{_interval(each, unit)}"
             for each in self.crossings
         ]
+
+    def _of_survivors(self, axis: str, unit: str) -> list[str]:
+        """What can be said where percentiles are of survivors at some values: of the others, value by value."""
+        places = [self.values.index(value) for value in self.unlike]
+        worst = max(places, key=lambda place: abs(self.served[self.a][place] - self.served[self.b][place]))
+        shares = ", ".join(f"{name} {share(float(self.served[name][worst]))}" for name in (self.a, self.b))
+        where = ", ".join(f"{value:.4g}{unit}" for value in self.unlike)
+        told = [
+            f"{self.metric}: not comparable at {axis} = {where}: the platforms served different shares of the requests "
+            f"(at {self.values[worst]:.4g}{unit} {shares})"
+        ]
+        alike = [place for place in range(len(self.values)) if place not in places]
+        lower = better_side(self.metric) == "lower"
+        for name, sign in ((self.a, -1 if lower else 1), (self.b, 1 if lower else -1)):
+            won = [self.values[place] for place in alike if sign * float(self.differences[place].mean()) > 0]
+            if won:
+                told.append(f"{self.metric}: {name} is better at {axis} = {', '.join(f'{x:.4g}{unit}' for x in won)}")
+        return told
 
 
 def _interval(each: Crossing, unit: str) -> str:
@@ -156,7 +189,18 @@ def crossover_of(
         better=side,
         confidence=confidence,
     )
-    return replace(found, series={name: wide[name].to_numpy(dtype=np.float64) for name in (a, b)})
+    series = {name: wide[name].to_numpy(dtype=np.float64) for name in (a, b)}
+    return replace(found, series=series, served=_served(table, axis, (a, b), service))
+
+
+def _served(table: pd.DataFrame, axis: str, platforms: Sequence[str], service: str) -> dict[str, Array]:
+    """Completed / arrived at each value, over all replications; empty where the table does not say."""
+    own = table[(table["service"] == service) & table["metric"].isin(["requests.arrived", "requests.completed"])]
+    totals = own.groupby(["platform", axis, "metric"])["value"].sum().unstack("metric")
+    if totals.shape[1] < 2 or totals.isna().to_numpy().any():
+        return {}
+    shares = totals["requests.completed"] / totals["requests.arrived"]
+    return {name: shares[name].sort_index().to_numpy(dtype=np.float64) for name in platforms}
 
 
 # ---------------------------------------------------------------- places along the axis, in units of its index
@@ -170,8 +214,8 @@ def _sign_changes(mean: Array, signs: Sequence[int]) -> list[tuple[float, int]]:
         if sign == 0:
             continue
         if last is not None and signs[last] != sign:
-            share = float(mean[last] / (mean[last] - mean[index]))
-            place = last + share if index == last + 1 else (last + index) / 2
+            part = float(mean[last] / (mean[last] - mean[index]))
+            place = last + part if index == last + 1 else (last + index) / 2
             changes.append((place, signs[last]))
         last = index
     return changes
@@ -194,13 +238,13 @@ def _value(where: Array, place: float) -> float:
 def _edge(where: Array, delta: Array, place: float, t: float, direction: int) -> float:
     """Where, going from `place` in `direction`, the t interval of the difference stops holding zero; ±inf: nowhere."""
     segment = min(int(place), where.size - 2)
-    share = place - segment
+    part = place - segment
     while 0 <= segment < where.size - 1:
-        ahead = [root for root in _roots(delta[segment], delta[segment + 1], t) if (root - share) * direction > -_SAME]
+        ahead = [root for root in _roots(delta[segment], delta[segment + 1], t) if (root - part) * direction > -_SAME]
         if ahead:
             return _value(where, segment + (min(ahead) if direction > 0 else max(ahead)))
         segment += direction
-        share = -math.inf if direction > 0 else math.inf
+        part = -math.inf if direction > 0 else math.inf
     return direction * math.inf
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,7 +49,8 @@ def find_crossover(
     seen: dict[float, Array] = run({_rounded(value, whole) for value in raw}, executor, evaluate)
     for halving in range(refinements + 1):
         values = sorted(seen)
-        both = np.array([seen[value] for value in values])
+        every = np.array([seen[value] for value in values])
+        both, shares = every[:, :, :, 0], every[:, :, :, 1].mean(axis=2)
         found = crossover(
             values,
             both[:, 0] - both[:, 1],
@@ -63,7 +65,8 @@ def find_crossover(
         if progress is not None:
             progress(Progress(found.runs, state="" if middle is None else f"trying {middle:g}"))
         if middle is None or halving == refinements:
-            return replace(found, series={a: both[:, 0], b: both[:, 1]})
+            served = {} if np.isnan(shares).any() else {a: shares[:, 0], b: shares[:, 1]}
+            return replace(found, series={a: both[:, 0], b: both[:, 1]}, served=served)
         seen.update(run({middle}, executor, evaluate))
     raise AssertionError("not reached")
 
@@ -99,7 +102,7 @@ def _pairs(
     executor: Executor,
     evaluate: Evaluate,
 ) -> dict[float, Array]:
-    """The metric (2, replications) on both platforms at each value."""
+    """The metric and the share of requests completed (2, replications, 2) on both platforms at each value."""
     tasks = [
         ((value, platform, replication), scenario)
         for value in sorted(values)
@@ -107,7 +110,7 @@ def _pairs(
         for platform in platforms
         for replication in range(replications)
     ]
-    seen: dict[tuple[float, str, int], float] = {}
+    seen: dict[tuple[float, str, int], tuple[float, float]] = {}
     work = functools.partial(_measure, evaluate=evaluate, metric=metric, service=service)
     for outcome in executor.unordered(work, tasks):
         if outcome is None:
@@ -124,7 +127,14 @@ def _pairs(
     }
 
 
-def _measure(task: tuple[tuple[float, str, int], Any], evaluate: Evaluate, metric: str, service: str) -> float | None:
+def _measure(
+    task: tuple[tuple[float, str, int], Any], evaluate: Evaluate, metric: str, service: str
+) -> tuple[float, float] | None:
+    """The metric, and completed / arrived (NaN where nothing arrived); None where the run has no such metric."""
     (_, platform, replication), scenario = task
     rows = evaluate(scenario, platform, replication)
-    return next((float(row.value) for row in rows if row.metric == metric and row.service == service), None)
+    found = {row.metric: float(row.value) for row in rows if row.service == service}
+    if metric not in found:
+        return None
+    arrived = found.get("requests.arrived", 0.0)
+    return found[metric], found.get("requests.completed", 0.0) / arrived if arrived else math.nan

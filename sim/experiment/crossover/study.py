@@ -114,11 +114,12 @@ class CrossoverStudy:
             "vary": self.vary,
             "metric": found.metric,
             "platforms": [found.a, found.b],
-            "better": found.better,
+            "better": None if found.unlike else found.better,
+            "not_comparable": list(found.unlike),
             "crossings": [
                 {"at": each.at, "low_95": end(each.low), "high_95": end(each.high), "below": each.below,
                  "above": each.above}
-                for each in found.crossings
+                for each in (() if found.unlike else found.crossings)
             ],
             "values": list(found.values),
             "differences": found.differences.tolist(),

@@ -178,10 +178,19 @@ def _check(store: SweepStore, plan: Plan, code: str) -> None:
         return
     if manifest.get("sweep") != plan.name:
         raise SweepError(f"{store.root}: holds the results of {manifest.get('sweep')!r}; choose another folder")
+    if manifest.get("axes", _axes(plan)) != _axes(plan):
+        raise SweepError(
+            f"{store.root}: holds a sweep over other axes ({', '.join(manifest['axes'])}); choose another folder, or "
+            "replace it (overwrite)"
+        )
     if manifest.get("code") != code:
         raise SweepError(
             f"{store.root}: its runs were made by another version of the simulator; make them anew (overwrite)"
         )
+
+
+def _axes(plan: Plan) -> list[str]:
+    return sorted(plan.points[0]) if plan.points else []
 
 
 class _Session:
@@ -316,6 +325,7 @@ class _Session:
             "code": self._code,
             "platforms": list(self._plan.platforms),
             "replications": self._plan.replications,
+            "axes": _axes(self._plan),
             "points": len(self._plan.points),
             "runs": {"planned": self._total, "finished": self._reused + self._made, "failed": self._failed},
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),

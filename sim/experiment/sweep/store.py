@@ -87,7 +87,7 @@ class SweepStore:
 
     def clear(self) -> None:
         """Remove everything that a sweep has written here."""
-        for path in [self.table, self.root / MANIFEST, *self.parts.iterdir()]:
+        for path in [self.table, self.root / MANIFEST, *self.parts.iterdir(), *self.root.glob("plots/*.png")]:
             path.unlink(missing_ok=True)
 
     def finished(self) -> dict[str, State]:

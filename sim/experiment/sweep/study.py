@@ -40,6 +40,9 @@ class SweepStudy:
         ranges = [each.paths for each in self.sweep.sample.over] if self.sweep.sample is not None else []
         axes = axes_of(made.table, [axis.paths for axis in self.sweep.axes], ranges)
         drawn: list[Path] = []
+        if made.made:  # what is drawn there is of an older table
+            for stale in (folder / "plots").glob("*.png"):
+                stale.unlink()
         if plots:
             bars = tornadoes(made.table, axes.sampled, self.metric) if axes.sampled else {}
             drawn = save_sweep_plots(made.table, axes, self.metric, folder / "plots", self.plan.name, bars)

@@ -16,8 +16,9 @@ A line is left out where the scenario has no such metric.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from sim.report.answers.comparison import Comparison, Line
+from sim.report.answers.comparison import Comparison, Line, focus_lines
 from sim.report.metrics.numbers import listed, share, text, times
 from sim.report.metrics.statistics import FEWEST
 
@@ -40,6 +41,30 @@ def conclude(comparison: Comparison) -> list[str]:
     if lines:
         lines[0] = f"{comparison.scenario}: {lines[0]}"
     return lines
+
+
+_TOLD = ("requests.", "response.", "slo.met", "startup.p50", "scale_out.time", "guests.refused", "goodput")
+"""Metrics that the sentences on users and starts tell."""
+
+
+def briefly(comparison: Comparison) -> list[str]:
+    """The answer in a few lines: who served, how fast and how surely, what the scenario is about, and likely why."""
+    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (_served, _response, _asked, _starts)
+    lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
+    return lines or conclude(comparison)
+
+
+def _asked(comparison: Comparison) -> Iterator[str]:
+    """The metrics of the focus that no other sentence tells."""
+    for each in focus_lines(comparison):
+        if not each.asked.startswith(_TOLD):
+            yield f"{each.line.metric.label.strip()}: {_ranked(_scaled(comparison, each.line))}."
+
+
+def _scaled(comparison: Comparison, line: Line) -> Line:
+    factor, unit = comparison.shown_in(line.metric)
+    values = {name: value.scaled(factor) for name, value in line.values.items()}
+    return replace(line, metric=replace(line.metric, unit=unit), values=values)
 
 
 def _means(comparison: Comparison, metric: str) -> dict[str, float]:
@@ -88,7 +113,11 @@ def _response(comparison: Comparison) -> Iterator[str]:
         equal = not shares or max(shares) - min(shares) < SAME_SHARE
         yield f"Response p99{'' if equal else ' of completed requests'}: {_ranked(line)}."
     held = _means(comparison, "slo.met")
-    if held:
+    doubted = comparison.line("slo.met")
+    if doubted is not None and doubted.untold and any(held.values()):
+        each = ", ".join(f"{name} {_held(part, comparison.replications[name])}" for name, part in held.items())
+        yield f"SLO: cannot be told ({doubted.untold}); by these numbers {each}."
+    elif held:
         words = {name: _held(part, comparison.replications[name]) for name, part in held.items()}
         each = ", ".join(f"{name} {word}" for name, word in words.items())
         alike = {"yes": "by all", "no": "by none"}.get(next(iter(words.values())))

@@ -2,97 +2,173 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from textwrap import fill
 from typing import IO, TYPE_CHECKING, Any
 
 from sim.report.answers.comparison import Comparison, Line, focus_lines
-from sim.report.answers.verdict import conclude
+from sim.report.answers.verdict import briefly, conclude
 from sim.report.answers.when_to_use import TITLE
 from sim.report.answers.when_to_use import sentences as when_to_use
 from sim.report.metrics.numbers import spread, text, times
 from sim.report.metrics.statistics import FEWEST, Interval
-from sim.terms.metrics import ALL, QUESTIONS, STARTS, USERS
+from sim.terms.metrics import ALL, FITS, HOST, QUESTIONS, STARTS, USERS, WEIGHT
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
-PLAIN_WIDTH = 100  # columns of a pipe or a file
+PLAIN_WIDTH = 100  # columns where nobody says how wide it is
+LEAST_WIDTH = 40
+CARRYING = (
+    "requests.completed", "response.p50", "response.p99", "slo.met", "startup.p50", "scale_out.time", "cpu.utilization",
+    "cpu.overhead", "memory.used", "memory.allocated", "guests.mean", "guests.refused", "density.max",
+)  # fmt: skip
+"""Metrics of the short table."""
+_TOLD = {"wrong": 6, "weak": 3, "note": 2}
+"""Doubts of a severity that the short form tells."""
 _PER_SERVICE = (USERS, STARTS)
 _GAP = 2  # between two columns
-_NOTHING, _CLEAR, _UNCLEAR, _SAME = "·", "●", "–", "="
+_NOTHING, _CLEAR, _UNCLEAR, _SAME, _UNLIKE = "·", "●", "–", "=", "≠"
 
 
 @dataclass(frozen=True)
 class _Detail:
-    """What a cell tells beside the mean; the first of `_DETAILS` that fits the width is taken."""
+    """What a row tells beside the means; the first of `_DETAILS` that fits the width is taken.
+
+    `half`: the intervals, in the metric's unit or (`short`) in per cent of the mean. `apart`: the difference of two.
+    `better`: a column of the better ones; without it, a mark behind their numbers.
+    """
 
     half: bool
     ratio: bool
+    apart: bool = True
+    short: bool = False
+    better: bool = True
 
 
-_DETAILS = (_Detail(True, True), _Detail(True, False), _Detail(False, True), _Detail(False, False))
+_DETAILS = (
+    _Detail(True, True), _Detail(True, False), _Detail(True, True, False), _Detail(True, False, False),
+    _Detail(True, False, False, True), _Detail(True, False, False, True, False), _Detail(False, False, False),
+)  # fmt: skip
 
 
 def make_console(file: IO[str], **options: Any) -> Console:
-    """Console for `file`: its own width on a terminal, 100 columns elsewhere.
+    """Console for `file`: as wide as `COLUMNS` says, or the terminal that the program was started from; else 100.
 
-    Rich itself heeds `NO_COLOR`, a dumb terminal and a pipe (no colour, no control codes).
+    With `NO_COLOR`, in a dumb terminal and in a pipe there are no colours and no bold letters.
     """
     from rich.console import Console
 
-    width = None if file.isatty() else PLAIN_WIDTH
+    if os.environ.get("NO_COLOR"):
+        options.setdefault("color_system", None)
+    width = _asked_width() or (None if file.isatty() else _terminal_width() or PLAIN_WIDTH)
     return Console(file=file, width=width, highlight=False, emoji=False, markup=False, **options)
 
 
-def render(comparison: Comparison, *, width: int = PLAIN_WIDTH) -> str:
-    """Give the whole comparison as plain text of at most `width` columns."""
+def _asked_width() -> int | None:
+    asked = os.environ.get("COLUMNS", "")
+    return max(int(asked), LEAST_WIDTH) if asked.isdecimal() and int(asked) else None
+
+
+def _terminal_width() -> int | None:
+    """Columns of the terminal behind standard error or input, where standard output is a pipe."""
+    for number in (2, 0):
+        try:
+            return max(os.get_terminal_size(number).columns, LEAST_WIDTH)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def render(comparison: Comparison, *, width: int = PLAIN_WIDTH, all_rows: bool = False) -> str:
+    """Give the comparison as plain text of at most `width` columns: the rows that carry the answer, or all."""
     from io import StringIO
 
     from rich.console import Console
 
     out = StringIO()
     console = Console(file=out, width=width, highlight=False, emoji=False, color_system=None)
-    console.print(ComparisonView(comparison))
+    console.print(ComparisonView(comparison, all_rows))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines()) + "\n"
 
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """A comparison that rich can print at any width."""
+    """A comparison that rich can print at any width: the doubts, the answer, and the rows that carry it, or all."""
 
     comparison: Comparison
+    all_rows: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay it out for the width of the console."""
-        from rich.table import Table
         from rich.text import Text
 
-        comparison = self.comparison
+        comparison = self.comparison if self.all_rows else _carrying(self.comparison)
         fitting = (detail for detail in _DETAILS if _needed(_widths(comparison, detail)) <= options.max_width)
         detail = next(fitting, _DETAILS[-1])
         widths = _widths(comparison, detail)
         yield Text(_title(comparison), style="bold")
-        for doubt in comparison.doubts:
-            yield Text(doubt.line, style="red" if doubt.severity == "wrong" else "")
+        yield from _doubts(comparison, self.all_rows, options.max_width)
+        if not self.all_rows:
+            yield from _bullets(briefly(self.comparison))
         for service in comparison.services:
             if len(comparison.services) > 1:
                 yield Text(f"\n{'all services together' if service == ALL else service}", style="bold reverse")
-            yield from _block(comparison, service, detail, widths)
-        if comparison.left_out:
+            yield from _block(comparison, service, detail, widths, self.all_rows)
+        if comparison.left_out and self.all_rows:
             yield Text(f"{comparison.left_out} more services fared better: see summary.csv.\n", style="dim")
-        yield Text("\n".join(_legend(comparison, detail)), style="dim")
-        for title, told in (
-            ("In short", conclude(comparison)),
-            (TITLE, when_to_use(comparison)),
-        ):
+        legend = "\n".join(_legend(comparison, detail))
+        if not self.all_rows:
+            yield Text(f"{legend}\n--all shows every row, every doubt, and when to use which", style="dim")
+            return
+        yield Text(legend, style="dim")
+        for title, told in (("In short", conclude(comparison)), (TITLE, when_to_use(comparison))):
             if told:
                 yield Text(f"\n{title}", style="bold")
-                sentences = Table.grid(padding=(0, 1))
-                for sentence in told:
-                    sentences.add_row(" •", Text(sentence))
-                yield sentences
+                yield from _bullets(told)
+
+
+def _doubts(comparison: Comparison, every: bool, width: int) -> Iterator[Any]:
+    """A line each; of notes, and of many alike, only the first unless `every` one is asked for."""
+    from rich.text import Text
+
+    left: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for doubt in comparison.doubts:
+        told[doubt.severity] += 1
+        if not every and told[doubt.severity] > _TOLD[doubt.severity]:
+            left[doubt.severity] += 1
+            continue
+        style = {"wrong": "bold red", "weak": "yellow", "note": "dim"}[doubt.severity]
+        yield Text(fill(doubt.line, width, subsequent_indent="  ", break_on_hyphens=False), style=style)
+    if left:
+        more = ", ".join(f"{count} more {severity}" for severity, count in left.items())
+        yield Text(f"({more}: --all)", style="dim")
+
+
+def _bullets(sentences: Sequence[str]) -> Iterator[Any]:
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1))
+    for sentence in sentences:
+        grid.add_row(" •", Text(sentence))
+    yield grid
+
+
+def _carrying(comparison: Comparison) -> Comparison:
+    """Only the host's lines, and of them those that carry the answer: the focus, and few of every question."""
+    focus = {entry for entry in comparison.focus if "/" not in entry}
+    kept = [
+        line for line in comparison.lines
+        if line.service != ALL or line.metric.name in CARRYING or line.metric.name in focus
+        or line.metric.question not in (USERS, STARTS, HOST, WEIGHT, FITS)
+    ]  # fmt: skip
+    return replace(comparison, lines=kept, services=[ALL])
 
 
 def _title(comparison: Comparison) -> str:
@@ -111,21 +187,26 @@ def _title(comparison: Comparison) -> str:
 def _legend(comparison: Comparison, detail: _Detail) -> Iterator[str]:
     several = len(comparison.platforms) > 1
     sure = all(count >= FEWEST for count in comparison.replications.values())
-    if sure and detail.half:
+    if sure and detail.short:
+        yield "±  half the 95 % interval of the mean over replications, in per cent of it"
+    elif sure and detail.half:
         yield "±  half the 95 % interval of the mean over replications"
     elif sure:
         yield "intervals are left out to fit this width; --format json has them"
-    if sure and several:
-        yield f"{_CLEAR}  the 95 % interval of the difference to the next best excludes 0"
-        yield f"{_UNCLEAR}  no clear difference"
+    if sure and several and not detail.better:
+        yield f"{_CLEAR}  the interval of the difference to the next best excludes 0   {_UNLIKE}  not comparable"
+    elif sure and several:
+        yield f"{_CLEAR}  that of the difference to the next best excludes 0   {_UNCLEAR}  no clear difference"
     elif several:
         yield "fewer than 3 replications, so no intervals: who is better is read off the mean alone"
     if several and detail.ratio:
         yield f"×  relative to {comparison.platforms[0]}"
 
 
-def _block(comparison: Comparison, service: str, detail: _Detail, widths: Sequence[int]) -> Iterator[Any]:
-    """One service: the header, then a table a question, all with the same columns."""
+def _block(
+    comparison: Comparison, service: str, detail: _Detail, widths: Sequence[int], questions: bool
+) -> Iterator[Any]:
+    """One service: the header, then a table a question, all with the same columns; or one table without `questions`."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -141,6 +222,12 @@ def _block(comparison: Comparison, service: str, detail: _Detail, widths: Sequen
 
     yield Text("")
     yield table(box=box.SIMPLE_HEAD)
+    if not questions:
+        rows = table(box=box.SIMPLE, show_header=False)
+        for line in [line for _, lines in _questions(comparison, service) for line in lines]:
+            rows.add_row(*(Text(words, style=style) for words, style in _cells(comparison, line, detail)))
+        yield rows
+        return
     for question, lines in _questions(comparison, service):
         yield Text(question, style="bold cyan")
         rows = table(box=box.SIMPLE, show_header=False)
@@ -170,12 +257,14 @@ def _worth_a_row(line: Line) -> bool:
 
 def _headers(comparison: Comparison, detail: _Detail) -> list[str]:
     headers = ["", *comparison.platforms]
-    if len(comparison.platforms) == 2:
+    if len(comparison.platforms) == 2 and detail.apart:
         headers += [
             f"{comparison.platforms[1]} − {comparison.platforms[0]}",
             *(["×"] if detail.ratio else []),
         ]
-    return [*headers, "better"] if len(comparison.platforms) > 1 else headers
+    elif len(comparison.platforms) == 2 and detail.ratio:
+        headers += ["×"]
+    return [*headers, "better"] if len(comparison.platforms) > 1 and detail.better else headers
 
 
 def _widths(comparison: Comparison, detail: _Detail) -> list[int]:
@@ -202,21 +291,30 @@ def _cells(comparison: Comparison, line: Line, detail: _Detail) -> list[tuple[st
         differences={name: value.scaled(factor) for name, value in line.differences.items()},
     )
     pair = len(comparison.platforms) == 2
-    cells = [(f" {line.metric.label}", "")]
+    cells = [(f"{' ' if detail.better or not line.untold else _UNLIKE}{line.metric.label}", "")]
     for name in comparison.platforms:
         if name not in shown.values:
             cells.append((_NOTHING, "dim"))
             continue
-        words = spread(_reduced(shown.values[name], detail), unit)
+        words = _value(shown.values[name], unit, detail)
+        if not detail.better:
+            words += _CLEAR if line.clear and name in line.best else " "
         if not pair and detail.ratio and name in shown.ratios:
             same = name in shown.differences and shown.differences[name].mean == 0.0
             words += f" {_SAME if same else times(shown.ratios[name]):>6}"
         cells.append((words, "green" if line.clear and name in line.best else ""))
     if pair:
-        cells += _difference(shown, unit, comparison.platforms[1], detail)
-    if len(comparison.platforms) > 1:
+        cells += _difference(shown, unit, comparison.platforms[1], detail)[0 if detail.apart else 1 :]
+    if len(comparison.platforms) > 1 and detail.better:
         cells.append(_better(line))
     return cells
+
+
+def _value(value: Interval, unit: str, detail: _Detail) -> str:
+    if not detail.short or not value.half or unit == "0/1":
+        return spread(_reduced(value, detail), unit)
+    part = 100 * value.half / abs(value.mean) if value.mean else float("inf")
+    return f"{text(value.mean, unit)} ±{part:.0f}%" if part >= 1 else f"{text(value.mean, unit)} ±<1%"
 
 
 def _reduced(value: Interval, detail: _Detail) -> Interval:

@@ -26,7 +26,8 @@ def observe(evidence: Evidence, foreseen: Sequence[Doubt] = ()) -> list[Doubt]:
     """Every doubt about the runs, with those `foreseen` without them (said once, with what the run showed)."""
     found = [each for sight in SIGHTS for each in sight(evidence)]
     told = [each for each in foreseen if each.code not in _SHOWN_BY_RUNS]
-    proved = {(each.code, each.platform, each.service) for each in told}
+    proved = {("overload", each.platform, each.service) for each in found if each.code == "never-served"}
+    proved |= {(each.code, each.platform, each.service) for each in told}
     found = [each for each in found if (each.code, each.platform, each.service) not in proved]
     return in_order(softened([*told, *found], evidence.scenario.focus))
 

@@ -71,10 +71,13 @@ def test_an_application_that_crashes_falls_alone(platform: str) -> None:
     assert records.counters["blast_guests"] == 1
     assert len(events(records, "app-crash")) == 1
     # restarted in place: the first restart is at once (Kubernetes) or after 100 ms (systemd), and takes 1 s of CPU.
-    # In half a core it takes twice that, and so does the `create` of a container; a VM has a whole one
+    # Half a core by budgets of 50 ms: it takes twice that, less what one budget (at most two, as the start falls into a
+    # period) is ahead of the rate, and so does the `create` of a container; a VM has a whole core
     [took] = back(records, 300.0)
-    expected = 1.1 if platform in ("vm", "microvm") else (1.0 + 0.15) / 0.5 + 0.138
-    assert took == pytest.approx(expected, abs=0.1)
+    if platform in ("vm", "microvm"):
+        assert took == pytest.approx(1.1, abs=0.1)
+    else:
+        assert (1.0 + 0.15 - 2 * 0.05) / 0.5 < took < (1.0 + 0.15) / 0.5 + 0.138 + 0.1
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ CONTAINER = "{cpu: {request: 1, limit: 1}, memory: {request: 2GiB, limit: 2GiB}}
 
 
 def test_a_container_has_its_new_cores_at_once(run) -> None:
-    """100 core-s from `began` on at 0.5 a second until 100 s, then at 1."""
-    began = run().guests["ready"][0]
-    assert response(run()) == pytest.approx([began + 200], rel=1e-9)
-    records = run(f"resizes=[{{at: 100s, service: app, size: {CONTAINER}}}]")
+    """100 core-s from `began` on at 0.5 a second until 100 s, then at 1; by periods it would be up to 50 ms ahead."""
+    began = run("quota=fluid").guests["ready"][0]
+    assert response(run("quota=fluid")) == pytest.approx([began + 200], rel=1e-9)
+    records = run("quota=fluid", f"resizes=[{{at: 100s, service: app, size: {CONTAINER}}}]")
     assert response(records) == pytest.approx([100 + 100 - 0.5 * (100 - began)], rel=1e-9)
     assert [time for time, _ in events(records, "resized")] == [100.0]
     times, timeline = records.timeline["time"], records.timeline

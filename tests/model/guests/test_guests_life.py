@@ -40,7 +40,9 @@ class Lives:
         number = world.plane.add_service(concurrency=2, per_request=10 * MIB)
         draws = phase_draws(world, chosen, "start/app")
         parts = self.host.images.parts(image)
-        self.recipe = Recipe("app", number, spec, chosen, image, parts, chosen.disk.per_guest, draws)
+        self.recipe = Recipe(
+            "app", number, spec, chosen, image, parts, chosen.disk.per_guest, draws, np.random.default_rng(1)
+        )
         self.life = Life(world, self.recipe, self.roster, np.random.default_rng(0))
         self.share = share(1.0, GIB, resident=10 * MIB)
 

@@ -187,14 +187,15 @@ def _traces(scenario: Scenario, name: str, service: Service) -> Iterator[Doubt]:
     for source in service.traffic:
         if not isinstance(source, Trace):
             continue
-        last = offered.end_of(source)
+        last, epoch = offered.end_of(source), source.recording().looks_like
         part = last / scenario.duration
-        if 0.0 < part < SHORT or part > LONG:
-            unit, why = offered.likely_unit(source, scenario.duration)
-            text = f"{source.file} covers {last:.4g} s, the run {scenario.duration:g} s{why}"
+        if epoch or 0.0 < part < SHORT or part > LONG:
+            unit = offered.likely_unit(source, scenario.duration)
+            looks = f": its times look like {unit}{' since 1970' if epoch else ''}" if unit else ""
+            text = f"{source.file} covers {last:.4g} s, the run {scenario.duration:g} s{looks}"
             advice = f"say `unit: {unit}`" if unit else ""
             yield doubt("clock-unit", text, service=name, advice=advice, covers=last, duration=scenario.duration)
-        elif last < scenario.duration * (1 - SHORT) and not getattr(source, "repeat", False):
+        elif last < scenario.duration * (1 - SHORT) and not source.repeat:
             text = f"{source.file} ends at {last:.4g} s of {scenario.duration:g} s"
             yield doubt("trace-ends", text, service=name, ends=last, duration=scenario.duration)
 

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.model.traffic.processes import read_trace
 from sim.platforms import Platform
+from sim.reading.recording import UNITS
 from sim.scenario import ConstantRate, Diurnal, Mmpp, RampingRate, Scenario, Service, Source, Stage, Trace
-
-_UNITS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def requests(service: Service, scenario: Scenario, begin: float, end: float) -> float | None:
@@ -49,7 +47,9 @@ def _arrivals(source: Source, begin: float, end: float) -> float | None:
             ends = (math.cos(turn * (time + source.phase)) for time in (begin, end))
             return source.mean * (end - begin) + swing * (next(ends) - next(ends))
         case Trace():
-            times = read_trace(source.path, source.time, source.demand).time
+            times = source.recording().times * source.scale + source.shift
+            if source.repeat and times.size > 1:
+                return float(times.size / (times[-1] - times[0]) * (end - begin)) if times[-1] > times[0] else None
             return float(np.count_nonzero((times >= begin) & (times < end)))
     return None
 
@@ -90,14 +90,14 @@ def start_up(platform: Platform, service: Service, scenario: Scenario) -> float:
 
 def end_of(source: Trace) -> float:
     """When a recording ends, s after its beginning; 0 for an empty one."""
-    times = read_trace(source.path, source.time, source.demand).time
-    return float(times[-1]) if times.size else 0.0
+    times = source.recording().times
+    return float(times[-1]) * source.scale if times.size else 0.0
 
 
-def likely_unit(source: Trace, duration: float) -> tuple[str, str]:
-    """The unit that the times of a recording probably have, and why; empty where nothing speaks for one."""
+def likely_unit(source: Trace, duration: float) -> str:
+    """The unit that the times of a recording probably have; empty where nothing speaks for one."""
+    found = source.recording().looks_like
+    if found or source.unit != "s":
+        return found
     last = end_of(source)
-    for unit, factor in _UNITS.items():
-        if last / factor <= 100 * duration and 0.01 * duration <= last / factor:
-            return unit, f": its times look like {unit}"
-    return "", ""
+    return next((unit for unit, part in UNITS.items() if 0.01 * duration <= last * float(part) <= 2 * duration), "")

@@ -33,6 +33,7 @@ from sim.scenario.incidents import AnyFault, Move, Resize
 from sim.scenario.registered import fill_in, spec_of
 from sim.scenario.services import Service, Services, tenant_names
 from sim.scenario.sizes import platform_name
+from sim.scenario.traffic import Trace
 
 __all__ = ["Disk", "Host", "Scenario", "Until", "json_schema", "parse_name"]
 
@@ -284,7 +285,9 @@ class Scenario(Strict):
         """Services by full name, tenants one by one (`shop-00` …), in the order of the file."""
         pairs: list[tuple[str, Service]] = []
         for name, service in self.services.items():
-            single = service.model_copy(update={"tenants": 0})
+            own = [source.for_tenant() if isinstance(source, Trace) else source for source in service.traffic]
+            traffic = own if service.tenants > 1 else service.traffic
+            single = service.model_copy(update={"tenants": 0, "traffic": traffic})
             pairs += [(full, single) for full in tenant_names(name, service.tenants)]
         return pairs
 

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from sim import registry
 from sim.reading.distribution import Distribution, Pause
-from sim.reading.errors import Finding, Refused, nearest, show
-from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, text
+from sim.reading.errors import Finding, HostsimError, Refused, nearest, show
+from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, flag, quantity, text
 from sim.scenario.registered import Registered, spec_of
+
+if TYPE_CHECKING:
+    from sim.reading.recording import Recording
 
 __all__ = [
     "ConstantRate",
@@ -136,15 +139,47 @@ class Trace(Source):
     demand: Annotated[str | None, text(optional=True)] = Field(
         None, description="column with the CPU seconds of each request; without it, request_cpu is drawn"
     )
+    unit: Annotated[Literal["s", "ms", "us", "ns"], choice("s", "ms", "us", "ns")] = Field(
+        "s", description="unit of a column of numbers: s, ms, us or ns"
+    )
+    format: Annotated[str | None, text(optional=True)] = Field(
+        None, description="of times that are text: nginx, apache, or as strptime has it, such as %d.%m.%Y %H:%M:%S"
+    )
+    shift: Annotated[float, quantity("duration", least=0)] = Field(0.0, description="arrivals come this much later")
+    scale: Annotated[float, quantity("number", above=0)] = Field(
+        1.0, description="factor on the times: 0.5 replays twice as fast"
+    )
+    repeat: Annotated[bool, flag()] = Field(False, description="begin again at the end, until the run ends")
+    per_tenant: Annotated[Literal["shift", "draw", "same"], choice("shift", "draw", "same")] = Field(
+        "shift", description="a tenant's copy: begun at a row of its own, drawn anew, or the same for all"
+    )
     sha256: Annotated[str | None, text(optional=True)] = Field(
         None, description="hash of the file's content; filled in when left out, checked when given"
     )
     _path: Path = PrivateAttr(default_factory=Path)
+    _of_tenant: bool = PrivateAttr(default=False)
 
     @property
     def path(self) -> Path:
         """The recording's absolute path."""
         return self._path
+
+    def for_tenant(self) -> Trace:
+        """The source as one tenant of several has it."""
+        copy = self.model_copy()
+        copy._of_tenant = True
+        return copy
+
+    @property
+    def copies(self) -> Literal["shift", "draw", "same"]:
+        """How this one replays the recording: `per_tenant` where it is a tenant's, else as it is."""
+        return self.per_tenant if getattr(self, "_of_tenant", False) else "same"
+
+    def recording(self) -> Recording:
+        """The recording. Raises RecordingError, OSError."""
+        from sim.reading.recording import read_recording
+
+        return read_recording(self.path, self.time, self.demand, self.unit, self.format)
 
     @model_validator(mode="after")
     def _find(self, info: Info) -> Self:
@@ -158,6 +193,11 @@ class Trace(Source):
             found = _digest(path, stat.st_mtime_ns, stat.st_size)
             if self.sha256 not in (None, found):
                 findings = [Finding(("sha256",), show(self.sha256), f"the hash of {self.file}, {found}")]
+            self._path = path
+            try:
+                self.recording()
+            except HostsimError as error:
+                findings.append(Finding(("file",), str(error), "times, and demands of at least 0, in every row"))
         if findings:
             raise Refused(findings)
         self._path = path

@@ -11,8 +11,9 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from sim import registry
 from sim.model.chance.sampling import Sampler, sampler
 from sim.model.chance.streams import generator
 from sim.model.traffic.merging import Feed, Feeds, MergedProcess, order_of
-from sim.model.traffic.processes import Block, EvenProcess, PoissonProcess, Process, TraceProcess, read_trace
+from sim.model.traffic.processes import Block, EvenProcess, PoissonProcess, Process, TraceProcess, replay
 from sim.model.traffic.rates import FlatRate, Floats, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
 from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Source, Trace
 
@@ -103,14 +104,16 @@ class ArrivalStream:
     def __init__(self, services: Sequence[tuple[str, Service]], seed: int, replication: int, duration: float) -> None:
         """Take the services (``Scenario.expanded()``), the seeds, and the end of the simulation [s].
 
-        Raises ``ValueError`` or ``OSError`` for a trace that cannot be read (:func:`read_trace`).
+        Raises ``ValueError`` or ``OSError`` for a trace that cannot be read
+        (:func:`sim.reading.recording.read_recording`).
         """
         self._constants = _Constants()
         self._index: list[int] = []
         self._requests: list[_Requests] = []
         feeds: list[Feed] = []
+        begins = first_rows(service for _, service in services)
         for index, (name, service) in enumerate(services):
-            processes = _open_processes(name, service, seed, replication, duration)
+            processes = _open_processes(name, service, seed, replication, duration, begins)
             if processes:
                 one = processes[0] if len(processes) == 1 else MergedProcess(processes, duration)
                 self._index.append(index)
@@ -226,23 +229,40 @@ def closed_sources(services: Sequence[tuple[str, Service]], seed: int, replicati
     ]
 
 
-def _open_processes(name: str, service: Service, seed: int, replication: int, duration: float) -> list[Process]:
+def first_rows(services: Iterable[Service]) -> dict[bool, Fraction]:
+    """Return when the first row of all recordings was [s]: of those with dates (True), and of the others."""
+    begins: dict[bool, Fraction] = {}
+    for source in (source for service in services for source in service.traffic if isinstance(source, Trace)):
+        recording = source.recording()
+        if recording.times.size:
+            begins[recording.dated] = min(recording.first, begins.get(recording.dated, recording.first))
+    return begins
+
+
+def _open_processes(
+    name: str, service: Service, seed: int, replication: int, duration: float, begins: Mapping[bool, Fraction]
+) -> list[Process]:
     """Return the processes of a service's open sources; streams are named by the place in the traffic."""
     processes = (
-        _process(source, f"{name}/{position}", seed, replication, duration)
+        _process(source, f"{name}/{position}", seed, replication, duration, begins)
         for position, source in enumerate(service.traffic)
     )
     return [process for process in processes if process is not None]
 
 
-def _process(source: Source, owner: str, seed: int, replication: int, duration: float) -> Process | None:
+def _process(
+    source: Source, owner: str, seed: int, replication: int, duration: float, begins: Mapping[bool, Fraction]
+) -> Process | None:
     rate: Rate
     first = 1
     match source:
         case ConstantUsers():
             return None
         case Trace():
-            return TraceProcess(read_trace(source.path, source.time, source.demand))
+            recording = source.recording()
+            offset = float(recording.first - begins.get(recording.dated, recording.first))
+            stream = generator(seed, replication, f"trace/{owner}")
+            return TraceProcess(replay(recording, source, offset, stream, duration))
         case ConstantRate():
             rate, first = FlatRate(source.rate), 0
         case RampingRate():

@@ -6,14 +6,15 @@ how it is asked: twice n gives what 2 n gives.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from sim.model.traffic.rates import Floats, Rate
+from sim.reading.recording import Recording
+from sim.scenario import Trace
 
 
 @dataclass(slots=True)
@@ -92,69 +93,34 @@ class TraceProcess:
         return self._recorded[self._next - n : self._next]
 
 
-def read_trace(file: str | Path, time: str = "time", demand: str | None = None) -> Block:
-    """Read recorded arrivals from a CSV file with a header, or a Parquet file (``.parquet``).
+def replay(recording: Recording, source: Trace, offset: float, stream: np.random.Generator, duration: float) -> Block:
+    """Recorded arrivals as a source replays them: `offset` s after the first row of all of the scenario's traces.
 
-    The column ``time`` holds seconds or timestamps (ISO 8601); rows are put in order if they are not, and
-    times count from the first one. The column ``demand`` holds core-seconds a request; an empty cell is drawn
-    instead. Raises ``ValueError`` for a file that is no such table or a column that is not there or does not
-    hold such values; ``OSError`` if the file cannot be opened.
+    Times are counted × `scale`, then moved by `shift`; with `repeat` they come again until `duration`. A tenant's copy
+    (`per_tenant`) begins at a row of its own and goes around (`shift`), or is as many rows drawn anew (`draw`).
     """
-    path = Path(file)
-    status = path.stat()
-    return _read_trace(path, time, demand, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=4)  # every platform and replication of a scenario reads the same recording
-def _read_trace(path: Path, time: str, demand: str | None, changed: int, size: int) -> Block:
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    columns = [time] if demand is None else [time, demand]
-    try:
-        if path.suffix == ".parquet":
-            table = parquet.read_table(path, columns=columns)
-        else:
-            table = csv.read_csv(path, convert_options=csv.ConvertOptions(include_columns=columns))
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    for name in columns:
-        if name not in table.column_names:
-            raise ValueError(f"{path}: no column {name!r}")
-    times = _seconds(table.column(time), f"{path}: column {time!r}")
-    demands = None if demand is None else _numbers(table.column(demand), f"{path}: column {demand!r}")
-    if demands is not None and np.any(demands < 0.0):
-        raise ValueError(f"{path}:{int(np.argmax(demands < 0.0)) + 2}: column {demand!r} is negative")
-    if np.any(times[1:] < times[:-1]):
+    times, demands = recording.times * source.scale, recording.demands
+    if times.size == 0:
+        return Block(times, demands)
+    turn = _turn(times)
+    if source.copies == "shift":
+        times = (times + stream.random() * turn) % turn
+    elif source.copies == "draw":
+        rows = stream.integers(0, times.size, stream.poisson(times.size))
+        times = (times[rows] + stream.random(rows.size) * turn / times.size) % turn
+        demands = None if demands is None else demands[rows]
+    if source.copies != "same":
         order = np.argsort(times, kind="stable")
-        times, demands = times[order] - times[order[0]], None if demands is None else demands[order]
-    for column in (times, demands):
-        if column is not None:
-            column.setflags(write=False)  # shared by all readers
-    return Block(times, demands)
+        times, demands = times[order], None if demands is None else demands[order]
+    begin = offset * source.scale + source.shift
+    rounds = max(1, math.ceil((duration - begin) / turn)) if source.repeat and turn > 0.0 else 1
+    if rounds > 1:
+        times = np.concatenate([times + number * turn for number in range(rounds)])
+        demands = None if demands is None else np.tile(demands, rounds)
+    return Block(times + begin, demands)
 
 
-def _numbers(column: Any, where: str) -> Floats:
-    """Return a numeric column as f8[n], NaN where it is empty."""
-    import pyarrow as pa
-
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-        raise ValueError(f"{where} holds {kind}, not numbers")
-    return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-
-
-def _seconds(column: Any, where: str) -> Floats:
-    """Return a column of seconds or timestamps as f8[n] seconds after its first row."""
-    import pyarrow as pa
-
-    if column.null_count:
-        raise ValueError(f"{where} has empty cells")
-    if pa.types.is_timestamp(column.type):
-        stamps = column.cast(pa.timestamp("ns", tz=column.type.tz)).to_numpy().astype("datetime64[ns]")
-        # subtract as integers: nanoseconds since 1970 do not fit a double
-        return np.asarray((stamps - stamps[:1]).astype(np.int64) / 1e9, dtype=np.float64)
-    times = _numbers(column, where)
-    if not np.all(np.isfinite(times)):
-        raise ValueError(f"{where} has values that are not finite")
-    return times - times[:1]
+def _turn(times: Floats) -> float:
+    """How long a recording lasts, s: until the row that would follow its last one at the mean distance."""
+    last = float(times[-1])
+    return last + last / (times.size - 1) if times.size > 1 else last

@@ -12,6 +12,7 @@ HostsimError                everything that this package raises for its user's e
 ├── VersionMismatch         a worker runs other code than the sweep was started with
 ├── ExecutorError           workers cannot be reached, or were lost as a whole
 ├── StudyError (ValueError) what is asked cannot be done; nothing was run or written
+├── RecordingError (ValueError)  a recording cannot be read: which file, which row, what is there
 ├── Refused (ValueError)    a part of a tree is refused; becomes a ScenarioError
 └── UnitError (ValueError)  a text is not the quantity that is wanted; becomes one too
 """

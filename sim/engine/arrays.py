@@ -49,6 +49,13 @@ class Arrays:
     arrival_u1: Array
     arrival_u2: Array
     loops: Array
+    acts: Array
+    spent: Array
+    service_spent: Array
+    ops: Array
+    kinds: Array
+    todo: Array
+    alarms: Array
     quotas: Array
     ends: Array
     timers: Array

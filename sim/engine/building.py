@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, inf
 from typing import Any, NamedTuple, Protocol
 
@@ -14,17 +14,20 @@ from sim.engine.arrays import Arrays
 from sim.engine.closedloop import ClosedLoop, Stock
 from sim.engine.entry import enter
 from sim.engine.regions import BandTable
+from sim.engine.steps import Step, flattened, forks, width
 
 OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB, stays in the cache
 REQUESTS = 1024  # request slots at first; doubled when all are in use
 MOST_AT_ONCE = 10_000_000  # turns of closed-loop clients at one moment: more, and time is taken to stand still
+
+UNCAPPED = 1e18  # bytes/s: a transfer takes all that its link gives it
 
 Record = npt.NDArray[Any]
 
 NEW_GUEST = np.zeros((), lay.guest_dtype)
 for _name, _value in {"state": lay.STARTING, "max_serving": lay.UNBOUNDED}.items():
     NEW_GUEST[_name] = _value
-for _name in ("band", "idle_next", "idle_prev", "leaf"):
+for _name in ("band", "idle_next", "idle_prev", "leaf", "held"):
     NEW_GUEST[_name] = -1
 
 
@@ -87,16 +90,18 @@ class Building:
         self.services = 0
         self._storeys = False  # whether there are pools on the host
         self._far: int | None = None
+        self._flows: int | None = None  # the service that transfers of requests are booked to
         self._source, self._sink = source, sink
         self._stocks: list[Stock] = []  # by closed loop
         self._names: list[str] = []
         self._spare: dict[int, list[int]] = {}
         self._uid = 0
-        self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0}
+        self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0, "kinds": 0, "ops": 0}
         self._ready_size: list[int] = []
         self._leaf_next: list[int] = []
         self.a = Arrays()
         self.a.grow(requests=REQUESTS, out=OUT_ROWS)
+        self._width: dict[int, int] = {}  # most strands of a request, of services with programs
         state = self.a.state[0]
         self._bands = BandTable()
         state["free"] = state["held"] = -1
@@ -184,6 +189,70 @@ class Building:
             self._new_tree(service, 4)
         return service
 
+    def set_programs(self, service: int, kinds: Sequence[tuple[float, Sequence[Step]]], base: int) -> None:
+        """Give a service without guests its kinds of requests: (share, steps) each. `base`: 64 bits, of its numbers."""
+        service_row = self.a.services[service]
+        first, ops = self._used["kinds"], self._used["ops"]
+        self._used["kinds"] += len(kinds)
+        self.a.grow(kinds=first + len(kinds))
+        total = up_to = 0.0
+        total = sum(share for share, _ in kinds)
+        for i, (share, steps) in enumerate(kinds):
+            rows = flattened(steps, ops)
+            self.a.grow(ops=ops + len(rows))
+            for row in rows:
+                self.a.ops[ops] = np.zeros((), lay.op_dtype)
+                for name, value in row.items():
+                    self.a.ops[ops][name] = value
+                ops += 1
+            up_to += share / total
+            self.a.kinds[first + i] = (up_to, ops - len(rows))
+        self._used["ops"] = ops
+        service_row["kinds"], service_row["n_kinds"], service_row["key"] = first, len(kinds), base
+        self._width[service] = max(width(steps) for _, steps in kinds)
+        widest = 1 + max(max(forks(steps), 1) for _, steps in kinds)
+        self._state["widest"] = max(int(self._state["widest"]), widest)
+        self.a.grow(service_spent=(self.services + 1) * (lay.CALLS + 3), alarms=1024)
+        self._room_for_acts()
+
+    def _room_for_acts(self) -> None:
+        """As many acts as requests, and a ring that takes two things to do for each (its length a power of two)."""
+        n = len(self.a.requests)
+        self.a.grow(acts=n, spent=n * (lay.CALLS + 1))
+        size = 1 << (4 * n + 64).bit_length()
+        if len(self.a.todo) < size:
+            state, old = self._state, self.a.todo
+            head, count = int(state["todo_head"]), int(state["todo_n"])
+            ring = np.zeros(size, old.dtype)
+            ring[:count] = old[(head + np.arange(count)) % len(old)]
+            self.a.put("todo", ring)
+            state["todo_head"] = 0
+
+    def add_link(self, bandwidth: float) -> int:
+        """A disk's direction or a network, of so many bytes/s, for `steps.Move`. Returns its number."""
+        link = self._new_pool(bandwidth, 0.0, inf)
+        pool_row = self.a.pools[link]
+        pool_row["far"], pool_row["link"], pool_row["flow"] = 1, 1, -1
+        return link
+
+    def _more_flows(self, link: int) -> None:
+        """Flows for a link: guests that are on no list of guests, of a service that is made behind all others."""
+        if self._flows is None:
+            self._flows = self.add_service(routing=lay.RANDOM)
+        for _ in range(max(64, int(self.a.pools[link]["n_flows"]))):
+            flow, jobs = self.guests, self._used["job"]
+            self.guests += 1
+            self._used["job"] += 1
+            self.a.grow(guests=self.guests, pending=self.guests, done=self.guests, jobs=jobs + 1)
+            self.a.guests[flow] = NEW_GUEST
+            guest_row, pool_row = self.a.guests[flow], self.a.pools[link]
+            guest_row["weight"] = 1.0
+            guest_row["service"], guest_row["jobs"], guest_row["uid"] = self._flows, jobs, -1
+            guest_row["state"], guest_row["flow"], guest_row["levels"] = lay.FREE, lay.OF_REQUEST, 1
+            guest_row["profile"] = self._bands.profile(self.a, link, [UNCAPPED])
+            guest_row["idle_next"], pool_row["flow"] = pool_row["flow"], flow
+            pool_row["n_flows"] += 1
+
     def add_closed_loop(self, service: int, clients: ClosedLoop) -> None:
         """Closed-loop clients of a service; each starts by thinking, from the present time.
 
@@ -215,7 +284,8 @@ class Building:
         if pool == 0 and self._storeys:
             raise ValueError("the host is shared by pools: a guest must be in one of them")
         service_row = self.a.services[service]
-        jobs_room = max(int(service_row["concurrency"]), int(service_row["start_threads"]))
+        strands = int(service_row["concurrency"]) * self._width.get(service, 1)
+        jobs_room = max(strands, int(service_row["start_threads"]))
         if self._spare[service]:
             guest = self._spare[service].pop()
             jobs = int(self.a.guests[guest]["jobs"])
@@ -260,7 +330,8 @@ class Building:
         guest_row = self.a.guests[guest]
         service_row = self.a.services[int(guest_row["service"])]
         old = int(guest_row["profile"]), int(guest_row["levels"]) + int(guest_row["start_levels"])
-        rhos = _rhos(min(cap, float(service_row["threads"])), int(service_row["concurrency"]), weight)
+        jobs = int(service_row["concurrency"]) * self._width.get(int(guest_row["service"]), 1)
+        rhos = _rhos(min(cap, float(service_row["threads"])), jobs, weight)
         starts = _rhos(cap, int(service_row["start_threads"]), weight) if service_row["start_threads"] > 1 else []
         guest_row["profile"] = self._bands.profile(self.a, pool, rhos + starts)
         guest_row["levels"], guest_row["start_levels"] = len(rhos), len(starts)

@@ -36,6 +36,7 @@ from sim.engine.queueing import (
 )
 from sim.engine.quotas import book_stillness, new_budget
 from sim.engine.sharing import changed, guest_place, pool_of, settle, share_host, wanted
+from sim.engine.stepping import forsake_all
 
 
 @inline
@@ -69,7 +70,7 @@ def open_guest(a: Arrays, guest: int) -> None:
     changed(a, guest, t)
     outstanding_changed(a, guest)
     if service_row["routing"] == IDLE_LIFO:
-        if guest_row["busy"] == 0:
+        if guest_row["serving"] == 0:
             idle_push(a, guest, t)
         return
     route_backlog(a, service, t)
@@ -130,7 +131,15 @@ def forget_task(a: Arrays, guest: int) -> None:
 def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
     """Write a row for every request that the guest holds: `status`, or timed out if its client has left."""
     guest_row = a.guests[guest]
-    if guest_row["task"] == WORK_REQUEST:
+    if a.services[guest_row["service"]]["n_kinds"] > 0:
+        forsake_all(a, guest, t)
+        slot = word(guest_row["held"])
+        guest_row["held"] = -1
+        while slot >= 0:
+            after = word(a.acts[slot]["hold_next"])
+            end_one(a, slot, a.requests[slot]["start"], t, status)
+            slot = after
+    elif guest_row["task"] == WORK_REQUEST:
         for i in range(guest_row["busy"]):
             slot = word(a.jobs[guest_row["jobs"] + i]["slot"])
             end_one(a, slot, a.requests[slot]["start"], t, status)
@@ -147,13 +156,7 @@ def end_one(a: Arrays, slot: int, start: float, t: float, status: int) -> None:
     if status == IN_FLIGHT:
         a.requests[slot]["loop"] = -1  # the run is over
     if expired(a, slot, t):
-        finish(
-            a,
-            slot,
-            start,
-            a.requests[slot]["arrival"] + a.services[a.requests[slot]["service"]]["timeout"],
-            word(TIMED_OUT),
-        )
+        finish(a, slot, start, a.requests[slot]["deadline"], word(TIMED_OUT))
     else:
         finish(a, slot, start, np.nan if status == IN_FLIGHT else t, status)
 

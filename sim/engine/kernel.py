@@ -25,33 +25,31 @@ from sim.engine.layout import (
     HOST_OOM,
     IDLE_LIFO,
     NEED_ARRIVALS,
-    NEED_GUEST,
     NEED_ROOM,
     NEED_SLOTS,
-    NEED_STOCK,
+    OF_REQUEST,
     POOL_OOM,
     REACHED,
     READY,
     STANDSTILL,
     TASK_DONE,
-    WAITING,
     WORK_REQUEST,
     word,
 )
+from sim.engine.programs import begin_root, take_slot
 from sim.engine.queueing import (
     client_thinks,
     complete,
+    enter,
     fill,
-    give,
     idle_push,
+    need,
     note_done,
-    route,
     route_backlog,
-    short_of_stock,
-    to_backlog,
 )
 from sim.engine.quotas import refill, stand_still
 from sim.engine.sharing import changed, guest_place, next_band, next_completion, pool_of
+from sim.engine.stepping import flow_ends, on_alarm, on_todo, short, step_ends
 
 
 @inline
@@ -64,6 +62,11 @@ def advance(a: Arrays, until: float) -> int:
             if reason != REACHED:
                 return reason
             continue
+        if state["todo_n"] > 0:
+            reason = on_todo(a)
+            if reason != REACHED:
+                return reason
+            continue
         if state["arrival"] >= state["arrivals"] and not state["exhausted"]:
             return NEED_ARRIVALS
         pool = first_pool(a)
@@ -71,6 +74,7 @@ def advance(a: Arrays, until: float) -> int:
         if at < state["now"]:
             at = state["now"]
         end = a.ends[0]["time"] if state["ends"] > 0 else np.inf
+        alarm = a.alarms[0]["time"] if state["alarms"] > 0 else np.inf
         if state["done"] > 0 and at > state["now"] and end > state["now"]:
             reason = on_done(a)
             if reason != REACHED:
@@ -78,14 +82,16 @@ def advance(a: Arrays, until: float) -> int:
             continue
         arrival = a.arrival_time[state["arrival"]] if state["arrival"] < state["arrivals"] else np.inf
         timer = a.timers[0]["time"] if state["timers"] > 0 else np.inf
-        soonest = min(at, arrival, timer, end)
+        soonest = min(at, arrival, timer, end, alarm)
         if soonest > until:
             state["next"] = soonest
             break
         if end <= soonest:
             reason = on_period_end(a, end)
-        elif at <= arrival and at <= timer:
+        elif at <= soonest:
             reason = on_completion(a, pool, at)
+        elif alarm <= soonest:
+            reason = on_alarm(a, alarm)
         elif timer <= arrival:
             reason = on_timer(a, timer)
         else:
@@ -152,11 +158,10 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
     pool_clock(a, pool, t)
     guest = word(a.members[a.bands[next_band(a, pool)]["heap"]]["guest"])
     guest_row = a.guests[guest]
-    reason = need(
-        a,
-        word(guest_row["service"]),
-        word(guest_row["waiting"]) + word(a.services[guest_row["service"]]["waiting"]) + 2,
-    )
+    service = word(guest_row["service"])
+    programmed = a.services[service]["n_kinds"] > 0
+    rows = word(guest_row["waiting"]) + word(a.services[service]["waiting"]) + 2
+    reason = short(a, service, rows) if programmed else need(a, service, rows)
     if reason != REACHED:
         return reason
     state["now"] = t
@@ -167,8 +172,14 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
         changed(a, guest, t)
         return REACHED
     guest_row["v"] = a.jobs[guest_row["jobs"]]["tag"]
+    if guest_row["flow"] == OF_REQUEST:
+        flow_ends(a, guest, t)
+        return REACHED
     if guest_row["task"] == WORK_REQUEST:
-        complete(a, guest, t)
+        if programmed:
+            step_ends(a, guest, t)
+        else:
+            complete(a, guest, t)
     else:
         job_pop(a.jobs, guest_row["jobs"], word(guest_row["busy"]))
         guest_row["busy"] -= 1
@@ -237,23 +248,11 @@ def on_done(a: Arrays) -> int:
     fill(a, guest, t)
     guest_place(a, guest, t)
     changed(a, guest, t)
-    if guest_row["busy"] == 0 and guest_row["state"] == READY:
+    if guest_row["serving"] == 0 and guest_row["state"] == READY:
         idle_push(a, guest, t)
         if guest_row["watched"]:
             guest_row["watched"] = 0
             return BECAME_IDLE
-    return REACHED
-
-
-@inline
-def need(a: Arrays, service: int, rows: int) -> int:
-    """What is missing before `rows` requests of a service may end in one event; REACHED if nothing."""
-    state = a.state[0]
-    if state["out"] + rows > a.out.shape[0]:
-        state["room"] = rows
-        return NEED_ROOM
-    if short_of_stock(a, service):
-        return NEED_STOCK
     return REACHED
 
 
@@ -265,10 +264,10 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
     """
     state = a.state[0]
     service_row = a.services[service]
-    slot = word(state["free"])
+    slot = take_slot(a)
     request_row = a.requests[slot]
-    state["free"] = request_row["next"]
     request_row["arrival"] = t
+    request_row["deadline"] = t + service_row["timeout"]
     request_row["start"] = np.nan
     request_row["demand"] = demand
     request_row["u1"] = u1
@@ -277,24 +276,14 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
     request_row["service"] = service
     request_row["guest"] = -1
     request_row["loop"] = loop
+    if service_row["n_kinds"] > 0:
+        begin_root(a, slot, service)
     service_row["arrived"] += 1
     if t >= state["measure_from"]:
         service_row["measured"] += 1
     service_row["in_flight"] += 1
     state["in_flight"] += 1
-    guest = route(a, service, u1, u2)
-    if guest >= 0:
-        give(a, guest, slot, t)
-        return REACHED
-    if service_row["routing"] == IDLE_LIFO:
-        state["held"] = slot
-        state["subject"] = service
-        return NEED_GUEST
-    to_backlog(a, service, slot, t)
-    if service_row["notify"] and service_row["waiting"] == 1:
-        state["subject"] = service
-        return WAITING
-    return REACHED
+    return enter(a, slot, t)
 
 
 @inline

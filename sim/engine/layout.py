@@ -22,7 +22,7 @@ STATUS_NAMES = ("completed", "rejected", "timed-out", "failed", "in-flight")
 WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
 REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM, BECAME_IDLE = range(9)
-STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS = range(9, 14)
+STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS, NEED_ALARMS, NEED_FLOWS = range(9, 16)
 # what has ended in a guest, and is to have its consequences when all completions of the moment are done
 FREED, BOOTED = 1, 2
 # operations of `entry`
@@ -30,6 +30,16 @@ ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, S
 SET_QUOTA, SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN = range(9, 16)
 BOOK_WORK, TAKE_SAMPLE = 16, 17
 FREE_SLOTS, REBUILD_TREE = 18, 19
+
+# steps of a program
+OP_STOP, OP_CPU, OP_WAIT, OP_MOVE, OP_CALL, OP_FORK, OP_BRANCH = range(7)
+# what the time of a response is spent on
+CPU, CONTENTION, WAIT, DISK, NETWORK, CALLS = range(6)
+# what is to be done about a request at once, and when an alarm goes off
+GO, ADMIT, TOLD_OK, TOLD_FAILED = range(4)
+WAIT_ENDS, GIVE_UP = range(2)
+# what a flow is: the transfer of a request, or one that control waits for
+OF_REQUEST, OF_CONTROL = 1, 2
 
 word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 
@@ -65,6 +75,7 @@ guest_dtype = np.dtype(
         ("leaf", "i4"),  # position in its service's tree of outstanding counts
         ("idle_next", "i4"),
         ("idle_prev", "i4"),
+        ("held", "i4"),  # the first of its requests in service, where they have programs
         ("state", "i1"),
         ("task", "i1"),  # kind of work its jobs are
         ("paused", "i1"),
@@ -72,6 +83,7 @@ guest_dtype = np.dtype(
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
         ("watched", "i1"),  # control waits for it to become idle
+        ("flow", "i1"),  # it is a transfer over a link
         ("limited", "i1"),  # it has a quota: a row of `quotas`
         ("done", "i1"),  # what has ended at this moment: FREED, BOOTED
     ],
@@ -81,6 +93,7 @@ guest_dtype = np.dtype(
 request_dtype = np.dtype(
     [
         ("arrival", "f8"),
+        ("deadline", "f8"),  # when its client leaves
         ("start", "f8"),
         ("demand", "f8"),
         ("u1", "f8"),
@@ -109,6 +122,9 @@ service_dtype = np.dtype(
         ("still_periods", "i8"),  # of those, at whose end the guest stood still
         ("arrived", "i8"),
         ("measured", "i8"),  # arrived since the start of the measured span
+        ("called", "i8"),  # of the arrived, those that other services made
+        ("measured_calls", "i8"),
+        ("key", "u8"),  # of its requests' numbers
         ("turn", "i8"),  # round-robin counter
         ("ready", "i8"),  # base of the list of ready guests
         ("tree", "i8"),  # base of the tree of outstanding counts
@@ -128,6 +144,8 @@ service_dtype = np.dtype(
         ("loops", "i4"),  # the first of its closed loops
         ("n_loops", "i4"),
         ("clients", "i4"),  # of all its closed loops
+        ("kinds", "i4"),  # the first of its kinds of requests
+        ("n_kinds", "i4"),  # 0: its requests are one job each, of their demand
         ("notify", "i1"),  # stop when the backlog begins to fill
     ],
     align=True,
@@ -175,6 +193,8 @@ pool_dtype = np.dtype(
         ("mark", "f8"),  # clock when u was brought up to date
         ("order", "i8"),  # base of its bands by rho
         ("bands", "i4"),
+        ("flow", "i4"),  # of a link: the first of its flows that are not in use
+        ("n_flows", "i4"),
         ("boundary", "i4"),  # bands of lower rank are saturated
         ("n_saturated", "i4"),
         ("n_unsaturated", "i4"),
@@ -185,6 +205,7 @@ pool_dtype = np.dtype(
         ("saturated_host", "i1"),  # it is given all it wants
         ("far", "i1"),  # of another host: it shares nothing with the other pools
         ("oom", "i1"),
+        ("link", "i1"),  # a disk or a network: its capacity is in bytes/s, its guests are flows
     ],
     align=True,
 )
@@ -225,6 +246,51 @@ quota_dtype = np.dtype(
     align=True,
 )
 
+act_dtype = np.dtype(
+    [
+        ("mark", "f8"),  # when its step began
+        ("work", "f8"),  # of its job
+        ("key", "u8"),
+        ("used", "i8"),  # numbers drawn so far
+        ("stamp", "i8"),  # of this use of the slot; 0: in no use
+        ("parent_stamp", "i8"),
+        ("parent", "i4"),  # the request (or strand) that waits for it
+        ("owner", "i4"),  # of a strand: the request (or strand) whose branch it is
+        ("op", "i4"),  # its step
+        ("times", "i4"),  # calls that are left of a step; -1: not begun
+        ("tries", "i4"),
+        ("strands", "i4"),  # that have not ended
+        ("first_strand", "i4"),
+        ("next_strand", "i4"),
+        ("hold_next", "i4"),  # in the list of requests in service at its guest
+        ("hold_prev", "i4"),
+        ("flow", "i4"),  # its transfer
+        ("failed", "i1"),  # a branch of it has failed
+    ],
+    align=True,
+)
+
+op_dtype = np.dtype(
+    [
+        ("a", "f8"),
+        ("b", "f8"),
+        ("where", "i4"),  # a service, a link, or the step that follows
+        ("times", "i4"),
+        ("tries", "i4"),
+        ("kind", "i1"),
+        ("law", "i1"),
+        ("part", "i1"),
+        ("raw", "i1"),  # without the platform's overhead
+    ],
+    align=True,
+)
+
+kind_dtype = np.dtype([("up_to", "f8"), ("op", "i4")], align=True)  # share of the kinds so far, first step
+
+todo_dtype = np.dtype([("stamp", "i8"), ("slot", "i4"), ("what", "i4")], align=True)
+
+alarm_dtype = np.dtype([("time", "f8"), ("order", "i8"), ("stamp", "i8"), ("slot", "i4"), ("what", "i4")], align=True)
+
 member_dtype = np.dtype([("key", "f8"), ("guest", "i4")], align=True)  # a guest in its band's heap
 
 job_dtype = np.dtype(
@@ -253,6 +319,12 @@ state_dtype = np.dtype(
         ("arrivals", "i8"),
         ("free", "i4"),  # head of the list of free request slots
         ("used", "i4"),
+        ("stamps", "i8"),  # given to requests with programs so far
+        ("alarmed", "i8"),  # alarms set so far
+        ("alarms", "i4"),
+        ("todo_head", "i4"),
+        ("todo_n", "i4"),
+        ("widest", "i4"),  # most request slots that one step takes
         ("held", "i4"),  # request that waits for control's word on a new guest
         ("subject", "i4"),
         ("pending", "i4"),
@@ -299,6 +371,13 @@ ROWS: dict[str, np.dtype[Any]] = {
     "arrival_u1": np.dtype("f8"),
     "arrival_u2": np.dtype("f8"),
     "loops": loop_dtype,
+    "acts": act_dtype,  # by request slot, of services with programs
+    "spent": np.dtype("f8"),  # by request slot and part: s of its response so far
+    "service_spent": np.dtype("f8"),  # by service and part: s of completed responses; behind them their number
+    "ops": op_dtype,  # programs, one after the other
+    "kinds": kind_dtype,  # by service: its programs
+    "todo": todo_dtype,  # ring of what is to be done at once
+    "alarms": alarm_dtype,  # heap of waits and deadlines of calls
     "quotas": quota_dtype,  # by guest
     "ends": end_dtype,  # heap of the ends of guests' periods
     "timers": timer_dtype,  # heap of closed-loop clients by time

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sim.engine import layout as lay
 from sim.engine.building import Building, Quota
+from sim.engine.steps import PARTS
 
 MOST_REFILLS = 1_000_000  # of what the kernel runs out of, before it goes on
 
@@ -85,7 +86,7 @@ class DataPlane(Building):
         """The guest's process dies: what it holds fails; it stays on the host in state STARTING."""
         self._unlist(guest)
         guest_row = self.a.guests[guest]
-        self._room(int(guest_row["waiting"]) + int(guest_row["busy"]) + 2, int(guest_row["service"]))
+        self._room(int(guest_row["waiting"]) + int(guest_row["serving"]) + 2, int(guest_row["service"]))
         self._do(lay.KILL_GUEST, guest)
 
     def remove(self, guest: int) -> None:
@@ -196,6 +197,12 @@ class DataPlane(Building):
             n = len(self.a.requests)
             self.a.grow(requests=2 * n)
             self._do(lay.FREE_SLOTS, i=n, j=2 * n)
+            if self._width:
+                self._room_for_acts()
+        elif reason == lay.NEED_ALARMS:
+            self.a.grow(alarms=2 * len(self.a.alarms))
+        elif reason == lay.NEED_FLOWS:
+            self._more_flows(int(state["subject"]))
         else:
             self._refill(int(state["subject"]))
 
@@ -221,6 +228,21 @@ class DataPlane(Building):
         """This host's CPU given to a service up to the last `book`: requests, boots, application starts (core-s)."""
         service_row = self.a.services[service]
         return float(service_row["work_request"]), float(service_row["work_boot"]), float(service_row["work_start"])
+
+    def parts(self, service: int) -> tuple[int, dict[str, float]]:
+        """Completed requests with programs of the measured span, and where their responses' seconds went, summed.
+
+        By `steps.PARTS`, and `waiting` for the start of service.
+        """
+        n = lay.CALLS + 3
+        row = self.a.service_spent[service * n : (service + 1) * n]
+        if len(row) < n:
+            return 0, {}
+        return int(row[-1]), dict(zip((*PARTS, "waiting"), row[:-1].tolist(), strict=True))
+
+    def calls(self, service: int) -> int:
+        """Requests of the measured span that other services made."""
+        return int(self.a.services[service]["measured_calls"])
 
     def lacked(self, service: int) -> float:
         """Core-s that a service's guests could have used up to the last `book` and were not given."""

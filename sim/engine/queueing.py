@@ -11,17 +11,25 @@ from sim.engine.heaps import job_pop, job_push, timer_push
 from sim.engine.layout import (
     COMPLETED,
     FREED,
+    GO,
     IDLE_LIFO,
     LEAST_OUTSTANDING,
+    NEED_GUEST,
+    NEED_ROOM,
+    NEED_STOCK,
     NO_LEAF,
     RANDOM,
+    REACHED,
     READY,
     REJECTED,
     ROUND_ROBIN,
     TIMED_OUT,
+    WAITING,
     word,
 )
 from sim.engine.memory import charge_guest, check_guest
+from sim.engine.programs import count_parts, give_slot, hold, tell_caller
+from sim.engine.queues import todo_push
 from sim.engine.sharing import changed, guest_place, pool_of
 
 
@@ -74,23 +82,24 @@ def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     loop = word(request_row["loop"])
     if loop >= 0:
         client_thinks(a, loop, end, a.loops[loop]["pause"] if status == REJECTED else 0.0)
-    request_row["number"] = -1
-    request_row["next"] = state["free"]
-    state["free"] = slot
+    if service_row["n_kinds"] > 0:
+        if status == COMPLETED and request_row["arrival"] >= state["measure_from"]:
+            count_parts(a, slot, start)
+        tell_caller(a, slot, status == COMPLETED)
+        a.acts[slot]["stamp"] = 0
+    give_slot(a, slot)
 
 
 @inline
 def expired(a: Arrays, slot: int, t: float) -> bool:
     """True when the client of a request has left by `t`."""
-    request_row = a.requests[slot]
-    return bool(t >= request_row["arrival"] + a.services[request_row["service"]]["timeout"])
+    return bool(t >= a.requests[slot]["deadline"])
 
 
 @inline
 def drop(a: Arrays, slot: int) -> None:
     """End a request whose client left while it waited: its time out is when it left."""
-    request_row = a.requests[slot]
-    finish(a, slot, np.nan, request_row["arrival"] + a.services[request_row["service"]]["timeout"], word(TIMED_OUT))
+    finish(a, slot, np.nan, a.requests[slot]["deadline"], word(TIMED_OUT))
 
 
 @inline
@@ -183,18 +192,51 @@ def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
     request_row = a.requests[slot]
     service_row = a.services[guest_row["service"]]
     request_row["start"] = t
-    job_push(
-        a.jobs,
-        guest_row["jobs"],
-        word(guest_row["busy"]),
-        guest_row["v"] + request_row["demand"] * service_row["overhead"],
-        slot,
-    )
-    guest_row["busy"] += 1
+    if service_row["n_kinds"] > 0:
+        hold(a, guest, slot)
+        todo_push(a, slot, word(GO))
+    else:
+        work = request_row["demand"] * service_row["overhead"]
+        job_push(a.jobs, guest_row["jobs"], word(guest_row["busy"]), guest_row["v"] + work, slot)
+        guest_row["busy"] += 1
     guest_row["serving"] += 1
     if service_row["per_request"] > 0.0:
         charge_guest(a, guest, t, service_row["per_request"])
     check_guest(a, guest)
+
+
+@inline
+def enter(a: Arrays, slot: int, t: float) -> int:
+    """A request comes to its service, which has counted it: it is routed, or waits there. Returns a reason to stop."""
+    state = a.state[0]
+    request_row = a.requests[slot]
+    service = word(request_row["service"])
+    service_row = a.services[service]
+    guest = route(a, service, request_row["u1"], request_row["u2"])
+    if guest >= 0:
+        give(a, guest, slot, t)
+        return REACHED
+    if service_row["routing"] == IDLE_LIFO:
+        state["held"] = slot
+        state["subject"] = service
+        return NEED_GUEST
+    to_backlog(a, service, slot, t)
+    if service_row["notify"] and service_row["waiting"] == 1:
+        state["subject"] = service
+        return WAITING
+    return REACHED
+
+
+@inline
+def need(a: Arrays, service: int, rows: int) -> int:
+    """What is missing before `rows` requests of a service may end in one event; REACHED if nothing."""
+    state = a.state[0]
+    if state["out"] + rows > a.out.shape[0]:
+        state["room"] = rows
+        return NEED_ROOM
+    if short_of_stock(a, service):
+        return NEED_STOCK
+    return REACHED
 
 
 @inline
@@ -316,7 +358,7 @@ def complete(a: Arrays, guest: int, t: float) -> None:
     guest_row["serving"] -= 1
     if service_row["per_request"] > 0.0:
         charge_guest(a, guest, t, -service_row["per_request"])
-    late = t > request_row["arrival"] + service_row["timeout"]
+    late = t > request_row["deadline"]
     finish(a, slot, request_row["start"], t, word(TIMED_OUT if late else COMPLETED))
     if service_row["routing"] == IDLE_LIFO and guest_row["state"] == READY:
         note_done(a, guest, word(FREED))

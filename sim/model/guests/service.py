@@ -144,6 +144,14 @@ class ServiceRun:
         self.pending -= 1
         return Attempt(True, self.pending > 0)
 
+    def hold_back(self) -> None:
+        """Nothing starts until `let_go`: its tenant is placed as a whole (`Whole`)."""
+        self.held = True
+
+    def let_go(self) -> None:
+        """Its tenant has its place."""
+        self.held = False
+
     @property
     def claim(self) -> Claim:
         """What its next replica asks for."""

@@ -21,7 +21,7 @@ class Whole:
         self._world, self._host, self.services, self._wait = world, host, services, wait
         self._told = False
         for service in services:
-            service.held = True
+            service.hold_back()
 
     def ask(self) -> None:
         """Be placed now, or wait."""
@@ -37,7 +37,7 @@ class Whole:
             self._tell(why)
             return Attempt(False, True)
         for service in self.services:
-            service.held = False
+            service.let_go()
         rounds = max((number for _, number in wanted), default=0)
         for turn in range(rounds):
             for service, number in wanted:

@@ -46,6 +46,10 @@ class Fault(Strict):
         found = "both at and rate" if given else "neither at nor rate"
         return [Finding((), found, "one of at (a time) and rate")]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("faults", self.kind, self.__getstate__())
+
 
 class HostFault(Fault):
     """The project's own faults: of an application, of a kernel, of an intruder, of the host."""

@@ -115,6 +115,10 @@ class Rule(_Bounds):
     max: Annotated[int, count(1)] = Field(description="most replicas")
     sync: Duration = Field(15.0, description="time between decisions")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("autoscalers", self.rule, self.__getstate__())
+
 
 class Ramp(Strict):
     """Replicas added until the host refuses or there are `max`: `add` of them every `every` seconds."""

@@ -44,6 +44,10 @@ class Source(Strict):
 
     kind: str
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("traffic", self.kind, self.__getstate__())
+
 
 class ConstantRate(Source):
     """Arrivals at one rate, whatever the system does (open loop)."""

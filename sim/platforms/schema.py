@@ -272,6 +272,12 @@ class Platform(_Part):
     resize: Resize = Resize(policy="none")
     nested: Nested | None = None
 
+    @property
+    def uses_images(self) -> bool:
+        """Whether a start-up moves, builds or reads anything of an image."""
+        kinds = ("pull", "install")
+        return self.nested is not None or any(x.kind in kinds or x.bytes == "image" for x in self.startup)
+
     def guest_os_bytes(self, ram: float) -> float:
         """Bytes of a guest's `ram` bytes that its own kernel and OS services use; 0 where there are none."""
         kernel = self.memory.guest_kernel

@@ -57,8 +57,11 @@ class Host(Strict):
 
     cores: Annotated[float, quantity("cpu", above=0)] = Field(description="number of cores, such as 16")
     memory: Annotated[float, quantity("size", above=0)] = Field(description="memory, such as 64GiB")
-    disk: Disk = Field(description="{read: 1.5GB/s, write: 1GB/s}")
-    network: Bandwidth = Field(description="bandwidth of the network interface, such as 10Gbit/s")
+    disk: Disk = Field(
+        default_factory=lambda: Disk.model_construct(read=1.5e9, write=1e9, capacity=None),
+        description="{read: 1.5GB/s, write: 1GB/s}, which is the default",
+    )
+    network: Bandwidth = Field(1.25e9, description="bandwidth of the network interface; 10Gbit/s when left out")
     threads_per_core: Annotated[int, count(1)] = Field(
         1, description="hardware threads of a core: admission promises cores × threads_per_core"
     )

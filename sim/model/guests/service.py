@@ -15,7 +15,7 @@ from sim.model.guests.waiting import Again, Attempt
 from sim.model.host.machine import Host, Machine
 from sim.model.host.placement import Claim, Share, share_of
 from sim.model.world import World
-from sim.scenario import PerRequest, Service, Size
+from sim.scenario import Image, Layer, PerRequest, Service, Size
 
 ROUTING_CODES = {
     "random": layout.RANDOM,
@@ -43,6 +43,8 @@ class ServiceRun:
     ) -> None:
         platform = world.platform
         size, image = spec.size_on(platform.size_lineage), spec.image_on(platform.image_lineage)
+        if image is None and not platform.uses_images:
+            image = Image(bytes=0.0, layers=[Layer(name=name, bytes=0.0)], cached=True)
         if size is None or image is None:
             raise ValueError(f"service {name} has no {'size' if size is None else 'image'} for {platform.name}")
         self._world, self._host, self._wait = world, host, wait

@@ -228,7 +228,8 @@ class Scenario(Strict):
         0.0, description="discarded before measuring, such as 2min, or auto (MSER-5)"
     )
     replications: Annotated[int | Until, Human(_parse_replications, _REPLICATIONS_SCHEMA)] = Field(
-        1, description="independent repetitions, or {until: response.p99 within 5%, max: 100}"
+        5,
+        description="independent repetitions, 5 for intervals; or {until: response.p99 within 5%, max: 100}",
     )
     host: Host = Field(description="{cores, memory, disk, network}")
     platforms: Annotated[dict[str, dict[str, Any]], Human(_parse_platforms, _PLATFORMS_SCHEMA)] = Field(

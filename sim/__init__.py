@@ -24,7 +24,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
-    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
+    "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
+    "sensitivity", "sweep",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         sensitivity,
         sweep,
     )
+    from .registry import arrivals, autoscaler
 
     __version__: str
 else:  # a type checker would take this for "every name is there, of type Any"
@@ -49,7 +51,8 @@ else:  # a type checker would take this for "every name is there, of type Any"
             return _version()
         if name not in __all__:
             raise AttributeError(f"module 'sim' has no attribute {name!r}")
-        return getattr(importlib.import_module(".api", __name__), name)
+        module = ".registry" if name in ("arrivals", "autoscaler") else ".api"
+        return getattr(importlib.import_module(module, __name__), name)
 
 
 def _version() -> str:

@@ -17,7 +17,8 @@ from sim.reading import errors
 from sim.reading.errors import ScenarioError
 
 NAMES = [
-    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
+    "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
+    "sensitivity", "sweep",
 ]  # fmt: skip
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
@@ -42,6 +43,8 @@ PARAMETERS = {
         "replications", "seed", "overwrite", "retry_failed", "progress",
     ],
     "load_results": ["folder"],
+    "arrivals": ["name"],
+    "autoscaler": ["name"],
 }  # fmt: skip
 
 

@@ -41,9 +41,9 @@ def in_process(scenario: Path, warm: Path) -> tuple[float, Answer]:
     """(wall s, answer) of one run through the public API."""
     import sim
 
-    sim.run(sim.load_scenario(warm))
+    sim.run(sim.load_scenario(warm, replications=1))
     start = time.perf_counter()
-    result = sim.run(sim.load_scenario(scenario))
+    result = sim.run(sim.load_scenario(scenario, replications=1))
     wall = time.perf_counter() - start
     return wall, read(result.summary.to_dict("records"))
 

@@ -58,6 +58,7 @@ def _explain(error: Exception) -> int:
     """Tell what went wrong in plain words: the input's mistakes line by line, anything else in one line."""
     from sim.experiment.study import StudyError
     from sim.reading.errors import HostsimError, ScenarioError
+    from sim.registry import PluginError
     from sim.report.folder.writer import ResultsError
 
     if isinstance(error, ScenarioError):
@@ -68,6 +69,6 @@ def _explain(error: Exception) -> int:
     words = " ".join(str(error).split())
     if isinstance(error, HostsimError):
         print(words, file=sys.stderr)
-        return WRONG_INPUT if isinstance(error, ResultsError | StudyError) else FAILED
+        return WRONG_INPUT if isinstance(error, ResultsError | StudyError | PluginError) else FAILED
     print(f"unexpected error: {type(error).__name__}: {words} ({DEBUG}=1 shows the traceback)", file=sys.stderr)
     return FAILED

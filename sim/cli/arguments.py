@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.print_help()
         raise SystemExit(2)
     if arguments[0] not in COMMANDS and arguments[0] not in ("-h", "--help", "--version"):
+        _check_command(parser, arguments)
         arguments = ["run", *arguments]
     return parser.parse_args(arguments)
+
+
+def _check_command(parser: argparse.ArgumentParser, arguments: list[str]) -> None:
+    """Leave with the known commands where the first word is followed by a file and is none itself."""
+    first, *others = arguments
+    words = [each for each in others if not each.startswith("-")]
+    if first.startswith("-") or "." in first or os.path.exists(first) or not any(map(os.path.exists, words)):
+        return
+    from sim.reading.errors import nearest
+
+    near = nearest(first, COMMANDS)
+    parser.error(f"{first}: no such command{f'; did you mean {near}?' if near else ''} ({', '.join(COMMANDS)})")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,7 @@ SHAPED = 0.01
 SHORT, LONG = 0.01, 100.0
 """Shares of the run that a trace covers beyond which its clock is doubted."""
 _GIB = 2.0**30
+_SLACK = 1e-9
 
 
 def foresee(scenario: Scenario, platforms: Mapping[str, Platform]) -> list[Doubt]:
@@ -93,22 +94,24 @@ class _OnPlatform:
         """Service, replicas of the start that fit, those asked for, what binds. Empty where guests are in VMs."""
         if not self.flat:
             return []
-        cores, memory = admission_limits(self.scenario, self.platform)
-        placed = []
-        for name, service in self.scenario.services.items():
-            if name not in self.shares or (service.replicas is not None and not isinstance(service.replicas, int)):
-                continue
-            share, asked = self.shares[name], service.least * max(service.tenants, 1)
-            by_cpu = math.floor(cores / share.cpu + 1e-9) if share.cpu else asked
-            by_memory = math.floor(memory / share.memory + 1e-9) if share.memory else asked
-            admitted = max(0, min(asked, by_cpu, by_memory))
-            limit = (
-                f"cpu: {share.cpu:g} cores each, {max(cores, 0):g} left" if by_cpu <= by_memory
-                else f"memory: {_size(share.memory)} each, {_size(max(memory, 0.0))} left"
-            )  # fmt: skip
-            placed.append((name, admitted, asked, limit))
-            cores, memory = cores - admitted * share.cpu, memory - admitted * share.memory
-        return placed
+        services = {
+            name: each
+            for name, each in self.scenario.services.items()
+            if name in self.shares and (each.replicas is None or isinstance(each.replicas, int))
+        }
+        room = _Room(self, *admission_limits(self.scenario, self.platform))
+        of = {name: stack for stack in self.scenario.stacks.values() for name in stack.services}
+        for turn in range(max((each.least for each in services.values()), default=0)):
+            for name, service in services.items():
+                for _ in range(max(self.scenario.tenants_of(name), 1)):
+                    if name not in of and turn < service.least:
+                        room.admit({name: 1})
+                    elif name in of and turn == 0 and name == of[name].services[0]:
+                        room.admit({each: services[each].least for each in of[name].services if each in services})
+        return [
+            (name, room.admitted[name], each.least * max(self.scenario.tenants_of(name), 1), room.limits.get(name, ""))
+            for name, each in services.items()
+        ]
 
     def load(self) -> Iterator[Doubt]:
         """More work than the caps of the guests, or the cores of the host, can do in the measured span."""
@@ -119,7 +122,7 @@ class _OnPlatform:
             if work is None:
                 continue
             work *= self.platform.cpu.overhead
-            total += work * max(service.tenants, 1)
+            total += work * max(self.scenario.tenants_of(name), 1)
             most = service.most
             cores = min(share.cap, float(service.concurrency), self.scenario.host.cores)
             if most is not None and most * cores > 0 and work >= most * cores * (1 - 1e-9):
@@ -154,6 +157,30 @@ class _OnPlatform:
                     f"{100 * early / every:.2g} % of the requests come before"
                 )
                 yield doubt("boots-in-span", text, self.name, name, start=until, share=early / every)
+
+
+class _Room:
+    """What a platform's host can promise, and to whom it has."""
+
+    def __init__(self, here: _OnPlatform, cores: float, memory: float) -> None:
+        self._shares, self.cores, self.memory = here.shares, cores, memory
+        self.admitted: Counter[str] = Counter()
+        self.limits: dict[str, str] = {}  # of services: what bound the first time
+
+    def admit(self, wanted: Mapping[str, int]) -> None:
+        """Promise so many replicas of each service, all or none."""
+        cpu = sum(self._shares[name].cpu * number for name, number in wanted.items())
+        memory = sum(self._shares[name].memory * number for name, number in wanted.items())
+        if cpu <= self.cores + _SLACK and memory <= self.memory * (1 + _SLACK):
+            self.admitted.update(wanted)
+            self.cores, self.memory = self.cores - cpu, self.memory - memory
+            return
+        if cpu > self.cores + _SLACK:
+            limit = f"cpu: {cpu:g} cores each, {max(self.cores, 0.0):g} left"
+        else:
+            limit = f"memory: {_size(memory)} each, {_size(max(self.memory, 0.0))} left"
+        for name in wanted:
+            self.limits.setdefault(name, limit)
 
 
 def _bounded(service: Service) -> bool:

@@ -36,7 +36,7 @@ def load_platform(name: str, overrides: Mapping[str, Any] = _NO_OVERRIDES) -> Pl
     `overrides` has the catalogue's shape with plain values (`{"cpu": {"overhead": 1.02}}`). Its `startup`
     is a mapping from a phase's name to what changes in it (null drops the phase; a new name with a `kind`
     adds one, behind the phase that its `after` names), or a list that replaces all phases. With `based_on`,
-    which names a platform of the catalogue, `name` may be one's own.
+    which names a platform of the catalogue, `name` may be one's own; with null there, `overrides` is all there is.
 
     Raises PlatformError with every problem: unknown platform, unknown key, wrong unit, missing value.
     """
@@ -96,6 +96,8 @@ def _resolve(
 ) -> tuple[Tree, tuple[str, ...]]:
     """The raw tree of a platform after `based_on` and overrides, and its lineage."""
     base = overrides.get("based_on")
+    if base is None and "based_on" in overrides:  # as in a file of one's own: it stands on its own
+        return merge({}, overrides, prefix, problems), (name,)
     if base is None and name not in names():
         raise PlatformError([_unknown_platform(prefix, name)])
     if base is not None and base not in names():

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sim import registry
 from sim.platforms.catalogue import load_platform, names
-from sim.platforms.errors import PlatformError
+from sim.platforms.errors import NEAR, PlatformError
 from sim.platforms.schema import Platform
 from sim.reading.document import Document
 from sim.reading.errors import Finding, Loc, nearest
@@ -31,8 +31,9 @@ def platforms_fit(scenario: Scenario | None, document: Document) -> Iterator[Fin
                 yield Finding(tuple(each.path.split(".")), *each[1:])
     if scenario is None:
         return
+    with_images = {name: each for name, each in platforms.items() if each.uses_images}
     lineages = {"size": {name: each.size_lineage for name, each in platforms.items()},
-                "image": {name: each.image_lineage for name, each in platforms.items()}}  # fmt: skip
+                "image": {name: each.image_lineage for name, each in with_images.items()}}  # fmt: skip
     # the file's own platforms may be named although others are run
     replaced = [name for laid in document.laid if laid.loc == ("platforms",) for name in _raw(laid.before)]
     steps = (step for each in lineages["size"].values() for step in each)
@@ -74,7 +75,13 @@ def _unknown(given: Mapping[str, Any], known: Collection[str], *loc: str | int) 
         if platform != ANY and platform not in known:
             place: Loc = (*loc, platform)
             allowed = f"one of {', '.join(known)}"
-            yield Finding(place, "an unknown platform", allowed, nearest(platform, known), on_key=True)
+            yield Finding(
+                place,
+                "an unknown platform",
+                allowed,
+                NEAR.get(platform.lower()) or nearest(platform, known),
+                on_key=True,
+            )
 
 
 def metrics_exist(scenario: Scenario | None, document: Document) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sim.reading.errors import HostsimError, nearest
 
@@ -45,6 +45,16 @@ class PlatformError(HostsimError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
+NEAR: Final = {
+    **dict.fromkeys(("docker", "podman", "containerd", "runc", "kubernetes", "k8s", "pod", "lxc"), "container"),
+    **dict.fromkeys(("kvm", "qemu", "libvirt", "vmware", "virtualbox", "esxi", "xen"), "vm"),
+    **dict.fromkeys(("firecracker", "fargate"), "microvm"),
+    **dict.fromkeys(("runsc",), "gvisor"),
+    **dict.fromkeys(("bare-metal", "baremetal", "process"), "native"),
+}
+"""What people call it → the platform of the catalogue."""
+
+
 def unknown_key(path: str, key: str, known: Iterable[str]) -> PlatformProblem:
     """The problem of a key that nobody knows; `path` ends with it."""
     names = sorted(known)
@@ -55,4 +65,7 @@ def unknown_key(path: str, key: str, known: Iterable[str]) -> PlatformProblem:
 def unknown_name(path: str, name: str, known: Iterable[str]) -> PlatformProblem:
     """The problem of a value that names nothing."""
     names = list(known)
-    return PlatformProblem(path, repr(name), f"one of {', '.join(names)}", nearest(name, names))
+    near = NEAR.get(name.lower())
+    return PlatformProblem(
+        path, repr(name), f"one of {', '.join(names)}", near if near in names else nearest(name, names)
+    )

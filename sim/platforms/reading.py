@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from sim import registry
 from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.merge import is_quantity
 from sim.platforms.quantities import KINDS
-from sim.platforms.schema import Phase, Platform
+from sim.platforms.schema import PHASE_FIELDS, Phase, Platform
 from sim.reading.errors import Refused, show
 from sim.reading.units import UnitError
 
@@ -21,17 +22,6 @@ TRUST = ("raw data", "page", "notes", "memory", "assumption", "override")
 """How far a number may be trusted, best first; `override` is what a scenario typed in."""
 
 _TYPED_IN = {"source": "given by the scenario", "trust": "override"}
-
-# Fields that a phase of each kind must and may have, beside name and kind.
-PHASE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration"})),
-    "clone": (frozenset({"bytes"}), frozenset({"fraction", "rate"})),
-    "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
-    "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
-    "cpu": (frozenset({"work"}), frozenset()),
-    "lock": (frozenset({"lock", "hold"}), frozenset()),
-    "delay": (frozenset({"duration"}), frozenset()),
-}
 
 
 class Row(NamedTuple):
@@ -130,30 +120,45 @@ class Reader:
         if not str(node.get("source") or "").strip():
             self._problem(f"{path}.source", node.get("source"), "where the number comes from")
 
-    def _startup(self, raw: Any, path: str) -> list[dict[str, Any]]:
+    def _startup(self, raw: Any, path: str) -> tuple[Phase, ...]:
         if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
             self._problem(path, raw, "a list of phases, or a mapping from a phase's name to what changes")
-            return []
-        phases: list[dict[str, Any]] = []
+            return ()
+        phases: list[Phase] = []
         for number, item in enumerate(raw):
             name = str(item.get("name", number))
-            if name in {phase.get("name") for phase in phases}:
+            if name in [phase.name for phase in phases]:
                 self._problem(f"{path}.{name}", name, "each name once")
-            values = self._model(Phase, item, f"{path}.{name}")
-            self._phase_fields(item, f"{path}.{name}")
-            phases.append(values)
-        return phases
+            phases.append(self._phase(item, f"{path}.{name}"))
+        return tuple(phases)
 
-    def _phase_fields(self, item: Mapping[str, Any], path: str) -> None:
+    def _phase(self, item: Mapping[str, Any], path: str) -> Phase:
         """A phase has what its kind needs, and nothing that its kind does not use."""
         kind = item.get("kind")
-        if kind not in PHASE_FIELDS:
-            return  # reported as a plain field
-        needed, optional = PHASE_FIELDS[kind]
-        for key in sorted(needed - {key for key, value in item.items() if value is not None}):
-            self._problem(f"{path}.{key}", None, f"a value; a phase of kind {kind} needs it")
-        for key in sorted((set(item) & set(Phase.model_fields)) - needed - optional - {"name", "kind"}):
-            self._problem(f"{path}.{key}", item[key], f"{', '.join(sorted(needed | optional))} (kind {kind})")
+        model = Phase
+        if kind in registry.names("phases"):
+            model = self._spec(kind, path)
+        elif kind is not None:
+            self.problems.append(unknown_name(f"{self.prefix}.{path}.kind", str(kind), registry.names("phases")))
+        before = len(self.problems)
+        values = self._model(model, item, path)
+        if kind in registry.names("phases") and (model is not Phase or kind in PHASE_FIELDS):
+            needed, optional = model.used(kind)
+            given = {key for key, value in item.items() if value is not None}
+            missing = needed - given - {each.path.rpartition(".")[2] for each in self.problems[before:]}
+            for key in sorted(missing):
+                self._problem(f"{path}.{key}", None, f"a value; a phase of kind {kind} needs it")
+            for key in sorted((set(item) & set(model.model_fields)) - needed - optional - {"name", "kind"}):
+                self._problem(f"{path}.{key}", item[key], f"{', '.join(sorted(needed | optional))} (kind {kind})")
+        return model.model_construct(**values)
+
+    def _spec(self, kind: str, path: str) -> type[Phase]:
+        try:
+            found: type[Phase] = registry.spec("phases", kind)
+        except registry.PluginError as error:
+            self._problem(f"{path}.kind", kind, f"a kind that is not broken: {error}")
+            return Phase
+        return found
 
     def _names(self, raw: Any, path: str) -> tuple[str, ...]:
         if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
@@ -172,7 +177,7 @@ class Reader:
 
     def _phase_names(self, values: Mapping[str, Any]) -> None:
         """`restart.phases` and `isolation.panic_phases` name phases that exist."""
-        known = [str(phase.get("name")) for phase in values.get("startup") or ()]
+        known = [phase.name for phase in values.get("startup") or ()]
         for part, key in (("restart", "phases"), ("isolation", "panic_phases")):
             for name in (values.get(part) or {}).get(key) or ():
                 if name not in known:

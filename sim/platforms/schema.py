@@ -6,9 +6,10 @@ none of this room's business.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,7 +27,16 @@ Factor = Annotated[float, "factor"]
 Count = Annotated[int, "count"]
 Delay = Annotated[Distribution, "distribution"]
 
-PhaseKind = Literal["pull", "clone", "read", "install", "cpu", "lock", "delay"]
+# Fields that a phase of each kind must and may have, beside name and kind.
+PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration"})),
+    "clone": (frozenset({"bytes"}), frozenset({"fraction", "rate"})),
+    "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
+    "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
+    "cpu": (frozenset({"work"}), frozenset()),
+    "lock": (frozenset({"lock", "hold"}), frozenset()),
+    "delay": (frozenset({"duration"}), frozenset()),
+}
 
 
 class _Part(BaseModel):
@@ -90,7 +100,7 @@ class Disk(_Part):
 
 
 class Phase(_Part):
-    """One phase of a start-up. What each kind uses:
+    """One phase of a start-up; a kind of another package (`sim.registry`) adds fields. What each of ours uses:
 
     - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
       `duration` (round trips); nothing of it when the image (each of its layers) is there already.
@@ -108,7 +118,7 @@ class Phase(_Part):
     """
 
     name: str
-    kind: PhaseKind
+    kind: str
     bytes: Annotated[float | Literal["image"] | None, "bytes-or-image"] = None
     fraction: Ratio = 1.0
     rate: Annotated[float | None, "bandwidth"] = None
@@ -123,8 +133,18 @@ class Phase(_Part):
         whole = image if self.bytes == "image" else self.bytes
         return 0.0 if whole is None else whole * self.fraction
 
+    @classmethod
+    def used(cls, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Fields that a phase of a kind must and may have, beside name and kind: those that its own class declares."""
+        if cls is Phase:
+            return PHASE_FIELDS[kind]
+        classes = cls.__mro__[: cls.__mro__.index(Phase)]
+        own = {name for each in classes for name in inspect.get_annotations(each) if name in cls.model_fields}
+        needed = frozenset(name for name in own if cls.model_fields[name].is_required())
+        return needed, frozenset(own) - needed
 
-for _kind in get_args(PhaseKind):
+
+for _kind in PHASE_FIELDS:
     registry.builtin("phases", _kind, spec=Phase)
 
 
@@ -251,6 +271,12 @@ class Platform(_Part):
     isolation: Isolation
     resize: Resize = Resize(policy="none")
     nested: Nested | None = None
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether a start-up moves, builds or reads anything of an image."""
+        kinds = ("pull", "install")
+        return self.nested is not None or any(x.kind in kinds or x.bytes == "image" for x in self.startup)
 
     def guest_os_bytes(self, ram: float) -> float:
         """Bytes of a guest's `ram` bytes that its own kernel and OS services use; 0 where there are none."""

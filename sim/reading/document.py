@@ -52,14 +52,18 @@ class Document:
         return Problem(place.label or self.file, line or None, column or None, *rest)
 
     def _as_in_tree(self, loc: Loc) -> Loc:
-        """The place with list indices as numbers; below a platform's name in a list of platforms, the name's own."""
+        """The place with list indices as numbers; an item of a list may be called by its name.
+
+        Below a platform's name in a list of platforms, the place is the name's own.
+        """
         found: Loc = ()
         for step in loc:
             node = _at(self.tree, found)
             if isinstance(node, list) and isinstance(step, str):
                 if found == ("platforms",) and step in node:
                     return (*found, node.index(step))
-                step = int(step) if step.isdecimal() else step
+                named = (index for index, item in enumerate(node) if _at(item, ("name",)) == step)
+                step = int(step) if step.isdecimal() else next(named, step)
             found = (*found, step)
         return found
 

@@ -38,6 +38,7 @@ __all__ = [
 # Exponents of more than three digits have no use here and would make the exact arithmetic explode.
 _NUMBER: Final = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _QUANTITY: Final = re.compile(rf"([-+]?{_NUMBER})\s*(\S.*)?")
+_BITS: Final = re.compile(r"([kKMGT]?)(?:b|bps|b/s|bits?|bits/s)")
 _PART: Final = re.compile(rf"({_NUMBER})\s*([a-zµμ]+)\s*")
 
 
@@ -265,6 +266,9 @@ def _nearest_unit(unit: str, kind: Kind) -> str | None:
     aliases = {"m": "min", "sec": "s", "hour": "h", "hours": "h", "day": "d", "days": "d", "rps": "/s"}
     if kind.name in ("duration", "rate") and aliases.get(unit.lower()) in kind.units:
         return aliases[unit.lower()]
+    bits = _BITS.fullmatch(unit) if kind.name == "bandwidth" else None
+    if bits is not None:  # a small b is a bit
+        return f"{bits[1].replace('K', 'k')}bit/s"
     folded = {name.casefold(): name for name in kind.units}
     spelt = unit.replace("bps", "bit/s").replace(" ", "").casefold()
     close = get_close_matches(spelt, folded, n=1)

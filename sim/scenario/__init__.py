@@ -6,6 +6,7 @@ from sim.scenario.loader import Base, load_document, load_scenario, scenario_fro
 from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
 from sim.scenario.services import Concurrency, Hpa, Memory, PerRequest, Ramp, Rule, Service, Slo
 from sim.scenario.sizes import Image, Layer, Size
+from sim.scenario.stacks import Stack
 from sim.scenario.traffic import (
     ConstantRate,
     ConstantUsers,
@@ -45,6 +46,7 @@ __all__ = [
     "Size",
     "Slo",
     "Source",
+    "Stack",
     "Stage",
     "Sweep",
     "Trace",

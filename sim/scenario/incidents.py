@@ -16,7 +16,8 @@ from sim.scenario.sizes import ANY, Size, Sizes
 
 __all__ = ["AnyFault", "Fault", "HostFault", "Move", "Resize"]
 
-_FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch")
+_FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch", "host-reboot")
+_OF_HOST: Final = ("host-patch", "host-reboot")
 Time = Annotated[float, quantity("duration", least=0)]
 OptionalTime = Annotated[float | None, quantity("duration", least=0, optional=True)]
 OptionalText = Annotated[str | None, text(optional=True)]
@@ -46,15 +47,19 @@ class Fault(Strict):
         found = "both at and rate" if given else "neither at nor rate"
         return [Finding((), found, "one of at (a time) and rate")]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("faults", self.kind, self.__getstate__())
+
 
 class HostFault(Fault):
     """The project's own faults: of an application, of a kernel, of an intruder, of the host."""
 
-    kind: Annotated[Literal["app-crash", "kernel-panic", "compromise", "host-patch"], choice(*_FAULTS)] = Field(
-        description=f"one of {', '.join(_FAULTS)}"
-    )
+    kind: Annotated[
+        Literal["app-crash", "kernel-panic", "compromise", "host-patch", "host-reboot"], choice(*_FAULTS)
+    ] = Field(description=f"one of {', '.join(_FAULTS)}")
     move_first: Annotated[bool, flag()] = Field(False, description="host-patch: move away first what can be moved")
-    outage: OptionalTime = Field(None, description="host-patch, kernel-panic: how long the kernel is away")
+    outage: OptionalTime = Field(None, description="host-patch, host-reboot, kernel-panic: how long the kernel is away")
     link: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
         None, description="host-patch with move_first: bandwidth to the other host, as in moves"
     )
@@ -70,8 +75,8 @@ class HostFault(Fault):
         if kind is None:
             return findings
         only: dict[str, tuple[str, ...]] = dict.fromkeys(("move_first", "link", "dirty_rate"), ("host-patch",))
-        only |= {"outage": ("host-patch", "kernel-panic")}
-        if kind == "host-patch":
+        only |= {"outage": (*_OF_HOST, "kernel-panic")}
+        if kind in _OF_HOST:
             only |= {"service": (), "replica": ()}
         for key, kinds in only.items():
             if key in raw and kind not in kinds:

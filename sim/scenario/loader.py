@@ -117,11 +117,47 @@ def load_scenario(
 
     `overrides` are `dotted.path=YAML value`, laid over the file before it is validated; `platforms` selects (and
     adds) platforms, keeping the file's overrides of those named; `replications` and `seed` replace the file's.
+    A result's `manifest.json` is a scenario too: the one that it is the result of (without `overrides`).
     Raises ScenarioError with every mistake, those that the `checks` find too, each with its place.
     """
+    if Path(path).name == "manifest.json":
+        return _of_manifest(path, overrides, platforms, replications, seed, checks)
     return Base.load(
         path, overrides=overrides, platforms=platforms, replications=replications, seed=seed, checks=checks
     ).scenario
+
+
+def _of_manifest(
+    path: str | Path,
+    overrides: Sequence[str],
+    platforms: Sequence[str] | None,
+    replications: int | None,
+    seed: int | None,
+    checks: Sequence[Check],
+) -> Scenario:
+    """The scenario that a result is the result of. Raises ScenarioError."""
+    resolved = read_document(path).tree.get("scenario")
+    label = str(path)
+    if not isinstance(resolved, dict):
+        raise ScenarioError([Problem(label, None, None, "scenario", "nothing", "a manifest.json that a run wrote")])
+    if overrides:
+        what = "the file that it was made from: a manifest is in SI already"
+        raise ScenarioError([Problem(label, None, None, "", f"--set {overrides[0]}", what)])
+    try:
+        scenario = Scenario.from_dict(resolved)
+    except ValidationError as error:
+        raise ScenarioError([Problem(label, None, None, "scenario", str(error), "what a run wrote")]) from None
+    traces = [name for name, each in scenario.services.items() if any(x.kind == "trace" for x in each.traffic)]
+    if traces:
+        found = f"a trace of {traces[0]}, whose file is not part of it"
+        raise ScenarioError([Problem(label, None, None, "scenario", found, "the file that it was made from")])
+    changes: dict[str, Any] = {
+        "platforms": platforms and {name: scenario.platforms.get(name, {}) for name in platforms}
+    }
+    changes |= {"replications": replications, "seed": seed}
+    scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    check(scenario, checks, label)
+    return scenario
 
 
 def scenario_from_text(

@@ -33,6 +33,7 @@ from sim.scenario.incidents import AnyFault, Move, Resize
 from sim.scenario.registered import fill_in, spec_of
 from sim.scenario.services import Service, Services, tenant_names
 from sim.scenario.sizes import platform_name
+from sim.scenario.stacks import Stack, Stacks, tenants_of, wrong_stacks
 from sim.scenario.traffic import Trace
 
 __all__ = ["Disk", "Host", "Scenario", "Until", "json_schema", "parse_name"]
@@ -56,8 +57,11 @@ class Host(Strict):
 
     cores: Annotated[float, quantity("cpu", above=0)] = Field(description="number of cores, such as 16")
     memory: Annotated[float, quantity("size", above=0)] = Field(description="memory, such as 64GiB")
-    disk: Disk = Field(description="{read: 1.5GB/s, write: 1GB/s}")
-    network: Bandwidth = Field(description="bandwidth of the network interface, such as 10Gbit/s")
+    disk: Disk = Field(
+        default_factory=lambda: Disk.model_construct(read=1.5e9, write=1e9, capacity=None),
+        description="{read: 1.5GB/s, write: 1GB/s}, which is the default",
+    )
+    network: Bandwidth = Field(1.25e9, description="bandwidth of the network interface; 10Gbit/s when left out")
     threads_per_core: Annotated[int, count(1)] = Field(
         1, description="hardware threads of a core: admission promises cores × threads_per_core"
     )
@@ -224,7 +228,8 @@ class Scenario(Strict):
         0.0, description="discarded before measuring, such as 2min, or auto (MSER-5)"
     )
     replications: Annotated[int | Until, Human(_parse_replications, _REPLICATIONS_SCHEMA)] = Field(
-        1, description="independent repetitions, or {until: response.p99 within 5%, max: 100}"
+        5,
+        description="independent repetitions, 5 for intervals; or {until: response.p99 within 5%, max: 100}",
     )
     host: Host = Field(description="{cores, memory, disk, network}")
     platforms: Annotated[dict[str, dict[str, Any]], Human(_parse_platforms, _PLATFORMS_SCHEMA)] = Field(
@@ -236,6 +241,10 @@ class Scenario(Strict):
         "period", description="CPU limits as the platform enforces them (period), or as caps on the rate (fluid)"
     )
     services: Services = Field(description="the services, by name")
+    stacks: Stacks = Field(
+        default_factory=dict,
+        description="tenants of several services, placed whole: {shop: {services: [web, db], tenants: 14}}",
+    )
     faults: Annotated[list[AnyFault], _NULL_IS_EMPTY] = Field(
         default_factory=list, description="things that break: [{kind, at or rate, service}]"
     )
@@ -258,7 +267,9 @@ class Scenario(Strict):
         if duration is not None and isinstance(warmup, float) and warmup >= duration:
             found = f"{raw['warmup']}, not less than the duration {raw['duration']}"
             findings.append(Finding(("warmup",), found, "less than the duration"))
-        names = _known_services(raw.get("services"))
+        stacks = values.get("stacks", {})
+        findings += wrong_stacks(stacks, raw.get("services"))
+        names = _known_services(raw.get("services"), stacks)
         findings += [finding.under("focus") for finding in unknown_services(raw.get("focus"), names)]
         for key in ("faults", "moves", "resizes"):
             for index, item in enumerate(raw.get(key) or () if isinstance(raw.get(key), list) else ()):
@@ -286,19 +297,36 @@ class Scenario(Strict):
         pairs: list[tuple[str, Service]] = []
         for name, service in self.services.items():
             own = [source.for_tenant() if isinstance(source, Trace) else source for source in service.traffic]
-            traffic = own if service.tenants > 1 else service.traffic
+            traffic = own if self.tenants_of(name) > 1 else service.traffic
             single = service.model_copy(update={"tenants": 0, "traffic": traffic})
-            pairs += [(full, single) for full in tenant_names(name, service.tenants)]
+            pairs += [(full, single) for full in self.names_of(name)]
         return pairs
 
+    def tenants_of(self, name: str) -> int:
+        """How many times over the service `name` is there, by itself or in its stack; 0: not multiplied."""
+        return tenants_of(self.stacks, name, self.services[name].tenants)
 
-def _known_services(services: Any) -> list[str]:
+    def names_of(self, name: str) -> list[str]:
+        """Full names of the service `name`: those of its tenants, or its own."""
+        return tenant_names(name, self.tenants_of(name))
+
+    def placed_whole(self) -> list[list[str]]:
+        """Full names of the services that are placed together or not at all, a list a tenant of a stack."""
+        return [
+            [self.names_of(name)[tenant] for name in stack.services]
+            for stack in self.stacks.values()
+            for tenant in range(max(stack.tenants, 1))
+        ]
+
+
+def _known_services(services: Any, stacks: Mapping[str, Stack]) -> list[str]:
     if not isinstance(services, Mapping):
         return []
     names = [str(name) for name in services]
     for name, service in services.items():
-        tenants = service.get("tenants") if isinstance(service, Mapping) else None
-        if isinstance(tenants, int) and 0 < tenants < 10_000:
+        own = service.get("tenants") if isinstance(service, Mapping) else None
+        tenants = tenants_of(stacks, str(name), own if isinstance(own, int) else 0)
+        if 0 < tenants < 10_000:
             names += tenant_names(str(name), tenants)
     return names
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import Field, model_validator
 
 from sim import registry
 from sim.reading.distribution import Work
 from sim.reading.errors import Finding, Loc, Refused, nearest, show
-from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, quantity, whole
+from sim.reading.fields import (
+    Collector,
+    Human,
+    Info,
+    Strict,
+    choice,
+    context_of,
+    count,
+    quantity,
+    quantity_schema,
+    whole,
+)
 from sim.scenario.registered import Registered, spec_of, unknown_name
 from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
 from sim.scenario.traffic import Traffic
@@ -31,10 +42,24 @@ OptionalDuration = Annotated[float | None, quantity("duration", above=0, optiona
 class Memory(Strict):
     """Memory of one replica's application: `base` + `per_request` × requests in service, in bytes."""
 
-    base: Annotated[float, quantity("size", least=0)] = Field(description="memory when idle, such as 220MiB")
+    base: Annotated[float, quantity("size", least=0)] = Field(0.0, description="memory when idle, such as 220MiB")
     per_request: Annotated[float, quantity("size", least=0)] = Field(
         0.0, description="more for each request in service, such as 4MiB"
     )
+
+
+def _parse_memory(value: Any, info: Info) -> Memory:
+    """`256MiB` is the base; a request and a limit belong to the size."""
+    collect = Collector(info)
+    given = value if isinstance(value, Mapping) else {"base": value}
+    stray = [key for key in given if key in ("request", "limit")]
+    for key in stray:
+        found, allowed = "a key of the size", "base, per_request: what it uses; what it is promised is its size"
+        collect.add(found, allowed, key, near=f"size: {{memory: {{{key}: …}}}}", on_key=True)
+    rest = {key: each for key, each in given.items() if key not in stray}
+    memory = collect.call(partial(Memory.model_validate, context=info.context), rest)
+    collect.done()
+    return cast(Memory, memory)
 
 
 class Slo(Strict):
@@ -115,6 +140,10 @@ class Rule(_Bounds):
     max: Annotated[int, count(1)] = Field(description="most replicas")
     sync: Duration = Field(15.0, description="time between decisions")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("autoscalers", self.rule, self.__getstate__())
+
 
 class Ramp(Strict):
     """Replicas added until the host refuses or there are `max`: `add` of them every `every` seconds."""
@@ -183,8 +212,13 @@ class Start(Strict):
 class Service(Strict):
     """One service as it is asked for; all quantities in SI."""
 
-    image: Images = Field(description="size of the image (190MB), its layers, or either for each platform")
-    memory: Memory = Field(description="memory of the application: {base, per_request}")
+    image: Images = Field(
+        default_factory=dict, description="size of the image (190MB), its layers, or either for each platform"
+    )
+    memory: Annotated[Memory, Human(_parse_memory, lambda inner: {"anyOf": [quantity_schema("size"), inner]})] = Field(
+        default_factory=lambda: Memory.model_construct(base=0.0, per_request=0.0),
+        description="memory of the application: 220MiB, or {base, per_request}",
+    )
     start_cpu: Annotated[float, quantity("duration", least=0)] = Field(
         0.0, description="core-seconds the application needs before it can serve, such as 1.5s"
     )

@@ -15,7 +15,19 @@ from pydantic import Field, PrivateAttr, model_validator
 from sim import registry
 from sim.reading.distribution import Distribution, Pause
 from sim.reading.errors import Finding, HostsimError, Refused, nearest, show
-from sim.reading.fields import Collector, Human, Info, Strict, choice, context_of, count, flag, quantity, text
+from sim.reading.fields import (
+    Collector,
+    Human,
+    Info,
+    Strict,
+    choice,
+    context_of,
+    count,
+    flag,
+    quantity,
+    quantity_schema,
+    text,
+)
 from sim.scenario.registered import Registered, spec_of
 
 if TYPE_CHECKING:
@@ -43,6 +55,10 @@ class Source(Strict):
     """A source of requests, by its kind; the base of those that other packages add (see `sim.registry`)."""
 
     kind: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its name: a worker process may know the class from a script only."""
+        return registry.restored, ("traffic", self.kind, self.__getstate__())
 
 
 class ConstantRate(Source):
@@ -237,7 +253,7 @@ for _model in (ConstantRate, RampingRate, ConstantUsers, Mmpp, Diurnal, Trace):
 
 
 def _parse(value: Any, info: Info) -> list[Strict]:
-    """One mapping {kind: …} of sources, or a list of such mappings: they add up."""
+    """One mapping {kind: …} of sources, or a list of such: they add up. `{rate: 50/s}` is a constant rate."""
     if value is None:
         return []
     collect = Collector(info)
@@ -256,6 +272,8 @@ def _sources(collect: Collector, value: Any, *loc: str | int) -> list[Strict | N
     if not isinstance(value, Mapping) or (loc and not value):
         collect.add(show(value), f"a mapping with a kind of traffic: {', '.join(known)}", *loc)
         return []
+    if "rate" in value and set(value) <= {"rate", "arrivals"} and "rate" not in known:
+        return [collect.model(ConstantRate, value, *loc)]  # the short form
     collect.unknown(value, known, *loc)
     found: list[Strict | None] = []
     for kind in value:
@@ -272,7 +290,14 @@ def _named(value: Any, kind: str, model: type[Strict]) -> Any:
 
 
 _KINDS_SCHEMA: Final = {"type": "object", "x-registered": "traffic", "additionalProperties": False}
-_SCHEMA: Final = {"anyOf": [_KINDS_SCHEMA, {"type": "array", "items": _KINDS_SCHEMA}, {"type": "null"}]}
+_SHORT_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"rate": quantity_schema("rate"), "arrivals": {"enum": ["poisson", "even"]}},
+    "required": ["rate"],
+    "additionalProperties": False,
+}
+_ONE_SCHEMA: Final = {"anyOf": [_KINDS_SCHEMA, _SHORT_SCHEMA]}
+_SCHEMA: Final = {"anyOf": [_KINDS_SCHEMA, _SHORT_SCHEMA, {"type": "array", "items": _ONE_SCHEMA}, {"type": "null"}]}
 Traffic = Annotated[
     list[Annotated[Source, Registered("traffic", "kind")]], Human(_parse, lambda inner: deepcopy(_SCHEMA))
 ]

@@ -310,6 +310,8 @@ METRICS: Final = (
              "guests hit (lost or exposed) per event, where the scenario has faults"),
     _of_host("blast.requests", "ratio", "requests hit per event", HARM, "blast_requests",
              "requests lost or exposed per event / requests that arrived in the span, where the scenario has faults"),
+    _of_host("recovery.time", "s", "until all serve again", HARM, "recovery_time",
+             "fall → all that fell serve again, the longest; absent where some did not before the end"),
     _of_host("move.time", "s", "move time", HARM, "move_time",
              "order → its last guest off this host, mean; where the scenario has moves"),
     _of_host("move.downtime", "s", "move downtime", HARM, "move_downtime",

@@ -214,3 +214,20 @@ def test_explain_knows_metrics_and_the_nearest_name(capsys: pytest.CaptureFixtur
     assert "survivors" in capsys.readouterr().out
     assert main(["explain", "survivor"]) == 2
     assert "survivors" in capsys.readouterr().err
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [each for each in SHIPPED if each.parent.name != "sweeps"], ids=lambda path: path.stem)
+def test_no_shipped_scenario_is_foreseen_to_be_wrong(path: Path) -> None:
+    assert codes(foreseen(path), "wrong") == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["burst", "density", "steady", "rows/noisy-neighbour", "rows/kernel-panic", "rows/patch"]
+)
+def test_no_shipped_scenario_shows_a_wrong_number(name: str) -> None:
+    path = next(each for each in SHIPPED if str(each).endswith(f"scenarios/{name}.yaml"))
+    assert codes(run(path, replications=3).doubts, "wrong") == set()

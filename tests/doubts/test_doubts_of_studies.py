@@ -32,6 +32,15 @@ def test_no_crossing_is_told_where_the_platforms_served_different_shares() -> No
     assert "vm is better" not in told
 
 
+def test_a_crossing_between_values_that_were_served_alike_stands() -> None:
+    delta = np.array([[1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [-2.0, -2.1, -1.9]])
+    found = crossover(VALUES, delta, a="vm", b="container", metric="response.p99", better="lower")
+    served = {"vm": np.array([1.0, 1.0, 1.0]), "container": np.array([1.0, 1.0, 0.6])}
+    first, second = Crossover(**{**vars(found), "served": served}).sentences("load")
+    assert "not comparable at load = 30:" in first
+    assert "below load = 15 container is better, above it vm" in second
+
+
 def test_what_is_not_of_survivors_may_cross() -> None:
     lost = {"vm": [1.0, 1.0, 0.097], "container": [1.0, 1.0, 1.0]}
     assert crossed(lost, "cpu.overhead").unlike == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sim.experiment.sweep import fingerprint
-from sim.experiment.sweep.fingerprint import PACKAGE, code_fingerprint
+from sim.experiment.sweep.fingerprint import PACKAGE, _own_fingerprint, code_fingerprint
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def copy(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "sim"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     yield folder
-    code_fingerprint.cache_clear()
+    _own_fingerprint.cache_clear()
 
 
 def fresh(folder: Path) -> str:
-    code_fingerprint.cache_clear()
+    _own_fingerprint.cache_clear()
     return code_fingerprint(folder)
 
 

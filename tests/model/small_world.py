@@ -285,6 +285,8 @@ class FakeService:
 class FakeFleet:
     """Services, guests and one life for all of them."""
 
+    wholes: Sequence[Any] = ()
+
     def __init__(self, services: Sequence[Any] = (), guests: Sequence[Any] = (), life: Any = None) -> None:
         self.services, self.guests, self.life = services, list(guests), life
 

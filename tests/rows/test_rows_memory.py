@@ -108,7 +108,7 @@ def test_the_published_density_of_merged_guests() -> None:
 
 # ---------------------------------------------------------------- balloons
 
-LARGE = ["services.large.replicas=5"]
+LARGE = ["services.small.tenants=12", "services.small.replicas=1", "services.large.replicas=5"]  # the small ones first
 ROOM = 0.65 * GIB  # of a small one; it does not use 1 GiB - SYSTEM - 200 MiB, which is more
 PHYSICAL = 8 * GIB - HOST
 

@@ -78,6 +78,7 @@ def test_what_is_not_plainly_good_is_left_to_ruamel(text: str) -> None:
     assert both(text)[0] == "unusual"
 
 
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_any_text_is_read_alike_or_left_to_ruamel(text: str) -> None:

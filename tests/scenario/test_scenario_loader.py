@@ -77,9 +77,9 @@ def test_a_misspelt_required_key_is_one_mistake(minimal: str) -> None:
 
 def test_a_missing_key_is_placed_at_its_parent(minimal: str) -> None:
     with pytest.raises(ScenarioError) as caught:
-        scenario_from_text(minimal.replace("    image: 100MB\n", ""))
+        scenario_from_text(minimal.replace("    request_cpu: 10ms\n", ""))
     (problem,) = caught.value.problems
-    assert (problem.path, problem.line, problem.column, problem.found) == ("services.web.image", 5, 3, "nothing")
+    assert (problem.path, problem.line, problem.column, problem.found) == ("services.web.request_cpu", 5, 3, "nothing")
 
 
 def test_a_repeated_key_is_reported_with_the_other_mistakes(minimal: str) -> None:

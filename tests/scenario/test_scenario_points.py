@@ -80,7 +80,7 @@ def test_a_point_is_checked_across_the_whole(tmp_path: Path, minimal: str) -> No
     base = Base.load(tmp_path / "base.yaml", checks=CHECKS)
     for point, told in {
         "warmup": ("1h", "warmup"),
-        "services.third": ({}, "services.third.image"),
+        "services.third": ({}, "services.third.size"),
         "services.second.size": ({"vm": {"cpu": 1, "memory": "1GiB"}}, "services.second.size"),
         "durations": ("1s", "durations"),
     }.items():

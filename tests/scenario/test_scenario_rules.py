@@ -181,7 +181,7 @@ def test_replicas_and_autoscale_exclude_each_other(problems: Problems) -> None:
 def test_defaults(load: Load) -> None:
     scenario = load()
     web = scenario.services["web"]
-    assert (scenario.seed, scenario.warmup, scenario.replications) == (0, 0.0, 1)
+    assert (scenario.seed, scenario.warmup, scenario.replications) == (0, 0.0, 5)
     assert (scenario.cpu_overcommit, scenario.memory_overcommit) == (1.0, 1.0)
     assert (web.queue, web.backlog, web.concurrency, web.timeout, web.start_cpu) == (None, None, 1, None, 0.0)
     assert (web.routing, web.replicas, web.autoscale, web.slo) == ("least-outstanding", 1, None, None)

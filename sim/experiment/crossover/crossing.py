@@ -84,11 +84,20 @@ class Crossover:
             return [f"{self.metric}: {self.better} is better at every value of {axis}"]
         if not self.crossings:
             return [f"{self.metric}: {self.a} and {self.b} are equal at every value of {axis}"]
-        return [
-            f"{self.metric}: below {axis} = {each.at:.4g}{unit} {each.below} is better, above it {each.above}"
-            f"{_interval(each, unit)}"
-            for each in self.crossings
-        ]
+        return [self._sentence(each, axis, unit) for each in self.crossings]
+
+    @property
+    def comparable(self) -> tuple[Crossing, ...]:
+        """The crossings between values at which the platforms served alike."""
+        places = [int(np.searchsorted(self.values, each.at)) for each in self.crossings]
+        beside = [self.values[max(place - 1, 0) : place + 1] for place in places]
+        return tuple(
+            each for each, ends in zip(self.crossings, beside, strict=True) if not set(ends).intersection(self.unlike)
+        )
+
+    def _sentence(self, each: Crossing, axis: str, unit: str) -> str:
+        where = f"{self.metric}: below {axis} = {each.at:.4g}{unit} {each.below} is better, above it {each.above}"
+        return f"{where}{_interval(each, unit)}"
 
     def _of_survivors(self, axis: str, unit: str) -> list[str]:
         """What can be said where percentiles are of survivors at some values: of the others, value by value."""
@@ -100,6 +109,9 @@ class Crossover:
             f"{self.metric}: not comparable at {axis} = {where}: the platforms served different shares of the requests "
             f"(at {self.values[worst]:.4g}{unit} {shares})"
         ]
+        sure = self.comparable
+        if sure:
+            return [*told, *(self._sentence(each, axis, unit) for each in sure)]
         alike = [place for place in range(len(self.values)) if place not in places]
         lower = better_side(self.metric) == "lower"
         for name, sign in ((self.a, -1 if lower else 1), (self.b, 1 if lower else -1)):

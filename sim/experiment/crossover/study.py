@@ -119,7 +119,7 @@ class CrossoverStudy:
             "crossings": [
                 {"at": each.at, "low_95": end(each.low), "high_95": end(each.high), "below": each.below,
                  "above": each.above}
-                for each in (() if found.unlike else found.crossings)
+                for each in found.comparable
             ],
             "values": list(found.values),
             "differences": found.differences.tolist(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import sys
 from functools import cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 
-from sim.registry import KINDS
+from sim.registry import packages, scripts
 
 PACKAGE = Path(__file__).resolve().parents[2]
 WITHOUT = ("cli", "report/figures")
@@ -16,17 +16,21 @@ WITHOUT = ("cli", "report/figures")
 LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "simpy")
 
 
-@cache
 def code_fingerprint(package: Path = PACKAGE) -> str:
-    """Hash (32 hex digits) of code, catalogue, libraries and packages that add to them: different ones never mix.
+    """Hash (32 hex digits) of the code, the catalogue, the libraries and all plug-ins.
 
-    Raises FileNotFoundError when a folder of `WITHOUT` is not there, PackageNotFoundError for a missing library.
+    Results of different ones never mix. Raises FileNotFoundError when a folder of `WITHOUT` is not there,
+    PackageNotFoundError for a missing library.
     """
+    digest = _own_fingerprint(package)
+    return hashlib.sha256("\n".join([digest, *more]).encode()).hexdigest()[:32] if (more := scripts()) else digest
+
+
+@cache
+def _own_fingerprint(package: Path) -> str:
     versions = {name: version(name) for name in LIBRARIES}
     python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
-    plugs = [each for kind in KINDS for each in entry_points(group=f"hostsim.{kind}")]
-    added = sorted(f"{each.group} {each.name} {each.value} {each.dist and each.dist.version}" for each in plugs)
-    digest = hashlib.sha256(f"{python} {versions} {added}\n".encode())
+    digest = hashlib.sha256(f"{python} {versions} {packages()}\n".encode())
     outside = [package / name for name in WITHOUT]
     if missing := [str(folder) for folder in outside if not folder.is_dir()]:
         raise FileNotFoundError(f"not there, but left out of the fingerprint: {', '.join(missing)}")

@@ -119,7 +119,7 @@ class VersionMismatch(HostsimError):
 def _work(batch: _Batch, evaluate: Evaluate, fingerprint: Callable[[], str], expected: str) -> _Done:
     """On the worker: make all runs of a batch."""
     if fingerprint() != expected:
-        raise VersionMismatch("a worker has another version of hostsim installed than this process")
+        raise VersionMismatch("a worker has another version of hostsim installed, or other plug-ins, than this process")
     started = time.thread_time()
     finished = [_run(run, batch.scenarios[run.point], evaluate) for run in batch.runs]
     cpu = time.thread_time() - started

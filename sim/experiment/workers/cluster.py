@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from sim import registry
 from sim.experiment.workers.executor import TICK, ExecutorError, Outcome, Result, Task
 
 TASKS_PER_SLOT = 2
@@ -92,7 +93,7 @@ class DaskExecutor:
         if self._warm is not None:
             first = self._client.submit(self._warm, pure=False)
             first.result()
-        self._client.register_plugin(_worker_plugin(self._warm, own=self._cluster is not None))
+        self._client.register_plugin(_worker_plugin(self._warm, registry.luggage(), own=self._cluster is not None))
 
     def unordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
@@ -160,7 +161,7 @@ def _local_cluster(workers: int) -> Any:
     )
 
 
-def _worker_plugin(warm: Callable[[], object] | None, own: bool) -> Any:
+def _worker_plugin(warm: Callable[[], object] | None, luggage: bytes, own: bool) -> Any:
     from distributed import WorkerPlugin
 
     class Prepare(WorkerPlugin):  # type: ignore[misc]
@@ -174,6 +175,7 @@ def _worker_plugin(warm: Callable[[], object] | None, own: bool) -> Any:
 
                 with contextlib.suppress(ValueError):  # not the main thread: nothing to shield
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
+            registry.unpack(luggage)
             if warm is not None:
                 warm()
 

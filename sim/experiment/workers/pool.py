@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Self
 
+from sim import registry
 from sim.experiment.workers.executor import TICK, Outcome, Result, Task
 
 GRACE = 3.0
@@ -39,7 +40,7 @@ class PoolExecutor:
     def __enter__(self) -> Self:
         """Prepare the processes; each starts when it is first needed."""
         self._others = {child.pid for child in multiprocessing.active_children()}
-        self._pool = ProcessPoolExecutor(self.slots, mp_context=_context(), initializer=_prepare_worker)
+        self._pool = ProcessPoolExecutor(self.slots, _context(), _prepare_worker, (registry.luggage(),))
         return self
 
     def __exit__(
@@ -117,14 +118,17 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _prepare_worker() -> None:
-    """Ctrl-C in a terminal reaches the whole process group; the parent alone decides what it means.
+def _prepare_worker(luggage: bytes) -> None:
+    """What a script has registered is known to its workers too.
+
+    Ctrl-C in a terminal reaches the whole process group; the parent alone decides what it means.
 
     A worker whose parent was killed ends itself: it would wait for tasks for ever.
     """
     with contextlib.suppress(ValueError):  # not the main thread: nothing to shield
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    registry.unpack(luggage)
 
 
 def _end_with_parent() -> None:

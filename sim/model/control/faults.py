@@ -84,6 +84,7 @@ class Faults:
         Cost are those that failed, were rejected or timed out and were there at any time from the fall until the last
         fallen guest served again, of the services that lost a guest; and those that were served by a guest after it
         was broken into (nobody cleans up). A request counts once, however many events it is laid to.
+        `recovery_time`: from a fall until all that fell serve again (s), the longest; none while some do not.
         """
         events = [blast for blast in self._blasts if blast.begin >= self._world.warmup]
         if not events:
@@ -91,6 +92,9 @@ class Faults:
         totals = {"blast_guests": sum(blast.guests for blast in events) / len(events)}
         if arrived:
             totals["blast_requests"] = self._cost / arrived / len(events)
+        recovered = [blast.end - blast.begin for blast in events if blast.services]
+        if recovered and max(recovered) < inf:
+            totals["recovery_time"] = max(recovered)
         return totals
 
     # when, and whom
@@ -110,6 +114,11 @@ class Faults:
     def _happen(self, fault: Fault, where: float, escape: float, wait: float) -> None:
         if isinstance(fault, HostFault) and fault.kind == "host-patch":
             self._env.process(self._patch(fault))
+            return
+        if isinstance(fault, HostFault) and fault.kind == "host-reboot":
+            self.note(None, "fault", fault.kind)
+            outage = self._platform.isolation.host_reboot if fault.outage is None else fault.outage
+            self.reboot(fault.kind, outage)
             return
         guest = self._target(fault, where)
         self.note(None, "fault", fault.kind if guest else f"{fault.kind}: no guest")

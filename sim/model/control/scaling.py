@@ -126,15 +126,33 @@ registry.builtin("autoscalers", "concurrency", behaviour=ConcurrencyRule)
 def begin(world: World, fleet: Fleet) -> None:
     """Start every service's first replicas, and the processes that change their number."""
     limit = _Limit(world)
+    _start_first(fleet)
     for service in fleet.services:
         replicas, rule = service.spec.replicas, service.spec.autoscale
         if isinstance(replicas, Ramp):
             world.env.process(_ramp(world, service, replicas, limit))
-        elif rule is None:
-            service.scale_to(int(replicas or 0))
-        elif not isinstance(rule, PerRequest):
-            service.scale_to(rule.min)
+        elif rule is not None and not isinstance(rule, PerRequest):
             world.env.process(_scale(world, service, registry.behaviour("autoscalers", rule.rule)()))
+
+
+def _start_first(fleet: Fleet) -> None:
+    """One replica of each service, then the second of each …; a tenant of a stack is placed when its first is due."""
+    of = {service: whole for whole in fleet.wholes for service in whole.services}
+    for service in of:
+        service.scale_to(_first(service))
+    most = max((_first(service) for service in fleet.services), default=0)
+    for number in range(1, max(most, 1) + 1):
+        for service in fleet.services:
+            if service in of:
+                if service is of[service].services[0] and number == 1:
+                    of[service].ask()
+            elif number <= _first(service):
+                service.scale_to(number)
+
+
+def _first(service: ServiceRun) -> int:
+    """Replicas that are asked for at time 0; those of a ramp are its own."""
+    return 0 if isinstance(service.spec.replicas, Ramp) else service.spec.least
 
 
 class _Limit:

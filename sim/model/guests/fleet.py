@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sim.model.guests.guest import Guest
 from sim.model.guests.service import ServiceRun
 from sim.model.guests.waiting import WaitingRoom
+from sim.model.guests.whole import Whole
 from sim.model.host.machine import Host
 from sim.model.world import World
 
@@ -18,6 +19,10 @@ class Fleet:
         waiting, stops = WaitingRoom(), world.stream("stop")
         self.services: Sequence[ServiceRun] = [
             ServiceRun(world, host, name, spec, stops, waiting.wait) for name, spec in world.scenario.expanded()
+        ]
+        named = {service.name: service for service in self.services}
+        self.wholes = [
+            Whole(world, host, [named[name] for name in names], waiting.wait) for names in world.scenario.placed_whole()
         ]
         world.signals.room_freed.connect(waiting.retry)
 

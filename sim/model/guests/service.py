@@ -11,10 +11,11 @@ from sim.engine import layout
 from sim.model.guests.guest import READY, Guest, Recipe, phase_draws
 from sim.model.guests.life import Life
 from sim.model.guests.roster import Roster
+from sim.model.guests.waiting import Again, Attempt
 from sim.model.host.machine import Host, Machine
-from sim.model.host.placement import Share, share_of
+from sim.model.host.placement import Claim, Share, share_of
 from sim.model.world import World
-from sim.scenario import PerRequest, Service, Size
+from sim.scenario import Image, Layer, PerRequest, Service, Size
 
 ROUTING_CODES = {
     "random": layout.RANDOM,
@@ -38,10 +39,12 @@ class ServiceRun:
         name: str,
         spec: Service,
         stops: np.random.Generator,
-        wait: Callable[[Callable[[], bool]], None],
+        wait: Callable[[Again], None],
     ) -> None:
         platform = world.platform
         size, image = spec.size_on(platform.size_lineage), spec.image_on(platform.image_lineage)
+        if image is None and not platform.uses_images:
+            image = Image(bytes=0.0, layers=[Layer(name=name, bytes=0.0)], cached=True)
         if size is None or image is None:
             raise ValueError(f"service {name} has no {'size' if size is None else 'image'} for {platform.name}")
         self._world, self._host, self._wait = world, host, wait
@@ -49,6 +52,7 @@ class ServiceRun:
         self.share = self.share_for(size)
         self.booted = self.share  # of its guests' beginning: what can be plugged depends on it
         self.pending = 0  # replicas wanted that admission has refused so far
+        self.held = False  # it is part of a tenant that is not placed yet (`whole`): nothing starts
         parts = host.images.parts(image)
         if image.cached:
             host.cache(parts)
@@ -125,6 +129,8 @@ class ServiceRun:
 
     def start_one(self) -> Guest | None:
         """Start a replica; None if admission refuses it, which is told to whoever listens and to the waiting room."""
+        if self.held:
+            return None  # its tenant was refused, and waits
         machine = self._place()
         if isinstance(machine, str):
             self._world.signals.start_refused.fire(self.name, machine, self._host.down)
@@ -132,15 +138,29 @@ class ServiceRun:
             return None
         return self.life.start_on(machine, self.share)
 
-    def start_pending(self) -> bool:
-        """Room has come free: start what waits for it. True if something waits still."""
-        while self.pending and not isinstance(machine := self._place(), str):
-            self.life.start_on(machine, self.share)
-            self.pending -= 1
-        return self.pending > 0
+    def start_pending(self) -> Attempt:
+        """Room has come free: start one of those that wait for it."""
+        if self.held or not self.pending or isinstance(machine := self._place(), str):
+            return Attempt(False, self.pending > 0)
+        self.life.start_on(machine, self.share)
+        self.pending -= 1
+        return Attempt(True, self.pending > 0)
+
+    def hold_back(self) -> None:
+        """Nothing starts until `let_go`: its tenant is placed as a whole (`Whole`)."""
+        self.held = True
+
+    def let_go(self) -> None:
+        """Its tenant has its place."""
+        self.held = False
+
+    @property
+    def claim(self) -> Claim:
+        """What its next replica asks for."""
+        return Claim(self.share, self.recipe.disk, self.recipe.parts)
 
     def _place(self) -> Machine | str:
-        return self._host.place(self.share, self.recipe.disk, self.recipe.parts)
+        return self._host.place(*self.claim)
 
     def resize(self, share: Share) -> None:
         """Replicas started from now on have this share."""

@@ -8,6 +8,7 @@ container images that the scenario calls cached.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import simpy
@@ -16,7 +17,7 @@ from sim.engine import layout
 from sim.model.guests.guest import draw_each, phase_draws
 from sim.model.guests.phases import Story, run_phases
 from sim.model.host.machine import Floats, Host, Links, Machine
-from sim.model.host.placement import Share, vm_share
+from sim.model.host.placement import Claim, Share, together, vm_share
 from sim.model.world import World
 from sim.platforms import Phase, Platform, load_platform
 from sim.scenario import Image, Layer
@@ -277,6 +278,33 @@ class NestedHost(Host):
         own = self.vm_platform.disk.per_guest
         why = self.refusal(self.vm_share, own + disk + pulled)
         return f"no VM has room, and the host not for one more: {why}" if why else self._new_vm(own)
+
+    def refusal_of_all(self, claims: Sequence[Claim]) -> str | None:
+        """Why containers cannot be admitted together: each goes where `place` would put it, the one after the other."""
+        inside: list[tuple[Vm | None, list[Claim]]] = [(vm, []) for vm in ([] if self.down else self._vms)]
+        new = replace(self.vm_share, cpu=0.0, memory=0.0)
+        baked, disk = {key for key, _ in self.baked}, 0.0
+        for claim in claims:
+            home = next((held for vm, held in inside if self._takes(vm, [*held, claim])), None)
+            if home is None:
+                if not self._takes(None, [claim]):
+                    return f"size: a replica asks for more than a VM has for containers, {self.vm_limits[0]:g} cores"
+                inside.append((None, home := []))
+                new = replace(new, cpu=new.cpu + self.vm_share.cpu, memory=new.memory + self.vm_share.memory)
+                disk += self.vm_platform.disk.per_guest
+            home.append(claim)
+            disk += claim.disk + sum(size for key, size in claim.parts if key not in baked)
+            if new.cpu and (why := self.refusal(new, disk)):
+                return f"no VM has room, and the host not for as many more: {why}"
+        return None
+
+    def _takes(self, vm: Vm | None, claims: Sequence[Claim]) -> bool:
+        """Whether claims fit into a VM together; None: into a new one."""
+        share, disk, parts = together(claims)
+        if vm is not None:
+            return vm.refusal(share, disk + vm.images.missing(parts)) is None
+        cpu, memory = self.vm_limits
+        return share.cpu <= cpu * (1 + 1e-12) and share.memory <= memory * (1 + 1e-12)
 
     def _new_vm(self, disk: float) -> Vm:
         self.hold(self.vm_share, disk)

@@ -15,7 +15,7 @@ from simpy.events import Event
 from sim.engine.environment import HybridEnvironment
 from sim.model.host.bandwidth import SharedBandwidth
 from sim.model.host.images import ImageStore
-from sim.model.host.placement import Share, admission_limits
+from sim.model.host.placement import Claim, Share, admission_limits, together
 from sim.model.world import World
 from sim.platforms import Platform
 
@@ -266,6 +266,11 @@ class Host(Machine):
     def place(self, share: Share, disk: float, parts: list[tuple[str, float]]) -> Machine | str:
         """The machine that takes a guest with this share, or why there is none."""
         return self.refusal(share, disk + self.images.missing(parts)) or self.objection(share) or self
+
+    def refusal_of_all(self, claims: Sequence[Claim]) -> str | None:
+        """Why guests cannot be admitted now that are to be there together or not at all; None if they can."""
+        share, disk, parts = together(claims)
+        return self.refusal(share, disk + self.images.missing(parts)) or self.objection(share)
 
     def stranded(self, unused: float) -> float:
         """Bytes promised and not used now, where guests leave `unused` bytes of what they were promised."""

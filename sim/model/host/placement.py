@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
+from typing import NamedTuple
 
 from sim.platforms import Platform
 from sim.scenario import Scenario, Size
@@ -36,6 +38,22 @@ class Share:
     ram: float
     score: int  # oom_score_adj
     quota: Quota | None = None
+
+
+class Claim(NamedTuple):
+    """What a replica that is to start asks for: its share, bytes of disk, the parts of its image with their bytes."""
+
+    share: Share
+    disk: float
+    parts: list[tuple[str, float]]
+
+
+def together(claims: Sequence[Claim]) -> Claim:
+    """Several claims on one machine as one: what admission holds adds up, a part of an image is there once."""
+    first = claims[0].share
+    cpu, memory = sum(each.share.cpu for each in claims), sum(each.share.memory for each in claims)
+    parts = dict(part for each in claims for part in each.parts)
+    return Claim(replace(first, cpu=cpu, memory=memory), sum(each.disk for each in claims), list(parts.items()))
 
 
 def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from model.small_world import FakeGuest, FakeMachine, Told, delay, platform, pro
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.roster import Roster
 from sim.model.guests.service import ServiceRun
+from sim.model.guests.waiting import Again
 from sim.model.host.machine import Host
 
 ONE_AND_A_HALF = "{cpu: {request: 1500m}, memory: {request: 1GiB}}"
@@ -22,7 +22,7 @@ class Few:
     def __init__(self, **keys: object) -> None:
         self.world = world = small_world(service(**keys), on=platform("container", [delay("boot", 1)]))
         self.told, self.host = Told(world), Host(world)
-        self.waiting: list[Callable[[], bool]] = []
+        self.waiting: list[Again] = []
         spec = world.scenario.services["app"]
         self.service = ServiceRun(world, self.host, "app", spec, world.stream("stop"), self.waiting.append)
 
@@ -77,10 +77,13 @@ def test_room_that_comes_free_is_for_those_that_wait_as_far_as_it_goes() -> None
     few.service.scale_to(7)
     for guest in few.service.guests[:2]:
         few.service.life.gone(guest)
-    assert few.waiting[-1]() is True
+    assert few.waiting[-1]() == (True, True)
+    assert (few.numbers(), few.service.pending) == ([2, 3, 4], 2)
+    assert few.waiting[-1]() == (True, True)
+    assert few.waiting[-1]() == (False, True)
     assert (few.numbers(), few.service.pending) == ([2, 3, 4, 5], 1)
     few.service.life.gone(few.service.guests[0])
-    assert few.waiting[-1]() is False
+    assert few.waiting[-1]() == (True, False)
     assert promises(few.host)[0] == 4.0
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from sim.model.guests.waiting import WaitingRoom
+from sim.model.guests.waiting import Again, Attempt, WaitingRoom
 
 
 class Waiting:
@@ -18,14 +16,15 @@ class Waiting:
         for again in self.tries.values():
             self.place.wait(again)
 
-    def again(self, name: str) -> Callable[[], bool]:
-        def start() -> bool:
-            while self.left[name] and self.room:
-                self.room -= 1
-                self.left[name] -= 1
-                self.started.append(name)
-                self.on_start(name)
-            return self.left[name] > 0
+    def again(self, name: str) -> Again:
+        def start() -> Attempt:
+            if not (self.left[name] and self.room):
+                return Attempt(False, self.left[name] > 0)
+            self.room -= 1
+            self.left[name] -= 1
+            self.started.append(name)
+            self.on_start(name)
+            return Attempt(True, self.left[name] > 0)
 
         return start
 
@@ -33,13 +32,16 @@ class Waiting:
         """What a start sets off."""
 
 
-def test_the_first_refused_is_the_first_to_be_tried() -> None:
-    waiting = Waiting(3, a=2, b=2)
+def test_the_first_refused_is_the_first_to_be_tried_and_nobody_takes_all() -> None:
+    waiting = Waiting(3, a=5, b=1, c=2)
     waiting.place.retry()
-    assert waiting.started == ["a", "a", "b"]
-    waiting.room = 5
+    assert waiting.started == ["a", "b", "c"]
+    waiting.room = 3
     waiting.place.retry()
-    assert waiting.started == ["a", "a", "b", "b"]
+    assert waiting.started[3:] == ["a", "c", "a"]
+    waiting.room = 9
+    waiting.place.retry()
+    assert waiting.started[6:] == ["a", "a"]
 
 
 def test_who_does_not_fit_does_not_hold_up_the_next_and_keeps_its_turn() -> None:

@@ -38,9 +38,7 @@ class Evidence:
     @cached_property
     def tenants(self) -> Names:
         """Service as the file names it → its full names."""
-        from sim.scenario.services import tenant_names
-
-        return {name: tenant_names(name, each.tenants) for name, each in self.scenario.services.items()}
+        return {name: self.scenario.names_of(name) for name in self.scenario.services}
 
     @cached_property
     def _values(self) -> Mapping[tuple[str, str, str], list[float]]:
@@ -78,8 +76,8 @@ def refusals(run: RunTables) -> dict[str, str]:
     found: dict[str, str] = {}
     for event, detail in zip(run.events.get("event", ()), run.events.get("detail", ()), strict=True):
         if event == "refused":
-            service, _, why = str(detail).partition(": ")
-            found[service] = why
+            services, _, why = str(detail).partition(": ")
+            found |= dict.fromkeys(services.split(" + "), why)
     return found
 
 

@@ -15,24 +15,33 @@ Entry points are looked up when a kind is first asked for, once, and each is loa
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from sim.reading.errors import HostsimError
 from sim.reading.errors import nearest as nearest_of
+from sim.registry.contracts import (
+    KINDS,
+    Arrivals,
+    Autoscaler,
+    FaultMeans,
+    FaultStory,
+    Kind,
+    PhaseStory,
+    ServiceState,
+)  # fmt: skip
 from sim.terms.metrics import METRICS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike
 
 __all__ = [
     "KINDS", "Arrivals", "Autoscaler", "FaultMeans", "FaultStory", "Kind", "PhaseStory", "PluginError", "ServiceState",
-    "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest", "spec", "unpack",
+    "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest", "packages", "restored",
+    "scripts", "spec", "unpack",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -41,115 +50,6 @@ T = TypeVar("T")
 class PluginError(HostsimError):
     """Something from outside cannot be used: which package and entry point, and why."""
 
-
-# ---------------------------------------------------------------- the contract of each kind
-
-
-class ServiceState(Protocol):
-    """What an autoscaler may know of its service at a decision."""
-
-    @property
-    def rule(self) -> Any:
-        """Its spec, as the scenario gives it."""
-
-    @property
-    def now(self) -> float:
-        """Time, s."""
-
-    @property
-    def wanted(self) -> int:
-        """Replicas asked for: those alive and those that wait for room."""
-
-    @property
-    def ready(self) -> int:
-        """Replicas that serve."""
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that have arrived and not ended."""
-
-    @property
-    def work(self) -> float:
-        """Core-seconds of requests since the start of the run, also of replicas on another host."""
-
-    @property
-    def cpu_each(self) -> float:
-        """Cores that a replica's size asks for."""
-
-
-class Autoscaler(Protocol):
-    """How many replicas a service shall have. The behaviour is the class: an object is made for each service of a run.
-
-    Its `Spec` is a `sim.scenario.Rule`: a service starts with `min` replicas, `decide` is asked every `sync` seconds,
-    and what it says is kept between `min` and `max`.
-    """
-
-    def decide(self, state: ServiceState) -> int:
-        """The number of replicas from now on."""
-
-
-class PhaseStory(Protocol):
-    """One phase of a start-up, as a SimPy process. Its `Spec` is a `sim.platforms.Phase` with further fields."""
-
-    def __call__(self, guest: Any, phase: Any) -> Generator[Any, Any, None]:
-        """Let the phase pass: `yield guest.env.timeout(1.0)`, say. `phase` is the spec."""
-
-
-class FaultMeans(Protocol):
-    """What a fault may do to the host."""
-
-    @property
-    def env(self) -> Any:
-        """The clock, SimPy's environment: `yield means.env.timeout(1.0)`."""
-
-    def guests(self) -> Sequence[Any]:
-        """All guests on the host (each with `.name`, `.service`, `.state`, `.machine`)."""
-
-    def crash(self, guests: Sequence[Any], event: str, detail: str) -> None:
-        """Their applications die: what they held fails, and they restart as the platform restarts them."""
-
-    def reboot(self, event: str, outage: float) -> None:
-        """The host's kernel is away for `outage` s, and all its guests with it; then they start at once."""
-
-    def note(self, guest: Any, event: str, detail: str) -> None:
-        """A row of the events, of a guest or (None) of the host."""
-
-
-class FaultStory(Protocol):
-    """What a fault does when its time has come. Its `Spec` is a `sim.scenario.Fault`, which says when and to whom."""
-
-    def __call__(self, means: FaultMeans, fault: Any, guest: Any) -> Generator[Any, Any, None] | None:
-        """Strike `guest` (one that serves and that the fault is meant for); a generator goes on as a SimPy process."""
-
-
-class Arrivals(Protocol):
-    """Requests from outside, whatever the system does. Its `Spec` is a `sim.scenario.Source` with fields of its own.
-
-    The numbers of `rng` are the same on every platform. A function of (rng, duration) will do where there is no spec.
-    """
-
-    def __call__(self, rng: np.random.Generator, duration: float, source: Any) -> ArrayLike:
-        """Times of arrival in seconds, ascending, in [0, duration)."""
-
-
-class Kind(NamedTuple):
-    """Where a kind comes from: `base` is the class of its specs, in the module that registers the project's own;
-    `behaviours` the module that registers their behaviours; `part` what a plug-in calls its behaviour ("": itself).
-    """
-
-    base: str
-    behaviours: str
-    part: str
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "autoscalers": Kind("sim.scenario.services:Rule", "sim.model.control.scaling", ""),
-    "phases": Kind("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
-    "faults": Kind("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
-    "traffic": Kind("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),
-    "metrics": Kind("sim.terms.metrics:Metric", "", ""),
-    "platforms": Kind("sim.platforms.catalogue:", "", ""),
-}
 
 # ---------------------------------------------------------------- what is there
 
@@ -161,7 +61,8 @@ class _Entry:
     spec: Any = None
     behaviour: Any = None
     point: metadata.EntryPoint | None = None
-    script: bool = False
+    script: str = ""
+    """For what a script added: a hash of its source."""
 
 
 _ENTRIES: Final[dict[str, dict[str, _Entry]]] = {kind: {} for kind in KINDS}
@@ -179,7 +80,8 @@ def add(kind: str, name: str, *, spec: Any = None, behaviour: Any = None) -> Non
     here = _known(kind)
     if name in here and not here[name].script:
         raise ValueError(f"{kind}: the name {name!r} is taken")
-    here[name] = _Entry(_base(kind) if spec is None else spec, behaviour, script=True)
+    source = getattr(behaviour, "function", spec if behaviour is None else behaviour)
+    here[name] = _Entry(_base(kind) if spec is None else spec, behaviour, script=_hash(source))
 
 
 def builtin(kind: str, name: str, *, spec: Any = None, behaviour: Any = None) -> None:
@@ -332,17 +234,48 @@ class _WithoutSource:
         return self.function(rng, duration)
 
 
+def packages() -> list[str]:
+    """What other packages add, with what its numbers depend on: versions, and hashes of code and data."""
+    points = metadata.entry_points()
+    return sorted(f"{_origin(each)} {_hash_of_module(each)}" for kind in KINDS
+                  for each in points.select(group=f"hostsim.{kind}"))  # fmt: skip
+
+
+def scripts() -> list[str]:
+    """What scripts have registered in this process, with hashes of its source."""
+    return sorted(f"{name} ({kind}) {entry.script}" for kind, here in _ENTRIES.items()
+                  for name, entry in here.items() if entry.script)  # fmt: skip
+
+
+def _hash(made: Any) -> str:
+    """Of the source where it is known, else of nothing but the name."""
+    import inspect
+
+    try:
+        text = inspect.getsource(made)
+    except (OSError, TypeError):
+        text = getattr(made, "__qualname__", repr(type(made)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _hash_of_module(point: metadata.EntryPoint) -> str:
+    from importlib.util import find_spec
+
+    try:
+        module = find_spec(point.module)
+        file = Path(module.origin) if module is not None and module.origin else None
+        files = sorted(file.parent.glob("*.[py]*")) if file is not None else []
+        return hashlib.sha256(b"".join(each.read_bytes() for each in files if each.is_file())).hexdigest()[:16]
+    except (ImportError, OSError, ValueError):  # a broken one is told when it is used
+        return ""
+
+
 def luggage() -> bytes:
     """What scripts have registered in this process, for a worker to `unpack`; empty where there is nothing.
 
     Raises PluginError for what cannot be sent.
     """
-    carried = [
-        (kind, name, entry.spec, entry.behaviour)
-        for kind, here in _ENTRIES.items()
-        for name, entry in here.items()
-        if entry.script
-    ]
+    carried = [(kind, name, entry) for kind, here in _ENTRIES.items() for name, entry in here.items() if entry.script]
     if not carried:
         return b""
     import cloudpickle
@@ -357,12 +290,20 @@ def luggage() -> bytes:
         ) from error
 
 
+def restored(kind: str, name: str, state: Any) -> Any:
+    """A spec as it was pickled in another process, of the class that the name has in this one."""
+    found = spec(kind, name)
+    made = found.__new__(found)
+    made.__setstate__(state)
+    return made
+
+
 def unpack(packed: bytes) -> None:
     """Register in a worker process what `luggage` packed. Raises PluginError where a module is not there."""
     import pickle
 
     try:
-        for kind, name, *parts in pickle.loads(packed) if packed else ():
-            add(kind, name, spec=parts[0], behaviour=parts[1])
+        for kind, name, entry in pickle.loads(packed) if packed else ():
+            _known(kind)[name] = entry
     except ImportError as error:
         raise PluginError(f"a worker process lacks what the script has registered: {error}") from error

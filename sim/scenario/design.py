@@ -23,8 +23,6 @@ from sim.reading.fields import Collector, Human, Info, Strict, choice, count, on
 from sim.scenario.loader import Base, Check, load_document, validated, with_options
 from sim.scenario.schema import Scenario, parse_name
 
-__all__ = ["Axis", "Range", "Sample", "Sweep", "load_sweep", "numeric", "points"]
-
 Point = dict[str, Any]
 _MOST_POINTS: Final = 1_000_000
 

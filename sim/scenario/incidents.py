@@ -14,8 +14,6 @@ from sim.reading.fields import Collector, Human, Info, Strict, choice, count, fl
 from sim.scenario.registered import Registered, spec_of
 from sim.scenario.sizes import ANY, Size, Sizes
 
-__all__ = ["AnyFault", "Fault", "HostFault", "Move", "Resize"]
-
 _FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch", "host-reboot")
 _OF_HOST: Final = ("host-patch", "host-reboot")
 Time = Annotated[float, quantity("duration", least=0)]

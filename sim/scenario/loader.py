@@ -15,8 +15,6 @@ from sim.reading.errors import Finding, Problem, Refused, ScenarioError
 from sim.reading.fields import Context, Strict, changed, findings_of
 from sim.scenario.schema import Scenario
 
-__all__ = ["Base", "Check", "Where", "check", "load_document", "load_scenario", "scenario_from_text", "validated"]
-
 M = TypeVar("M", bound=Strict)
 Check: TypeAlias = Callable[["Scenario | None", Document], Iterable[Finding]]
 """What is wrong with a scenario beyond its own schema; it is None where the document is no scenario."""

@@ -36,8 +36,6 @@ from sim.scenario.sizes import platform_name
 from sim.scenario.stacks import Stack, Stacks, tenants_of, wrong_stacks
 from sim.scenario.traffic import Trace
 
-__all__ = ["Disk", "Host", "Scenario", "Until", "json_schema", "parse_name"]
-
 Duration = Annotated[float, quantity("duration", above=0)]
 Bandwidth = Annotated[float, quantity("bandwidth", above=0)]
 
@@ -340,7 +338,7 @@ def _check_incident(item: Mapping[str, Any], names: list[str], duration: float |
             Finding(("service",), f"{service!r}, an unknown service", f"one of {known}", nearest(service, names))
         )
     try:
-        late = duration is not None and units.duration(item.get("at")) >= duration
+        late = duration is not None and units.convert("duration", item.get("at")) >= duration
     except units.UnitError:
         late = False  # reported where the field is read
     if late:

@@ -222,6 +222,7 @@ def _with_files(document: Document) -> Document:
 def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     """Lay `PATH=VALUE` texts over a document; all malformed ones are reported together."""
     problems: list[Problem] = []
+    document = _with_files(document) if overrides else document  # they may reach into a platform's file
     for text in overrides:
         label = f"--set {text}"
         path, equals, value = text.partition("=")

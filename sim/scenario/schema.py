@@ -353,6 +353,10 @@ def json_schema() -> dict[str, Any]:
     models: dict[type[Strict], None] = {Scenario: None, **dict.fromkeys(specs)}
     refs, schema = models_json_schema([(model, "validation") for model in models])
     schema |= schema["$defs"].pop("Scenario")
+    for name in registry.names("traffic"):  # a source names its kind by the key above
+        source = schema["$defs"][refs[spec_of("traffic", name), "validation"]["$ref"].rpartition("/")[2]]
+        source["properties"].pop("kind", None)
+        source["required"] = [key for key in source.get("required", ()) if key != "kind"]
     fill_in(schema, {model: ref for (model, _), ref in refs.items()})
     used = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
     schema["$defs"] = {name: each for name, each in schema["$defs"].items() if name in used}
@@ -366,8 +370,6 @@ def _humanize(node: Any) -> None:
         kind = node.pop("x-quantity", None)
         if isinstance(kind, str) and isinstance(node.get("default"), float):
             node["default"] = units.render(kind, node["default"])
-        if isinstance(node.get("properties"), dict) and node["properties"].get("kind", {}).get("const"):
-            del node["properties"]["kind"]  # traffic names its kind by the key above
         for child in node.values():
             _humanize(child)
     elif isinstance(node, list):

@@ -114,8 +114,8 @@ def test_mistakes_in_what_they_add_have_their_line(target: Path, tmp_path: Path)
     assert places == [
         ["mine.yaml:3:30", "platforms.mine.startup.attest.patience"],
         ["mine.yaml:3:39", "platforms.mine.startup.attest.rate"],
-        ["a.yaml:13:23", "services.web.traffic.pulses.every"],
-        ["a.yaml:15:35", "faults.0.waves"],
+        ["a.yaml:14:23", "services.web.traffic.pulses.every"],
+        ["a.yaml:16:35", "faults.0.waves"],
     ]
 
 
@@ -173,7 +173,7 @@ def test_a_script_registers_its_own_and_its_workers_know_it(tmp_path: Path, work
     text = text.replace("{rule: staircase, max: 5, sync: 10s, step: 2}", "{rule: all-at-once, max: 9, sync: 10s}")
     text = text.replace("pulses: {every: 10s, size: 4}", "three: {}")
     text = text.replace("{edge: , mine: ./mine.yaml}", "[container]")
-    (tmp_path / "a.yaml").write_text(text.replace("duration: 1min", "duration: 1min\nreplications: 2"), "utf-8")
+    (tmp_path / "a.yaml").write_text(text.replace("replications: 1", "replications: 2"), "utf-8")
     (tmp_path / "script.py").write_text(SCRIPT.replace("WORKERS", workers), "utf-8")
     done = run(None, "script.py", cwd=tmp_path)
     assert done.stdout == "[3.0, 3.0] 8\n", done.stderr

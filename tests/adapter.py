@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,8 +62,9 @@ class KernelRun:
         self.closed: set[int] = set()
 
     def run(self) -> tuple[list[Outcome], list[float]]:
-        for s in self.case.services:
+        for number, s in enumerate(self.case.services):
             self.plane.add_service(
+                **self._service(number),
                 concurrency=s.concurrency,
                 queue=s.queue,
                 backlog=s.backlog,
@@ -84,9 +86,20 @@ class KernelRun:
                 self.env.process(self._at(guest.closes, self._close, number))
             if guest.dies is not None:
                 self.env.process(self._at(guest.dies, self._die, number))
+        self._all_started()
         self.env.run(until=self.case.end)
         self.plane.end()
         return self.outcomes, self.boots
+
+    def _service(self, number: int) -> dict[str, Any]:
+        """What a service has beyond the oracle's."""
+        return {}
+
+    def _all_started(self) -> None:
+        """The stories of all guests have begun."""
+
+    def _boot_threads(self, number: int) -> int:
+        return 1
 
     def _guest(self, number: int) -> int:
         g = self.case.guests[number]
@@ -116,7 +129,7 @@ class KernelRun:
             yield self.env.timeout(guest.boot_at)
             if number in self.dead:
                 return
-            yield self.env.compute(self.slots[number], guest.boot_work, layout.WORK_BOOT)
+            yield self.env.compute(self.slots[number], guest.boot_work, layout.WORK_BOOT, self._boot_threads(number))
             self.boots[number] = self.env.now
         self._open(number)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .arguments import COMMANDS
 
 if TYPE_CHECKING:
-    from sim.experiment.study import Options
+    from sim.scenario import Options
 
 
 def check_is_file(file: str) -> None:

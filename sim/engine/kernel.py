@@ -206,6 +206,9 @@ def on_period_end(a: Arrays, t: float) -> int:
     guest_row = a.guests[guest]
     if guest_row["uid"] != uid or guest_row["state"] == FREE:
         return REACHED
+    if not guest_row["limited"]:  # its limit has been taken from it
+        a.quotas[guest]["timer"] = 0
+        return REACHED
     t = max(t, state["now"])
     state["now"] = t
     pool_clock(a, pool_of(a, guest), t)

@@ -47,7 +47,9 @@ def guest_place(a: Arrays, guest: int, t: float) -> None:
         if not quota_row["timer"]:
             begin_periods(a, guest, t)
         if quota_row["left"] < TINY and not quota_row["still"]:
-            stand_still(a, guest, t)
+            due = (a.jobs[guest_row["jobs"]]["tag"] - guest_row["v"]) * busy
+            if due > quota_row["left"] + TINY:  # else that job ends first: several may end with the budget
+                stand_still(a, guest, t)
         still = quota_row["still"] != 0
     if busy == 0 or guest_row["paused"] or still:
         if old >= 0:

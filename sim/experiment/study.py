@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from sim.reading.errors import HostsimError, ScenarioError
 from sim.report.folder.writer import ResultsError
@@ -18,15 +18,6 @@ RESULTS = Path("results")
 
 class StudyError(HostsimError, ValueError):
     """What is asked cannot be done; nothing was run or written."""
-
-
-class Options(TypedDict, total=False):
-    """What replaces a file's own; see `sim.load_scenario`."""
-
-    overrides: Sequence[str]
-    platforms: Sequence[str] | None
-    replications: int | None
-    seed: int | None
 
 
 @dataclass(frozen=True)

@@ -19,22 +19,6 @@ from sim.platforms.schema import (
 )
 
 __all__ = [
-    "Cpu",
-    "Disk",
-    "GuestKernel",
-    "Isolation",
-    "Memory",
-    "Move",
-    "Nested",
-    "Phase",
-    "Platform",
-    "PlatformError",
-    "PlatformProblem",
-    "PoolVm",
-    "Restart",
-    "Row",
-    "Stop",
-    "describe",
-    "load_platform",
-    "names",
-]
+    "Cpu", "Disk", "GuestKernel", "Isolation", "Memory", "Move", "Nested", "Phase", "Platform", "PlatformError",
+    "PlatformProblem", "PoolVm", "Restart", "Row", "Stop", "describe", "load_platform", "names",
+]  # fmt: skip

@@ -16,8 +16,6 @@ from sim.scenario.sizes import ANY
 from sim.terms.columns import STATE_UNITS
 from sim.terms.metrics import phase_metric
 
-__all__ = ["CHECKS", "metrics_exist", "platforms_fit"]
-
 
 def platforms_fit(scenario: Scenario | None, document: Document) -> Iterator[Finding]:
     """Platforms that nobody knows or whose overrides are wrong, and services without a size or an image for one."""

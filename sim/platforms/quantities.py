@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sim.reading.distribution import Distribution, parse_distribution
+from sim.reading.distribution import parse_distribution
 from sim.reading.fields import bounded, whole
 from sim.reading.units import UnitError
-
-__all__ = ["KINDS", "Distribution", "Quantity"]
 
 
 class Quantity(NamedTuple):

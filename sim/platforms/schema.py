@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from sim import registry
-from sim.platforms.quantities import Distribution
+from sim.reading.distribution import Distribution
 
 # The second argument names the kind of quantity (quantities.KINDS) by which the catalogue's text is parsed.
 Bytes = Annotated[float, "bytes"]

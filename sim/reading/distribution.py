@@ -9,8 +9,6 @@ from typing import Annotated, Any, Final, Literal, cast
 from sim.reading.errors import Finding, Refused, nearest, show
 from sim.reading.fields import Human, Strict, bounded, quantity_schema
 
-__all__ = ["Distribution", "distribution", "parse_distribution"]
-
 Kind = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "weibull", "uniform"]
 
 _positive: Final = bounded("duration", above=0)

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, dotted, nearest, show
 from sim.reading.parsing import Place, parse
 
-__all__ = ["Document", "Place", "parse_text", "parse_value", "read_document"]
-
 
 class Laid(NamedTuple):
     """A value laid over a file: where in the tree, what it is attributed to, and what was there before."""

@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-__all__ = ["Finding", "HostsimError", "Loc", "Problem", "Refused", "ScenarioError", "dotted", "nearest", "show"]
-
 Loc = tuple[str | int, ...]
 
 

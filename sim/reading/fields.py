@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -15,38 +15,17 @@ from pydantic import (
     GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
-from pydantic import ValidationInfo as Info
 from pydantic import ValidatorFunctionWrapHandler as Handler
 from pydantic_core import CoreSchema, core_schema
 
 from sim.reading import units
 from sim.reading.errors import Finding, Loc, Refused, nearest, show
 
-__all__ = [
-    "Collector",
-    "Context",
-    "Human",
-    "Info",
-    "Strict",
-    "bounded",
-    "changed",
-    "choice",
-    "context_of",
-    "count",
-    "findings_of",
-    "flag",
-    "one_of",
-    "quantity",
-    "quantity_schema",
-    "text",
-    "whole",
-    "words",
-    "yes_no",
-]  # fmt: skip
-
 JsonSchema = dict[str, Any]
+Info: TypeAlias = ValidationInfo
 
 
 @dataclass(frozen=True)

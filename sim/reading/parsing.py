@@ -14,8 +14,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sim.reading.errors import Finding, Loc, Problem, ScenarioError
 
-__all__ = ["Parsed", "Place", "parse"]
-
 _MAX_NODES = 200_000  # aliases can multiply a small file into a huge tree; a scenario has a few hundred nodes
 _DEEPEST = 100
 _TAG: Final = "tag:yaml.org,2002:"

@@ -19,22 +19,6 @@ from typing import Final
 
 from sim.reading.errors import HostsimError
 
-__all__ = [
-    "KINDS",
-    "Kind",
-    "UnitError",
-    "bandwidth",
-    "convert",
-    "cpu",
-    "duration",
-    "guess",
-    "number",
-    "rate",
-    "ratio",
-    "render",
-    "size",
-]
-
 # Exponents of more than three digits have no use here and would make the exact arithmetic explode.
 _NUMBER: Final = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _QUANTITY: Final = re.compile(rf"([-+]?{_NUMBER})\s*(\S.*)?")
@@ -121,8 +105,10 @@ KINDS: Final[Mapping[str, Kind]] = {
 def convert(kind: str, value: object) -> float:
     """Read `value` as a quantity of `kind` (a key of KINDS) in its SI base. Raises UnitError.
 
-    >>> convert("bandwidth", "10Gbit/s")
-    1250000000.0
+    >>> convert("bandwidth", "10Gbit/s"), convert("duration", "1h30min"), convert("rate", "90/min")
+    (1250000000.0, 5400.0, 1.5)
+    >>> convert("size", "1MiB"), convert("size", "1MB"), convert("cpu", "250m"), convert("ratio", "60%")
+    (1048576.0, 1000000.0, 0.25, 0.6)
     >>> convert("size", "4 gib")
     Traceback (most recent call last):
     sim.reading.units.UnitError: found '4 gib'; allowed: a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB; \
@@ -136,65 +122,6 @@ did you mean 4GiB?
     if not wanted.bare:
         raise UnitError(f"{value}, a number without a unit", wanted.allowed)
     return _finite(value, str(value), wanted)
-
-
-def duration(value: object) -> float:
-    """Seconds of a duration. Raises UnitError.
-
-    >>> duration("20ms"), duration("1h30min")
-    (0.02, 5400.0)
-    """
-    return convert("duration", value)
-
-
-def size(value: object) -> float:
-    """Bytes of a size. Raises UnitError.
-
-    >>> size("1MiB"), size("1Mi"), size("1MB")
-    (1048576.0, 1048576.0, 1000000.0)
-    """
-    return convert("size", value)
-
-
-def cpu(value: object) -> float:
-    """Cores. Raises UnitError.
-
-    >>> cpu("250m"), cpu(2)
-    (0.25, 2.0)
-    """
-    return convert("cpu", value)
-
-
-def rate(value: object) -> float:
-    """Events a second. Raises UnitError.
-
-    >>> rate("90/min")
-    1.5
-    """
-    return convert("rate", value)
-
-
-def bandwidth(value: object) -> float:
-    """Bytes a second, also of a speed in bits. Raises UnitError.
-
-    >>> bandwidth("8Gbit/s") == bandwidth("1GB/s")
-    True
-    """
-    return convert("bandwidth", value)
-
-
-def ratio(value: object) -> float:
-    """A ratio. Raises UnitError.
-
-    >>> ratio("60%"), ratio(0.6)
-    (0.6, 0.6)
-    """
-    return convert("ratio", value)
-
-
-def number(value: object) -> float:
-    """A finite number without a unit. Raises UnitError."""
-    return convert("number", value)
 
 
 def guess(value: object) -> tuple[str, float]:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -171,11 +172,11 @@ def _base(kind: str) -> type[Any]:
 
 
 def _from_platform(point: metadata.EntryPoint) -> tuple[Any, Any]:
-    from importlib.resources import files
-
     package, _, file = point.value.partition(":")
-    path = files(package.strip()).joinpath(file.strip())
-    if not file or not path.is_file():
+    found = find_spec(package.strip())
+    folders = found.submodule_search_locations if found is not None else None
+    path = Path(folders[0] if folders else "", file.strip())
+    if not file or not folders or not path.is_file():
         raise PluginError("a platform is a YAML file of the package, written as package:file.yaml")
     return path, path
 
@@ -259,8 +260,6 @@ def _hash(made: Any) -> str:
 
 
 def _hash_of_module(point: metadata.EntryPoint) -> str:
-    from importlib.util import find_spec
-
     try:
         module = find_spec(point.module)
         file = Path(module.origin) if module is not None and module.origin else None

@@ -2,7 +2,7 @@
 
 from sim.scenario.design import Sweep, load_sweep, numeric, points
 from sim.scenario.incidents import Fault, HostFault, Move, Resize
-from sim.scenario.loader import Base, load_document, load_scenario, scenario_from_text
+from sim.scenario.loader import Base, Options, load_document, load_scenario, scenario_from_text
 from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
 from sim.scenario.services import Concurrency, Hpa, Memory, PerRequest, Ramp, Rule, Service, Slo
 from sim.scenario.sizes import Image, Layer, Size
@@ -20,42 +20,8 @@ from sim.scenario.traffic import (
 )
 
 __all__ = [
-    "Base",
-    "Concurrency",
-    "ConstantRate",
-    "ConstantUsers",
-    "Disk",
-    "Diurnal",
-    "Fault",
-    "Host",
-    "HostFault",
-    "Hpa",
-    "Image",
-    "Layer",
-    "Memory",
-    "Mmpp",
-    "MmppState",
-    "Move",
-    "PerRequest",
-    "Ramp",
-    "RampingRate",
-    "Resize",
-    "Rule",
-    "Scenario",
-    "Service",
-    "Size",
-    "Slo",
-    "Source",
-    "Stack",
-    "Stage",
-    "Sweep",
-    "Trace",
-    "Until",
-    "json_schema",
-    "load_document",
-    "load_scenario",
-    "load_sweep",
-    "numeric",
-    "points",
-    "scenario_from_text",
-]
+    "Base", "Concurrency", "ConstantRate", "ConstantUsers", "Disk", "Diurnal", "Fault", "Host", "HostFault", "Hpa",
+    "Image", "Layer", "Memory", "Mmpp", "MmppState", "Move", "Options", "PerRequest", "Ramp", "RampingRate",
+    "Resize", "Rule", "Scenario", "Service", "Size", "Slo", "Source", "Stack", "Stage", "Sweep", "Trace", "Until",
+    "json_schema", "load_document", "load_scenario", "load_sweep", "numeric", "points", "scenario_from_text",
+]  # fmt: skip

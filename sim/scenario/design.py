@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, Unpack, cast
 
 from pydantic import Field
 
@@ -20,10 +20,8 @@ from sim.reading import units
 from sim.reading.document import Document, read_document
 from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, nearest, show
 from sim.reading.fields import Collector, Human, Info, Strict, choice, count, one_of, text
-from sim.scenario.loader import Base, Check, load_document, validated, with_options
+from sim.scenario.loader import Base, Check, Options, load_document, validated, with_options
 from sim.scenario.schema import Scenario, parse_name
-
-__all__ = ["Axis", "Range", "Sample", "Sweep", "load_sweep", "numeric", "points"]
 
 Point = dict[str, Any]
 _MOST_POINTS: Final = 1_000_000
@@ -215,16 +213,8 @@ class Sweep:
         return self.base.at(point)
 
 
-def load_sweep(
-    path: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    platforms: Sequence[str] | None = None,
-    replications: int | None = None,
-    seed: int | None = None,
-    checks: Sequence[Check] = (),
-) -> Sweep:
-    """Load a sweep file and its base scenario; the options are those of `load_scenario` and change the base.
+def load_sweep(path: str | Path, *, checks: Sequence[Check] = (), **options: Unpack[Options]) -> Sweep:
+    """Load a sweep file and its base scenario; the options change the base.
 
     Every value of every axis, and both ends of every range, are tried on the base one at a time, and of values that
     change platforms every combination. Raises ScenarioError with every mistake.
@@ -232,12 +222,12 @@ def load_sweep(
     document = read_document(path)
     document.tree.setdefault("name", Path(path).stem)
     wanted = validated(SweepFile, document)
-    base = load_document(document.base / wanted.base, overrides)
+    base = load_document(document.base / wanted.base, options.get("overrides", ()))
     for key, value in (("platforms", wanted.platforms), ("replications", wanted.replications)):
         if value is not None:
             place = document.places[(key,)]
             base = base.with_value(key, value, document.file, place.line, place.column)
-    base = with_options(base, platforms, replications, seed)
+    base = with_options(base, options)
     design = tuple(wanted.axes), wanted.sample
     sweep = Sweep(wanted.name, wanted.description, *design, Base(base, checks), document)
     problems = _trial(sweep) or _platform_trial(sweep)

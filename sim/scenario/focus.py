@@ -9,8 +9,6 @@ from typing import Annotated, Any, Final
 from sim.reading.errors import Finding, Refused, nearest, show
 from sim.reading.fields import Human, Info
 
-__all__ = ["Focus", "unknown_services"]
-
 _METRIC: Final = r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*"
 _SERVICE: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _ENTRY: Final = re.compile(rf"({_SERVICE}/)?{_METRIC}")

@@ -11,10 +11,8 @@ from pydantic import Field
 from sim import registry
 from sim.reading.errors import Finding
 from sim.reading.fields import Collector, Human, Info, Strict, choice, count, flag, quantity, text
-from sim.scenario.registered import Registered, spec_of
+from sim.scenario.registered import Registered, spec_of, unknown_name
 from sim.scenario.sizes import ANY, Size, Sizes
-
-__all__ = ["AnyFault", "Fault", "HostFault", "Move", "Resize"]
 
 _FAULTS: Final = ("app-crash", "kernel-panic", "compromise", "host-patch", "host-reboot")
 _OF_HOST: Final = ("host-patch", "host-reboot")
@@ -90,12 +88,19 @@ for _kind in _FAULTS:
 
 
 def _parse_fault(value: Any, info: Info) -> Strict:
-    """A fault of any kind; one whose kind is not known is read as one of ours, which tells all that is wrong."""
+    """A fault of any kind; one whose kind is not known is read as what was probably meant, which tells all else."""
     kind = value.get("kind") if isinstance(value, Mapping) else None
-    known = isinstance(kind, str) and kind in registry.names("faults")
     collect = Collector(info)
-    model = collect.call(partial(spec_of, "faults"), kind, "kind") if known else HostFault
+    model: type[Strict] | None = HostFault
+    if kind in registry.names("faults"):
+        model = collect.call(partial(spec_of, "faults"), kind, "kind")
+    elif kind is not None:
+        collect.findings.append(unknown_name("faults", kind, "kind"))
+        if (meant := registry.nearest("faults", kind)) is not None:
+            value, model = {**value, "kind": meant}, collect.call(partial(spec_of, "faults"), meant, "kind")
     read = None if model is None else collect.model(model, value)
+    collect.findings = list({finding.loc if finding.loc == ("kind",) else finding: finding
+                             for finding in reversed(collect.findings)}.values())[::-1]  # fmt: skip
     collect.done()
     return cast(Strict, read)
 

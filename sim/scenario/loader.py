@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypedDict, TypeVar, Unpack
 
 from pydantic import ValidationError
 
@@ -15,8 +15,6 @@ from sim.reading.errors import Finding, Problem, Refused, ScenarioError
 from sim.reading.fields import Context, Strict, changed, findings_of
 from sim.scenario.schema import Scenario
 
-__all__ = ["Base", "Check", "Where", "check", "load_document", "load_scenario", "scenario_from_text", "validated"]
-
 M = TypeVar("M", bound=Strict)
 Check: TypeAlias = Callable[["Scenario | None", Document], Iterable[Finding]]
 """What is wrong with a scenario beyond its own schema; it is None where the document is no scenario."""
@@ -24,6 +22,18 @@ Where: TypeAlias = Callable[[str], tuple[str, int, int]]
 """Dotted path of a value that is laid over a file → what it is attributed to, and line and column of that (or 0)."""
 
 _KEPT: Final = 4096
+
+
+class Options(TypedDict, total=False):
+    """What replaces a file's own. `overrides` are `dotted.path=YAML value`, laid over it before it is validated.
+
+    `platforms` selects (and adds) platforms, keeping the file's overrides of those named.
+    """
+
+    overrides: Sequence[str]
+    platforms: Sequence[str] | None
+    replications: int | None
+    seed: int | None
 
 
 class Base:
@@ -37,19 +47,9 @@ class Base:
         self._points: dict[str, Scenario] = {}
 
     @classmethod
-    def load(
-        cls,
-        path: str | Path,
-        *,
-        overrides: Sequence[str] = (),
-        platforms: Sequence[str] | None = None,
-        replications: int | None = None,
-        seed: int | None = None,
-        checks: Sequence[Check] = (),
-    ) -> Base:
-        """Read a scenario file; the arguments are those of `load_scenario`. Raises ScenarioError for no YAML."""
-        document = with_options(load_document(path, overrides), platforms, replications, seed)
-        return cls(document, checks)
+    def load(cls, path: str | Path, *, checks: Sequence[Check] = (), **options: Unpack[Options]) -> Base:
+        """Read a scenario file. Raises ScenarioError for no YAML."""
+        return cls(with_options(load_document(path, options.get("overrides", ())), options), checks)
 
     @property
     def scenario(self) -> Scenario:
@@ -104,43 +104,23 @@ class Base:
             return None
 
 
-def load_scenario(
-    path: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    platforms: Sequence[str] | None = None,
-    replications: int | None = None,
-    seed: int | None = None,
-    checks: Sequence[Check] = (),
-) -> Scenario:
-    """Load a scenario file.
+def load_scenario(path: str | Path, *, checks: Sequence[Check] = (), **options: Unpack[Options]) -> Scenario:
+    """Load a scenario file, or a result's `manifest.json`: the scenario that it is the result of (no `overrides`).
 
-    `overrides` are `dotted.path=YAML value`, laid over the file before it is validated; `platforms` selects (and
-    adds) platforms, keeping the file's overrides of those named; `replications` and `seed` replace the file's.
-    A result's `manifest.json` is a scenario too: the one that it is the result of (without `overrides`).
     Raises ScenarioError with every mistake, those that the `checks` find too, each with its place.
     """
     if Path(path).name == "manifest.json":
-        return _of_manifest(path, overrides, platforms, replications, seed, checks)
-    return Base.load(
-        path, overrides=overrides, platforms=platforms, replications=replications, seed=seed, checks=checks
-    ).scenario
+        return _of_manifest(path, checks, options)
+    return Base.load(path, checks=checks, **options).scenario
 
 
-def _of_manifest(
-    path: str | Path,
-    overrides: Sequence[str],
-    platforms: Sequence[str] | None,
-    replications: int | None,
-    seed: int | None,
-    checks: Sequence[Check],
-) -> Scenario:
+def _of_manifest(path: str | Path, checks: Sequence[Check], options: Options) -> Scenario:
     """The scenario that a result is the result of. Raises ScenarioError."""
     resolved = read_document(path).tree.get("scenario")
     label = str(path)
     if not isinstance(resolved, dict):
         raise ScenarioError([Problem(label, None, None, "scenario", "nothing", "a manifest.json that a run wrote")])
-    if overrides:
+    if overrides := options.get("overrides"):
         what = "the file that it was made from: a manifest is in SI already"
         raise ScenarioError([Problem(label, None, None, "", f"--set {overrides[0]}", what)])
     try:
@@ -151,10 +131,9 @@ def _of_manifest(
     if traces:
         found = f"a trace of {traces[0]}, whose file is not part of it"
         raise ScenarioError([Problem(label, None, None, "scenario", found, "the file that it was made from")])
-    changes: dict[str, Any] = {
-        "platforms": platforms and {name: scenario.platforms.get(name, {}) for name in platforms}
-    }
-    changes |= {"replications": replications, "seed": seed}
+    changes: dict[str, Any] = {key: options.get(key) for key in ("platforms", "replications", "seed")}
+    if changes["platforms"]:
+        changes["platforms"] = {name: scenario.platforms.get(name, {}) for name in changes["platforms"]}
     scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
     check(scenario, checks, label)
     return scenario
@@ -243,6 +222,7 @@ def _with_files(document: Document) -> Document:
 def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     """Lay `PATH=VALUE` texts over a document; all malformed ones are reported together."""
     problems: list[Problem] = []
+    document = _with_files(document) if overrides else document  # they may reach into a platform's file
     for text in overrides:
         label = f"--set {text}"
         path, equals, value = text.partition("=")
@@ -258,18 +238,15 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     return document
 
 
-def with_options(
-    document: Document, platforms: Sequence[str] | None, replications: int | None, seed: int | None
-) -> Document:
-    """Lay the options of the command line over a document."""
-    if platforms is not None:
+def with_options(document: Document, options: Options) -> Document:
+    """Lay the options of the command line, but for the overrides, over a document."""
+    if (platforms := options.get("platforms")) is not None:
         given: Any = document.tree.get("platforms")
         kept = given if isinstance(given, dict) else {}
         chosen = list(platforms)
         value: Any = {name: kept.get(name) for name in chosen} if len({*chosen}) == len(chosen) else chosen
         document = document.with_value("platforms", value, f"--platforms {','.join(chosen)}")
-    if replications is not None:
-        document = document.with_value("replications", replications, f"--replications {replications}")
-    if seed is not None:
-        document = document.with_value("seed", seed, f"--seed {seed}")
+    for key, value in (("replications", options.get("replications")), ("seed", options.get("seed"))):
+        if value is not None:
+            document = document.with_value(key, value, f"--{key} {value}")
     return document

@@ -13,8 +13,6 @@ from sim import registry
 from sim.reading.errors import Finding, Refused, show
 from sim.reading.fields import Info, Strict
 
-__all__ = ["Registered", "fill_in", "spec_of", "unknown_name"]
-
 
 @dataclass(frozen=True)
 class Registered:

@@ -36,8 +36,6 @@ from sim.scenario.sizes import platform_name
 from sim.scenario.stacks import Stack, Stacks, tenants_of, wrong_stacks
 from sim.scenario.traffic import Trace
 
-__all__ = ["Disk", "Host", "Scenario", "Until", "json_schema", "parse_name"]
-
 Duration = Annotated[float, quantity("duration", above=0)]
 Bandwidth = Annotated[float, quantity("bandwidth", above=0)]
 
@@ -340,7 +338,7 @@ def _check_incident(item: Mapping[str, Any], names: list[str], duration: float |
             Finding(("service",), f"{service!r}, an unknown service", f"one of {known}", nearest(service, names))
         )
     try:
-        late = duration is not None and units.duration(item.get("at")) >= duration
+        late = duration is not None and units.convert("duration", item.get("at")) >= duration
     except units.UnitError:
         late = False  # reported where the field is read
     if late:
@@ -355,6 +353,10 @@ def json_schema() -> dict[str, Any]:
     models: dict[type[Strict], None] = {Scenario: None, **dict.fromkeys(specs)}
     refs, schema = models_json_schema([(model, "validation") for model in models])
     schema |= schema["$defs"].pop("Scenario")
+    for name in registry.names("traffic"):  # a source names its kind by the key above
+        source = schema["$defs"][refs[spec_of("traffic", name), "validation"]["$ref"].rpartition("/")[2]]
+        source["properties"].pop("kind", None)
+        source["required"] = [key for key in source.get("required", ()) if key != "kind"]
     fill_in(schema, {model: ref for (model, _), ref in refs.items()})
     used = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
     schema["$defs"] = {name: each for name, each in schema["$defs"].items() if name in used}
@@ -368,8 +370,6 @@ def _humanize(node: Any) -> None:
         kind = node.pop("x-quantity", None)
         if isinstance(kind, str) and isinstance(node.get("default"), float):
             node["default"] = units.render(kind, node["default"])
-        if isinstance(node.get("properties"), dict) and node["properties"].get("kind", {}).get("const"):
-            del node["properties"]["kind"]  # traffic names its kind by the key above
         for child in node.values():
             _humanize(child)
     elif isinstance(node, list):

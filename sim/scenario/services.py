@@ -29,11 +29,6 @@ from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
 from sim.scenario.traffic import Traffic
 from sim.terms.columns import ROUTING, Routing
 
-__all__ = [
-    "Autoscale", "Concurrency", "Hpa", "Memory", "PerRequest", "Ramp", "Rule", "Service", "Services", "Slo",
-    "tenant_names",
-]  # fmt: skip
-
 T = TypeVar("T")
 Duration = Annotated[float, quantity("duration", above=0)]
 OptionalDuration = Annotated[float | None, quantity("duration", above=0, optional=True)]

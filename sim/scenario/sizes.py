@@ -19,8 +19,6 @@ from sim.reading.fields import (
     yes_no,
 )
 
-__all__ = ["ANY", "Image", "Images", "Layer", "Size", "Sizes", "platform_name"]
-
 ANY: Final = "*"  # the key of what holds for every platform
 _PLATFORM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _JSON_NAME: Final = r"^(\*|[A-Za-z0-9][A-Za-z0-9_-]{0,62})$"

@@ -33,19 +33,6 @@ from sim.scenario.registered import Registered, spec_of
 if TYPE_CHECKING:
     from sim.reading.recording import Recording
 
-__all__ = [
-    "ConstantRate",
-    "ConstantUsers",
-    "Diurnal",
-    "Mmpp",
-    "MmppState",
-    "RampingRate",
-    "Source",
-    "Stage",
-    "Trace",
-    "Traffic",
-]
-
 Rate = Annotated[float, quantity("rate", least=0)]
 Duration = Annotated[float, quantity("duration", above=0)]
 Arrivals = Annotated[Literal["poisson", "even"], choice("poisson", "even")]

@@ -1,8 +1,8 @@
-import pytest
 from experiment_fakes import queue_responses, stream
 
-from sim.experiment.replications.precision import FIRST_DECISION, Rule, decide, until_precise
+from sim.experiment.replications.precision import FIRST_DECISION, decide, until_precise
 from sim.report.metrics.statistics import mean_interval
+from sim.scenario import Until
 
 
 def follow(rule, value_of):
@@ -19,7 +19,9 @@ def follow(rule, value_of):
 
 
 def test_stops_when_precise_and_says_so():
-    values, decision, batches = follow(Rule("response.mean", 0.05, 500), lambda r: stream(r).normal(10, 2))
+    values, decision, batches = follow(
+        Until(metric="response.mean", within=0.05, max=500), lambda r: stream(r).normal(10, 2)
+    )
     assert decision.precise
     assert decision.replications == len(values) == sum(map(len, batches))
     assert mean_interval(values).relative == decision.achieved <= 0.05
@@ -30,7 +32,7 @@ def test_stops_when_precise_and_says_so():
 
 
 def test_stops_at_the_maximum_and_says_that_it_is_not_precise():
-    values, decision, _ = follow(Rule("response.p99", 0.001, 12), lambda r: stream(r).normal(10, 2))
+    values, decision, _ = follow(Until(metric="response.p99", within=0.001, max=12), lambda r: stream(r).normal(10, 2))
     assert len(values) == 12
     assert not decision.precise
     assert decision.achieved > 0.001
@@ -38,19 +40,19 @@ def test_stops_at_the_maximum_and_says_that_it_is_not_precise():
 
 
 def test_never_decides_before_the_minimum():
-    values, decision, batches = follow(Rule("goodput", 0.5, 100), lambda r: 3.0)
+    values, decision, batches = follow(Until(metric="goodput", within=0.5, max=100), lambda r: 3.0)
     assert decision.precise
     assert len(values) == FIRST_DECISION
     assert batches == [range(FIRST_DECISION)]
 
 
 def test_a_maximum_below_the_minimum_holds():
-    values, _, _ = follow(Rule("goodput", 0.5, 3), lambda r: 3.0)
+    values, _, _ = follow(Until(metric="goodput", within=0.5, max=3), lambda r: 3.0)
     assert len(values) == 3
 
 
 def test_every_series_must_be_precise():
-    rule = Rule("response.mean", 0.05, 100)
+    rule = Until(metric="response.mean", within=0.05, max=100)
     steady, noisy = [10.0] * 6, [5.0, 15.0, 8.0, 12.0, 9.0, 11.0]
     assert decide(rule, {"vm": steady}, 6).precise
     assert not decide(rule, {"vm": steady, "container": noisy}, 6).precise
@@ -60,20 +62,14 @@ def test_every_series_must_be_precise():
 
 
 def test_it_does_not_jump_far_beyond_what_is_needed():
-    rule = Rule("response.mean", 0.02, 10_000)
+    rule = Until(metric="response.mean", within=0.02, max=10_000)
     noisy = [5.0, 15.0, 8.0, 12.0, 9.0, 11.0]
     assert 1 <= decide(rule, {"vm": noisy}, 6).more <= 6  # at most doubled
 
 
-@pytest.mark.parametrize(("within", "maximum"), [(0, 10), (-1, 10), (0.1, 1)])
-def test_a_rule_that_cannot_be_followed_is_refused(within, maximum):
-    with pytest.raises(ValueError, match=r"precision|replications"):
-        Rule("goodput", within, maximum)
-
-
 def test_the_interval_where_it_stops_still_covers():
     """Stopping early costs some coverage; by Law's tables it stays near 90 % from a minimum of 5."""
-    rule, covered = Rule("response.mean", 0.1, 200), 0
+    rule, covered = Until(metric="response.mean", within=0.1, max=200), 0
     for seed in range(200):
         values, _, _ = follow(rule, lambda r, seed=seed: queue_responses(stream(seed, r), 0.5, 500).mean())
         interval = mean_interval(values)

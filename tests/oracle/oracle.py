@@ -150,21 +150,25 @@ class _Run:
             rates = self._job_rates()
             time, kind, number, job = self._next_event(rates)
             if time > self.end:
+                self._advance(self.end, rates)
                 break
             self._advance(time, rates)
-            if kind == FOLLOWS and job == FREE:
-                self._next_for(number)
-            elif kind in (COMPLETION, FOLLOWS):
-                self._complete(number, job)
-            elif kind == CLIENT:
-                self._client()
-            elif kind == ARRIVAL:
-                self._arrive(self.to_arrive.pop(0))
-            else:
-                _, number, action = self.control.pop(0)
-                self._do(number, action)
+            self._happens(kind, number, job)
         self._close_the_books()
         return self.outcomes, self.boots
+
+    def _happens(self, kind: int, number: int, job: int) -> None:
+        if kind == FOLLOWS and job == FREE:
+            self._next_for(number)
+        elif kind in (COMPLETION, FOLLOWS):
+            self._complete(number, job)
+        elif kind == CLIENT:
+            self._client()
+        elif kind == ARRIVAL:
+            self._arrive(self.to_arrive.pop(0))
+        else:
+            _, number, action = self.control.pop(0)
+            self._do(number, action)
 
     def _client(self) -> None:
         """The next of `clients` has its moment."""
@@ -180,11 +184,19 @@ class _Run:
     def _job_rates(self) -> list[float]:
         """Per guest, the rate (cores) of each of its jobs; 0 if it has none."""
         busy = [number for number, replica in enumerate(self.replicas) if replica.jobs]
-        demands = [min(self.guests[number].cap, len(self.replicas[number].jobs)) for number in busy]
+        demands = [self._demand(number) for number in busy]
         rates = [0.0] * len(self.guests)
         for number, rate in zip(busy, self._shared(busy, demands), strict=True):
-            rates[number] = rate / len(self.replicas[number].jobs)
+            rates[number] = rate / self._threads(number)
         return rates
+
+    def _threads(self, number: int) -> int:
+        """Among how many a busy guest divides what it is given."""
+        return len(self.replicas[number].jobs)
+
+    def _demand(self, number: int) -> float:
+        """Cores that a busy guest asks for."""
+        return min(self.guests[number].cap, self._threads(number))
 
     def _shared(self, busy: list[int], demands: list[float]) -> list[float]:
         """The rates of the busy guests, which ask for `demands`."""
@@ -200,6 +212,7 @@ class _Run:
                     kind = FOLLOWS if job == BOOT else COMPLETION
                     events.append((self.now + max(left, 0.0) / rates[number], kind, number, job))
         events += [(self.now, FOLLOWS, number, FREE) for number in self.freed]
+        events += self._more_events(rates)
         if self.clients:
             events.append((min(self.clients)[0], CLIENT, 0, 0))
         if self.to_arrive:
@@ -207,6 +220,10 @@ class _Run:
         if self.control:
             events.append((self.control[0][0], CONTROL, 0, 0))
         return min(events)
+
+    def _more_events(self, rates: list[float]) -> list[tuple[float, int, int, int]]:
+        """Further kinds of events, see `quotas`."""
+        return []
 
     def _advance(self, time: float, rates: list[float]) -> None:
         for number, replica in enumerate(self.replicas):
@@ -332,6 +349,11 @@ class _Run:
         self.replicas[number].is_open, self.replicas[number].closed = False, True
 
     def _die(self, number: int) -> None:
+        self._fail_all(number)
+        self._close(number)
+        self.replicas[number].dead = True
+
+    def _fail_all(self, number: int) -> None:
         replica = self.replicas[number]
         for request in [*replica.jobs, *replica.waiting]:
             if request != BOOT and self._deadline(request) <= self.now:  # its client had left already
@@ -340,5 +362,3 @@ class _Run:
                 self._end(request, "failed", self.now)
         replica.jobs.clear()
         replica.waiting.clear()
-        self._close(number)
-        replica.dead = True

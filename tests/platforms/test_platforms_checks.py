@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from sim.platforms import load_platform
 from sim.platforms.checks import CHECKS
 from sim.reading.errors import ScenarioError
 from sim.scenario import load_scenario, load_sweep
@@ -88,3 +90,42 @@ def test_combinations_of_platform_axes_are_tried(tmp_path: Path, file: Path) -> 
     with pytest.raises(ScenarioError) as caught:
         load_sweep(sweep, checks=CHECKS)
     assert [str(problem).split(": ")[0] for problem in caught.value.problems] == [f"{file}:10:5"]
+
+
+OWN = "{own: ./own.yaml}"
+
+
+def test_a_platform_from_ones_own_file(file: Path) -> None:
+    """On a platform of the catalogue, or whole: with every number, it stands on its own."""
+    (file.parent / "own.yaml").write_text("based_on: vm\ncpu: {overhead: 1.25}\n")
+    assert not told(file, OWN)
+    scenario = load_scenario(file, checks=CHECKS)
+    vm, own = load_platform("vm"), load_platform("own", scenario.platforms["own"])
+    assert (own.cpu.overhead, own.lineage, own.startup) == (1.25, ("own", "vm"), vm.startup)
+    assert scenario.digest != load_scenario(file, overrides=["platforms.own.cpu.overhead=1.5"], checks=CHECKS).digest
+    text = files("sim.platforms").joinpath("vm.yaml").read_text("utf-8")
+    (file.parent / "own.yaml").write_text(text)
+    assert not told(file, OWN)
+    whole = load_platform("own", load_scenario(file, checks=CHECKS).platforms["own"])
+    assert whole.model_copy(update={"name": "vm", "lineage": ("vm",), "size_lineage": vm.size_lineage,
+                                    "image_lineage": vm.image_lineage}) == vm  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("based_on: vm\ncpu:\n  overhed: 1\n", "own.yaml:3:3: platforms.own.cpu.overhed: found an unknown key"),
+        ("based_on: vn\n", "own.yaml:1:11: platforms.own.based_on: found 'vn'"),
+        ("based_on: vm\ncpu: {overhead: 1, overhead: 2}\n", "own.yaml:2:20: platforms.own.cpu.overhead: found the key"),
+        ("a: [\n", "own.yaml:2:1: found a syntax error"),
+        (None, "a.yaml:4:18: platforms.own: found './own.yaml', no such file; allowed: a platform's YAML file"),
+    ],
+)
+def test_a_mistake_in_ones_own_platform_stands_in_its_file(file: Path, content: str | None, expected: str) -> None:
+    if content is not None:
+        (file.parent / "own.yaml").write_text(content)
+    told(file, OWN)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(file, checks=CHECKS)
+    (line,) = [str(problem).removeprefix(f"{file.parent}/") for problem in caught.value.problems]
+    assert line.startswith(expected)

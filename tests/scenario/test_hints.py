@@ -43,7 +43,7 @@ def problem(text: str) -> str:
 )
 def test_a_small_b_is_a_bit(text: str, near: str) -> None:
     with pytest.raises(units.UnitError) as error:
-        units.bandwidth(text)
+        units.convert("bandwidth", text)
     assert error.value.suggestion == near
 
 

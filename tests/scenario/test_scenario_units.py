@@ -97,7 +97,7 @@ def test_refuses_what_is_not_of_the_kind(kind: str, value: object, suggestion: s
 
 
 def test_decimal_and_binary_units_differ() -> None:
-    assert units.size("1GiB") - units.size("1GB") == 2**30 - 10**9
+    assert units.convert("size", "1GiB") - units.convert("size", "1GB") == 2**30 - 10**9
 
 
 @given(st.sampled_from(sorted(units.KINDS)), FINITE)
@@ -120,7 +120,7 @@ def test_a_quantity_is_rounded_once(data: st.DataObject) -> None:
 def test_compound_durations_add_up(hours: int, minutes: int, seconds: int, millis: int) -> None:
     text = f"{hours}h{minutes}min{seconds}s{millis}ms"
     expected = hours * 3600 + minutes * 60 + seconds + Fraction(millis, 1000)
-    assert units.duration(text) == float(expected)
+    assert units.convert("duration", text) == float(expected)
 
 
 def read(kind: str, text: str) -> float | units.UnitError:

@@ -10,7 +10,6 @@ from typing import Any, Unpack
 from sim.experiment.crossover.crossing import Crossover
 from sim.experiment.crossover.search import find_crossover
 from sim.experiment.study import (
-    Options,
     Progress,
     StudyError,
     axis_of,
@@ -21,7 +20,7 @@ from sim.experiment.study import (
 )
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
-from sim.scenario import Base
+from sim.scenario import Base, Options
 
 CURVE = "crossover.csv"
 """The file by which a folder is known as one that this study wrote."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.experiment.density.search import Density, Grid, density
-from sim.experiment.study import Options, Progress, axis_of, folder_for, write_json, write_table
+from sim.experiment.study import Progress, axis_of, folder_for, write_json, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
-from sim.scenario import Base, Scenario
+from sim.scenario import Base, Options, Scenario
 
 CURVE = "density.csv"
 """The file by which a folder is known as one that this study wrote."""

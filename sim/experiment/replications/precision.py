@@ -11,28 +11,11 @@ from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.report.metrics.statistics import LEVEL, mean_interval, t_quantile
+from sim.scenario import Until
 
 FIRST_DECISION = 5
 """Replications before a first decision: fewer make the variance too uncertain, and stopping too early likely
 (Law, Simulation Modeling and Analysis, 5th ed., section 9.4.1)."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Stop when the interval of `metric` is within ± `within` (ratio) of its mean, or at `maximum` replications."""
-
-    metric: str
-    within: float
-    maximum: int
-    minimum: int = FIRST_DECISION
-    confidence: float = LEVEL
-
-    def __post_init__(self) -> None:
-        """Refuse a rule that cannot be followed (ValueError)."""
-        if not self.within > 0:
-            raise ValueError(f"a precision is above 0, not {self.within}")
-        if self.maximum < 2:
-            raise ValueError(f"an interval needs at least 2 replications, not {self.maximum}")
 
 
 @dataclass(frozen=True)
@@ -49,47 +32,49 @@ class Decision:
     reason: str
 
 
-def decide(rule: Rule, series: Mapping[Hashable, Sequence[float]], replications: int) -> Decision:
-    """Decide after `replications`; `series` holds the metric of each (platform, service), a value a replication.
+def decide(rule: Until, series: Mapping[Hashable, Sequence[float]], replications: int) -> Decision:
+    """Decide after `replications` whether to stop: when the interval of the metric is within ± `within` of its mean.
+
+    `series` holds the metric of each (platform, service), a value a replication.
 
     Every series must be precise. Replications that lack the metric are missing from its series; a series of fewer
     than three values is not precise.
     """
-    first = min(max(rule.minimum, 2), rule.maximum)
+    first = min(FIRST_DECISION, rule.max)
     if replications < first:
         return Decision(replications, first - replications, False, None, "too few replications for an interval")
-    widths = [_relative_width(values, rule.confidence) for values in series.values()]
+    widths = [_relative_width(values) for values in series.values()]
     achieved = max(widths) if widths else math.inf
     known = achieved if math.isfinite(achieved) else None
     wanted = f"{rule.metric} within {rule.within:.3g} of its mean"
     if achieved <= rule.within:
         return Decision(replications, 0, True, known, f"{wanted} after {replications} replications")
-    if replications >= rule.maximum:
+    if replications >= rule.max:
         reached = f"{known:.3g}" if known is not None else "no interval"
-        return Decision(replications, 0, False, known, f"{rule.maximum} replications, the most allowed: {reached}")
+        return Decision(replications, 0, False, known, f"{rule.max} replications, the most allowed: {reached}")
     needed = max((_needed(values, rule) for values in series.values()), default=replications + 1)
-    more = min(max(needed - replications, 1), replications, rule.maximum - replications)
+    more = min(max(needed - replications, 1), replications, rule.max - replications)
     return Decision(replications, more, False, known, f"not yet {wanted}: {achieved:.3g}")
 
 
-def _relative_width(values: Sequence[float], confidence: float) -> float:
-    return mean_interval(values, confidence).relative if values else math.inf
+def _relative_width(values: Sequence[float]) -> float:
+    return mean_interval(values).relative if values else math.inf
 
 
-def _needed(values: Sequence[float], rule: Rule) -> int:
+def _needed(values: Sequence[float], rule: Until) -> int:
     """Replications that would do, were the variance as it looks now (Law, 5th ed., eq. 9.4): a guess, rounded down.
 
     Rounded down to three quarters, because an overshoot costs whole runs and one more decision costs nothing.
     """
-    count, width = len(values), _relative_width(values, rule.confidence)
+    count, width = len(values), _relative_width(values)
     if not math.isfinite(width):
         return count + 1
-    error = width / t_quantile((1 + rule.confidence) / 2, count - 1) * math.sqrt(count)
-    normal = t_quantile((1 + rule.confidence) / 2, 1e6)
-    return int(min(0.75 * (normal * error / rule.within) ** 2, rule.maximum))
+    error = width / t_quantile((1 + LEVEL) / 2, count - 1) * math.sqrt(count)
+    normal = t_quantile((1 + LEVEL) / 2, 1e6)
+    return int(min(0.75 * (normal * error / rule.within) ** 2, rule.max))
 
 
-def until_precise(rule: Rule, start: int = 0) -> Generator[range, Mapping[Hashable, Sequence[float]], Decision]:
+def until_precise(rule: Until) -> Generator[range, Mapping[Hashable, Sequence[float]], Decision]:
     """Yield the replications to run next; send back all values so far by series; return the last decision.
 
     controller = until_precise(rule)
@@ -105,7 +90,7 @@ def until_precise(rule: Rule, start: int = 0) -> Generator[range, Mapping[Hashab
     decision = decide(rule, {}, 0)
     done = 0
     while decision.more:
-        series = yield range(start + done, start + done + decision.more)
+        series = yield range(done, done + decision.more)
         done += decision.more
         decision = decide(rule, series, done)
     return decision

@@ -169,8 +169,7 @@ class _Replications:
         self._make_until(asked)
 
     def _make_until(self, asked: Until) -> None:
-        rule = precision.Rule(asked.metric, asked.within, asked.max)
-        controller = precision.until_precise(rule)
+        controller = precision.until_precise(asked)
         try:
             batch = next(controller)
             while True:

@@ -11,13 +11,14 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sim.experiment.study import StudyError
 from sim.experiment.sweep.plan import Plan
 from sim.report.metrics.statistics import LEVEL
+from sim.scenario.design import Range
 from sim.terms.records import Array
 
 if TYPE_CHECKING:
@@ -33,17 +34,6 @@ RESAMPLES = 200
 """Resamples of the points behind the interval of a sample's index."""
 QUARTER = 0.25
 """Share of the points at each end of a range that the ends of a tornado's bar are means of."""
-
-
-class Range(Protocol):
-    """A range of a sweep file: its paths, and the raw value at a share of it (0..1)."""
-
-    @property
-    def paths(self) -> Sequence[str]:
-        """Dotted paths that move together."""
-
-    def at(self, share: float) -> Any:
-        """The value at a share of the range."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.experiment.sensitivity.analysis import Method, Sensitivity, analyse, design, plan_design, response, tornado
-from sim.experiment.study import RESULTS, Options, StudyError
+from sim.experiment.study import RESULTS, StudyError
 from sim.experiment.sweep.plan import SweepError
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
-from sim.scenario import load_sweep
+from sim.scenario import Options, load_sweep
 
 SIZES = {"sobol": 32, "morris": 8}
 """Size of a design unless told: × (ranges + 2) points for Sobol', × (ranges + 1) for Morris."""

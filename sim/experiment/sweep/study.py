@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from sim.experiment.crossover.crossing import CrossoverError, crossover_of
-from sim.experiment.study import RESULTS, Options
+from sim.experiment.study import RESULTS
 from sim.experiment.sweep.plan import plan_sweep
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
-from sim.scenario import load_sweep
+from sim.scenario import Options, load_sweep
 
 if TYPE_CHECKING:
     import pandas as pd

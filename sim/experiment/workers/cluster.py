@@ -10,11 +10,10 @@ import os
 import queue
 import time
 from collections.abc import Callable, Generator, Iterable
-from types import TracebackType
 from typing import Any, Self
 
 from sim import registry
-from sim.experiment.workers.executor import TICK, ExecutorError, Outcome, Result, Task
+from sim.experiment.workers.executor import TICK, Executor, ExecutorError, Outcome, Result, Task
 
 TASKS_PER_SLOT = 2
 """Tasks handed out per slot: one running, one waiting, so that no worker idles for a round trip."""
@@ -24,7 +23,7 @@ REFRESH = 5.0
 """How often the number of workers is asked for again, s (clusters grow and shrink)."""
 
 
-class DaskExecutor:
+class DaskExecutor(Executor):
     """Executes on Dask: `workers` local processes of one thread each, or the workers of `scheduler`: an
     address (tcp://host:port) or the file that `dask scheduler --scheduler-file` writes (.json).
 
@@ -69,18 +68,16 @@ class DaskExecutor:
                 where = {"scheduler_file" if by_file else "address": self._scheduler}
                 self._client = Client(**where, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self._prepare()
-        except Exception as error:  # a worker may die at any step of this: whatever Dask then raises means the same
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__()
+            if not isinstance(error, Exception):
+                raise
+            # a worker may die at any step of this: whatever Dask then raises means the same
             what = "no local workers" if self._scheduler is None else f"no Dask workers through {self._scheduler}"
             raise ExecutorError(f"{what}: {error}") from error
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         """Disconnect; stop the local cluster. An existing scheduler goes on, without what this client asked for."""
         client, cluster, self._client, self._cluster = self._client, self._cluster, None, None
         for each in (client, cluster):

@@ -5,10 +5,11 @@ In this process (here), in processes of this machine (`pool`), or on Dask (`clus
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, TypeVar
 
 from sim.reading.errors import HostsimError
 
@@ -33,31 +34,22 @@ class Outcome(Generic[Task, Result]):
     lost: bool = False
 
 
-class Executor(Protocol):
-    """Executes tasks; `slots` is how many at a time (0: no worker is there at the moment).
-
-    One is used inside a `with` statement, which starts and stops what it needs.
-    """
+class Executor(AbstractContextManager["Executor"]):
+    """Executes tasks, inside a `with` statement that starts and stops what it needs."""
 
     @property
+    @abstractmethod
     def slots(self) -> int:
-        """Tasks that can run at the same time."""
+        """Tasks that can run at the same time; 0: no worker is there at the moment."""
 
+    @abstractmethod
     def unordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Generator[Outcome[Task, Result] | None]:
         """Yield an outcome per task as it finishes, and None at least every `TICK` s while waiting."""
 
-    def __enter__(self) -> Self:
-        """Start what is needed."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-
-
-class SerialExecutor:
+class SerialExecutor(Executor):
     """Executes in this process, one task after the other."""
 
     slots = 1
@@ -73,11 +65,5 @@ class SerialExecutor:
                 outcome = Outcome[Task, Result](task, error=error)
             yield outcome
 
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         """Nothing to stop."""

@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from types import TracebackType
 from typing import Self
 
 from sim import registry
-from sim.experiment.workers.executor import TICK, Outcome, Result, Task
+from sim.experiment.workers.executor import TICK, Executor, Outcome, Result, Task
 
 GRACE = 3.0
 """Seconds that interrupted processes have to end the run they are at, before they are ended."""
@@ -24,12 +23,14 @@ AHEAD = 4
 """Runs handed over for each process: the one it is at and a few more, so that it never waits."""
 
 
-class PoolExecutor:
-    """Executes in `workers` processes of this machine; see `Executor`.
+class PoolExecutor(Executor):
+    """Executes in `workers` processes of this machine.
 
     A worker that dies takes down all tasks that had not finished: their outcomes say so (`lost`). Scripts need the
     usual `if __name__ == "__main__":` guard of multiprocessing.
     """
+
+    slots = 1
 
     def __init__(self, workers: int) -> None:
         self.slots = workers
@@ -43,14 +44,12 @@ class PoolExecutor:
         self._pool = ProcessPoolExecutor(self.slots, _context(), _prepare_worker, (registry.luggage(),))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         """Stop the processes; at once when this is left by an exception, or with tasks that nobody waits for."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        if kind is None and not self._abandoned:
+        if failure[0] is None and not self._abandoned:
             pool.shutdown()
             return
         queue = getattr(pool, "_result_queue", None)

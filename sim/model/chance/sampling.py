@@ -11,28 +11,15 @@ Formulas: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions, vol.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.reading.distribution import Distribution
+
 Floats = NDArray[np.float64]
 Sampler = Callable[[np.random.Generator, int], Floats]
-
-
-class Law(Protocol):
-    """What a sampler needs of a distribution; ``sim.scenario.Distribution`` has it."""
-
-    @property
-    def kind(self) -> str:
-        """The family's name."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """The family's parameters in SI units."""
-        ...
 
 
 def _constant(mean: float) -> Sampler:
@@ -114,7 +101,7 @@ _FAMILIES: dict[str, tuple[Callable[..., Sampler], tuple[str, ...]]] = {
 }
 
 
-def sampler(distribution: Law) -> Sampler:
+def sampler(distribution: Distribution) -> Sampler:
     """Return ``draw(stream, n)``, which gives the next n values f8[n] of the distribution, in its unit.
 
     Raises ``ValueError`` for an unknown family or a parameter that is missing or impossible.

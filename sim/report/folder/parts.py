@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -80,12 +79,10 @@ class RequestPartWriter:
         """Give the writer itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         """Close; a part of a run that failed is removed."""
         self.close()
-        if kind is not None:
+        if failure[0] is not None:
             self.path.unlink(missing_ok=True)
 
 

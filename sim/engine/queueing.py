@@ -246,13 +246,15 @@ def give(a: Arrays, guest: int, slot: int, t: float) -> None:
     service_row = a.services[guest_row["service"]]
     a.requests[slot]["guest"] = guest
     if guest_row["state"] >= READY and guest_row["serving"] < service_row["concurrency"]:
-        pool = pool_of(a, guest)
-        pool_clock(a, pool, t)
-        guest_sync(a, guest, t)
         idle_remove(a, guest)
-        serve(a, guest, slot, t)
-        guest_place(a, guest, t)
-        changed(a, guest, t)
+        if service_row["n_kinds"] > 0:  # its jobs are as they were until its program begins
+            serve(a, guest, slot, t)
+        else:
+            pool_clock(a, pool_of(a, guest), t)
+            guest_sync(a, guest, t)
+            serve(a, guest, slot, t)
+            guest_place(a, guest, t)
+            changed(a, guest, t)
     elif guest_row["waiting"] < service_row["queue"] or guest_row["state"] < READY:
         a.requests[slot]["next"] = -1
         if guest_row["waiting"] == 0:

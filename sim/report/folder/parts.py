@@ -47,7 +47,6 @@ class RequestPartWriter:
         *,
         services: Sequence[str],
         guests: Sequence[str],
-        statuses: Sequence[str] = STATUSES,
     ) -> None:
         """Append requests.
 
@@ -60,7 +59,7 @@ class RequestPartWriter:
         length = len(columns["request"])
         if length == 0:
             return
-        names = {"platform": [self._platform], "service": services, "guest": guests, "status": statuses}
+        names = {"platform": [self._platform], "service": services, "guest": guests, "status": STATUSES}
         key = {"platform": np.zeros(length, np.int32), "replication": np.full(length, self._replication)}
         found = {**columns, **key}
         make = {COUNT: integers, NUMBER: numbers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def _schema() -> Any:
     return pa.schema([(name, kinds[kind]) for name, kind in REQUESTS.items()])
 
 
-class RequestPartWriter:
+class RequestPartWriter(AbstractContextManager["RequestPartWriter"]):
     """Writes the requests of one run to one Parquet file, chunk by chunk, from the process that runs it.
 
     Use as a context manager, or call `close`; a part that was not closed cannot be read.
@@ -73,10 +74,6 @@ class RequestPartWriter:
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
-
-    def __enter__(self) -> RequestPartWriter:
-        """Give the writer itself."""
-        return self
 
     def __exit__(self, *failure: object) -> None:
         """Close; a part of a run that failed is removed."""

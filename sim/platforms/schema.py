@@ -94,9 +94,25 @@ class Memory(_Part):
 
 
 class Disk(_Part):
-    """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image."""
+    """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image.
+
+    `cpu_per_op`: core-seconds of one operation of a request, of the guest's CPU; `latency`: seconds of it without CPU.
+    """
 
     per_guest: Bytes
+    cpu_per_op: CoreSeconds = 0.0
+    latency: Seconds = 0.0
+
+
+class Net(_Part):
+    """The network path of requests.
+
+    `cpu_per_packet`: core-seconds of one packet, of the guest's CPU; `latency`: seconds without CPU, once for all that
+    one step sends or receives.
+    """
+
+    cpu_per_packet: CoreSeconds = 0.0
+    latency: Seconds = 0.0
 
 
 class Phase(_Part):
@@ -264,6 +280,7 @@ class Platform(_Part):
     cpu: Cpu
     memory: Memory
     disk: Disk
+    net: Net = Net()
     startup: tuple[Phase, ...]
     restart: Restart
     stop: Stop

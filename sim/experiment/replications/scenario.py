@@ -342,5 +342,6 @@ def platform_data(scenario: Scenario) -> dict[str, Any]:
 def _rows(rows: Iterable[Any]) -> Mapping[str, Any]:
     return {
         row.path: {"text": row.text, "si": row.si, "unit": row.unit, "source": row.source, "trust": row.trust}
+        | ({"range": row.range} if row.range else {})
         for row in rows
     }

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sim.platforms import describe, load_platform, names
-from sim.platforms.reading import TRUST
+from sim.platforms.reader import TRUST
 from sim.reading.units import UnitError, guess
 
 CATALOGUE = ("container", "container-in-vm", "gvisor", "kata", "microvm", "native", "vm")

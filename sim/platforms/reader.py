@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sim import registry
-from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.merge import is_quantity
+from sim.platforms.problems import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.quantities import KINDS
 from sim.platforms.schema import PHASE_FIELDS, Phase, Platform
 from sim.reading.errors import Refused, show

@@ -157,13 +157,17 @@ def platforms() -> str:
     ]
     for each in json.loads(printed("platforms", "--format", "json")):
         rows = [
-            f"| `{row['path']}` | {_cell(row['text'])} | {_cell(row['trust'])} | {_cell(row['source'])} |"
+            f"| `{row['path']}` | {_cell(_with_range(row))} | {_cell(row['trust'])} | {_cell(row['source'])} |"
             for row in json.loads(printed("platforms", each["name"], "--format", "json"))
         ]
         head = ["| number | value | trust | source |", "|---|---|---|---|"]
         base = f" Based on `{each['based_on']}`." if each["based_on"] else ""
         parts.append("\n".join([f"## {each['name']}", "", f"{_cell(each['title'])}.{base}", "", *head, *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _with_range(row: dict[str, str]) -> str:
+    return f"{row['text']} ({row['range']})" if row["range"] else row["text"]
 
 
 def commands() -> str:

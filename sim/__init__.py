@@ -29,17 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .api import (
-        RunFailed,
-        compare,
-        crossover,
-        density,
-        load_results,
-        load_scenario,
-        run,
-        sensitivity,
-        sweep,
-    )
+    from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sensitivity, sweep
     from .registry import arrivals, autoscaler
 
     __version__: str

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.reading.errors import HostsimError
-from sim.report.results import Results, load_results
+from sim.report.results import Results
+from sim.report.results import load_results as load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from sim.experiment.study import Progress
     from sim.experiment.sweep.session import SweepResult
     from sim.report.answers.comparison import Comparison
-
-__all__ = [
-    "RunFailed", "compare", "crossover", "density", "load_results", "load_scenario", "run", "sensitivity", "sweep",
-]  # fmt: skip
 
 
 class RunFailed(HostsimError):

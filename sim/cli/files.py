@@ -96,7 +96,7 @@ def _one_platform(name: str, form: str) -> int:
     print(f"{name}: {load_platform(name).title}\n")
     table = _table("number", "value", "trust", "source")
     for row in rows:
-        table.add_row(row.path, row.text, row.trust, row.source)
+        table.add_row(row.path, f"{row.text} ({row.range})" if row.range else row.text, row.trust, row.source)
     _print(table)
     return DONE
 

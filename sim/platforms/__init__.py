@@ -1,24 +1,8 @@
 """The catalogue of platforms: what a VM, a container, a microVM costs. Data and its reader, no behaviour."""
 
 from sim.platforms.catalogue import describe, load_platform, names
-from sim.platforms.errors import PlatformError, PlatformProblem
-from sim.platforms.reading import Row
-from sim.platforms.schema import (
-    Cpu,
-    Disk,
-    GuestKernel,
-    Isolation,
-    Memory,
-    Move,
-    Nested,
-    Phase,
-    Platform,
-    PoolVm,
-    Restart,
-    Stop,
-)
+from sim.platforms.problems import PlatformError
+from sim.platforms.reader import Row
+from sim.platforms.schema import Phase, Platform
 
-__all__ = [
-    "Cpu", "Disk", "GuestKernel", "Isolation", "Memory", "Move", "Nested", "Phase", "Platform", "PlatformError",
-    "PlatformProblem", "PoolVm", "Restart", "Row", "Stop", "describe", "load_platform", "names",
-]  # fmt: skip
+__all__ = ["Phase", "Platform", "PlatformError", "Row", "describe", "load_platform", "names"]

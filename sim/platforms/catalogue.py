@@ -8,9 +8,9 @@ from importlib.resources import files
 from typing import Any
 
 from sim import registry
-from sim.platforms.errors import PlatformError, PlatformProblem, unknown_name
 from sim.platforms.merge import Tree, merge
-from sim.platforms.reading import Reader, Row
+from sim.platforms.problems import PlatformError, PlatformProblem, unknown_name
+from sim.platforms.reader import Reader, Row
 from sim.platforms.schema import Platform
 from sim.reading.errors import show
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sim import registry
 from sim.platforms.catalogue import load_platform, names
-from sim.platforms.errors import NEAR, PlatformError
+from sim.platforms.problems import NEAR, PlatformError
 from sim.platforms.schema import Platform
 from sim.reading.document import Document
 from sim.reading.errors import Finding, Loc, nearest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
+from sim.platforms.problems import PlatformProblem, unknown_key, unknown_name
 from sim.reading.errors import show
 
 Tree = dict[str, Any]

@@ -43,7 +43,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Cpu(_Part):
+class CpuCost(_Part):
     """CPU that the platform itself costs.
 
     `overhead`: factor (>= 1) on the CPU work of requests. `idle_per_guest`: cores that a guest burns while
@@ -73,7 +73,7 @@ class GuestKernel(_Part):
         return self.fixed + self.per_ram * ram + (self.step if ram >= self.step_from else 0.0)
 
 
-class Memory(_Part):
+class MemoryCost(_Part):
     """Memory that the platform itself costs, and what of it the host takes back.
 
     `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `guest_os`: OS services
@@ -93,10 +93,26 @@ class Memory(_Part):
     balloon_limit: Ratio = 0.0
 
 
-class Disk(_Part):
-    """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image."""
+class DiskCost(_Part):
+    """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image.
+
+    `cpu_per_op`: core-seconds of one operation of a request, of the guest's CPU; `latency`: seconds of it without CPU.
+    """
 
     per_guest: Bytes
+    cpu_per_op: CoreSeconds = 0.0
+    latency: Seconds = 0.0
+
+
+class Net(_Part):
+    """The network path of requests.
+
+    `cpu_per_packet`: core-seconds of one packet, of the guest's CPU; `latency`: seconds without CPU, once for all that
+    one step sends or receives.
+    """
+
+    cpu_per_packet: CoreSeconds = 0.0
+    latency: Seconds = 0.0
 
 
 class Phase(_Part):
@@ -179,7 +195,7 @@ class Stop(_Part):
     delay: Delay
 
 
-class Move(_Part):
+class MovePolicy(_Part):
     """How a guest leaves the host.
 
     pre-copy: live migration, at most at `max_rate`, until the rest fits into `downtime` or for `max_rounds`
@@ -194,7 +210,7 @@ class Move(_Part):
     drain: Annotated[float | None, "duration"] = None
 
 
-class Resize(_Part):
+class ResizePolicy(_Part):
     """How a guest is given another size while it runs.
 
     in-place: to any that fits, at once. hotplug: from the size it was started with up to `maximum` x that, at once.
@@ -261,15 +277,16 @@ class Platform(_Part):
     kernel: Literal["own", "shared"]
     oom: Literal["guest", "cgroup"]
     layers_shared: bool
-    cpu: Cpu
-    memory: Memory
-    disk: Disk
+    cpu: CpuCost
+    memory: MemoryCost
+    disk: DiskCost
+    net: Net = Net()
     startup: tuple[Phase, ...]
     restart: Restart
     stop: Stop
-    move: Move
+    move: MovePolicy
     isolation: Isolation
-    resize: Resize = Resize(policy="none")
+    resize: ResizePolicy = ResizePolicy(policy="none")
     nested: Nested | None = None
 
     @property

@@ -29,20 +29,39 @@ from sim.reading.errors import HostsimError
 from sim.reading.errors import nearest as nearest_of
 from sim.registry.contracts import (
     KINDS,
-    Arrivals,
+    ArrivalTimes,
     Autoscaler,
+    Door,
     FaultMeans,
     FaultStory,
-    Kind,
     PhaseStory,
     ServiceState,
 )  # fmt: skip
 from sim.terms.metrics import METRICS
 
 __all__ = [
-    "KINDS", "Arrivals", "Autoscaler", "FaultMeans", "FaultStory", "Kind", "PhaseStory", "PluginError", "ServiceState",
-    "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest", "packages", "restored",
-    "scripts", "spec", "unpack",
+    "KINDS",
+    "ArrivalTimes",
+    "Autoscaler",
+    "Door",
+    "FaultMeans",
+    "FaultStory",
+    "PhaseStory",
+    "PluginError",
+    "ServiceState",
+    "add",
+    "arrivals",
+    "autoscaler",
+    "behaviour",
+    "builtin",
+    "luggage",
+    "names",
+    "nearest",
+    "packages",
+    "restored",
+    "scripts",
+    "spec",
+    "unpack",
 ]  # fmt: skip
 
 T = TypeVar("T")

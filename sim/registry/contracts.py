@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
-    "KINDS", "Arrivals", "Autoscaler", "FaultMeans", "FaultStory", "Kind", "PhaseStory", "ServiceState",
+    "KINDS",
+    "ArrivalTimes",
+    "Autoscaler",
+    "Door",
+    "FaultMeans",
+    "FaultStory",
+    "PhaseStory",
+    "ServiceState",
 ]  # fmt: skip
 
 
@@ -91,7 +98,7 @@ class FaultStory(Protocol):
         """Strike `guest` (one that serves and that the fault is meant for); a generator goes on as a SimPy process."""
 
 
-class Arrivals(Protocol):
+class ArrivalTimes(Protocol):
     """Requests from outside, whatever the system does. Its `Spec` is a `sim.scenario.Source` with fields of its own.
 
     The numbers of `rng` are the same on every platform. A function of (rng, duration) will do where there is no spec.
@@ -101,7 +108,7 @@ class Arrivals(Protocol):
         """Times of arrival in seconds, ascending, in [0, duration)."""
 
 
-class Kind(NamedTuple):
+class Door(NamedTuple):
     """Where a kind comes from: `base` is the class of its specs, in the module that registers the project's own;
     `behaviours` the module that registers their behaviours; `part` what a plug-in calls its behaviour ("": itself).
     """
@@ -111,11 +118,11 @@ class Kind(NamedTuple):
     part: str
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "autoscalers": Kind("sim.scenario.services:Rule", "sim.model.control.scaling", ""),
-    "phases": Kind("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
-    "faults": Kind("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
-    "traffic": Kind("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),
-    "metrics": Kind("sim.terms.metrics:Metric", "", ""),
-    "platforms": Kind("sim.platforms.catalogue:", "", ""),
+KINDS: Final[Mapping[str, Door]] = {
+    "autoscalers": Door("sim.scenario.services:Rule", "sim.model.control.scaling", ""),
+    "phases": Door("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
+    "faults": Door("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
+    "traffic": Door("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),
+    "metrics": Door("sim.terms.metrics:Metric", "", ""),
+    "platforms": Door("sim.platforms.catalogue:", "", ""),
 }

@@ -8,16 +8,7 @@ from functools import partial
 from typing import Annotated, Any, Final, cast
 
 from sim.reading.errors import nearest, show
-from sim.reading.fields import (
-    Collector,
-    Human,
-    Info,
-    Strict,
-    bounded,
-    quantity_schema,
-    words,
-    yes_no,
-)
+from sim.reading.fields import Collector, Human, Info, Strict, bounded, quantity_schema, words, yes_no
 
 ANY: Final = "*"  # the key of what holds for every platform
 _PLATFORM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

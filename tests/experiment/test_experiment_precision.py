@@ -1,21 +1,19 @@
 from experiment_fakes import queue_responses, stream
 
-from sim.experiment.replications.precision import FIRST_DECISION, decide, until_precise
+from sim.experiment.replications.precision import FIRST_DECISION, decide
 from sim.report.metrics.statistics import mean_interval
 from sim.scenario import Until
 
 
 def follow(rule, value_of):
     """Run `value_of(replication)` as the rule asks; returns (the values, the decision, the batches)."""
-    controller, values, batches = until_precise(rule), [], []
-    batch = next(controller)
-    while True:
-        batches.append(batch)
-        values += [value_of(replication) for replication in batch]
-        try:
-            batch = controller.send({"series": values})
-        except StopIteration as stop:
-            return values, stop.value, batches
+    values, batches = [], []
+    decision = decide(rule, {}, 0)
+    while decision.more:
+        batches.append(range(decision.replications, decision.replications + decision.more))
+        values += [value_of(replication) for replication in batches[-1]]
+        decision = decide(rule, {"series": values}, len(values))
+    return values, decision, batches
 
 
 def test_stops_when_precise_and_says_so():

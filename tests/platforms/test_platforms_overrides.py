@@ -149,3 +149,19 @@ def test_all_mistakes_are_told_at_once_and_survive_pickling() -> None:
     assert str(error).count("\n") == 3
     again = pickle.loads(pickle.dumps(error))
     assert again.problems == error.problems
+
+
+def test_a_range_holds_its_value_and_is_of_the_same_kind() -> None:
+    def overhead(**node: Any) -> tuple[str, ...]:
+        own = {"cpu": {"overhead": {"source": "our host", "trust": "raw data", **node}}}
+        try:
+            (row,) = [row for row in describe("vm", own) if row.path == "cpu.overhead"]
+        except PlatformError as error:
+            return tuple(problem.path for problem in error.problems)
+        return (row.range,)
+
+    assert overhead(value=1.1) == ("",)
+    assert overhead(value=1.1, range=[1.1, 1.1]) == ("1.1 to 1.1",)
+    wrong = ("platforms.vm.cpu.overhead.range",)
+    for given in ([1.2, 1.3], [1.0, 1.05], [1.3, 1.0], [1.0], "1 to 2", ["1ms", "2ms"], 3):
+        assert overhead(value=1.1, range=given) == wrong, given

@@ -37,7 +37,7 @@ class CrossoverError(HostsimError):
 class Crossing:
     """One crossing: below `at` the platform `below` is better, above it `above` is.
 
-    `low` and `high` bound it with the asked confidence; -inf or inf where the interval leaves the values that were run.
+    `low` and `high` bound it with 95 % confidence; -inf or inf where the interval leaves the values that were run.
     Both are None when there are fewer than three replications.
     """
 
@@ -147,7 +147,6 @@ def crossover(
     b: str,
     metric: str,
     better: Literal["lower", "higher"],
-    confidence: float = LEVEL,
     runs: int = 0,
 ) -> Crossover:
     """Find every crossing of the mean of `differences` (n, replications), a - b, along ascending `values` (n,).
@@ -163,17 +162,14 @@ def crossover(
     sides = {-1: a, 1: b} if better == "lower" else {-1: b, 1: a}
     signs = [int(sign) for sign in np.sign(mean)]
     found = tuple(
-        _crossing(where, delta, place, sides[side], sides[-side], confidence)
-        for place, side in _sign_changes(mean, signs)
+        _crossing(where, delta, place, sides[side], sides[-side]) for place, side in _sign_changes(mean, signs)
     )
     present = {sign for sign in signs if sign}
     winner = sides[present.pop()] if len(present) == 1 else None
     return Crossover(a, b, metric, tuple(where.tolist()), delta, found, winner, runs)
 
 
-def crossover_of(
-    table: pd.DataFrame, axis: str, a: str, b: str, metric: str, service: str = "all", confidence: float = LEVEL
-) -> Crossover:
+def crossover_of(table: pd.DataFrame, axis: str, a: str, b: str, metric: str, service: str = "all") -> Crossover:
     """Crossover from the table of a sweep along one of its axes (a column of numbers).
 
     Raises CrossoverError when the metric has no better side or is missing somewhere, or when other axes move too:
@@ -199,7 +195,6 @@ def crossover_of(
         b=b,
         metric=metric,
         better=side,
-        confidence=confidence,
     )
     series = {name: wide[name].to_numpy(dtype=np.float64) for name in (a, b)}
     return replace(found, series=series, served=_served(table, axis, (a, b), service))
@@ -233,11 +228,11 @@ def _sign_changes(mean: Array, signs: Sequence[int]) -> list[tuple[float, int]]:
     return changes
 
 
-def _crossing(where: Array, delta: Array, place: float, below: str, above: str, confidence: float) -> Crossing:
+def _crossing(where: Array, delta: Array, place: float, below: str, above: str) -> Crossing:
     at = _value(where, place)
     if delta.shape[1] < FEWEST:
         return Crossing(at, None, None, below, above)
-    t = t_quantile((1 + confidence) / 2, delta.shape[1] - 1)
+    t = t_quantile((1 + LEVEL) / 2, delta.shape[1] - 1)
     low = _edge(where, delta, place, t, -1)
     high = _edge(where, delta, place, t, 1)
     return Crossing(at, low, high, below, above)

@@ -14,7 +14,6 @@ from sim.experiment.crossover.crossing import Crossover, CrossoverError, better_
 from sim.experiment.replications.runner import Evaluate, evaluate_run
 from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor, SerialExecutor
-from sim.report.metrics.statistics import LEVEL
 from sim.terms.records import Array
 
 
@@ -33,7 +32,6 @@ def find_crossover(
     whole: bool = False,
     executor: Executor | None = None,
     evaluate: Evaluate = evaluate_run,
-    confidence: float = LEVEL,
     progress: Callable[[Progress], None] | None = None,
 ) -> Crossover:
     """Search between `low` and `high`: `points` values first, then halving around the first crossing.
@@ -58,7 +56,6 @@ def find_crossover(
             b=b,
             metric=metric,
             better=side,
-            confidence=confidence,
             runs=2 * replications * len(seen),
         )
         middle = _middle(found, whole)

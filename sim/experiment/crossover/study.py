@@ -9,17 +9,10 @@ from typing import Any, Unpack
 
 from sim.experiment.crossover.crossing import Crossover
 from sim.experiment.crossover.search import find_crossover
-from sim.experiment.study import (
-    Progress,
-    StudyError,
-    axis_of,
-    folder_for,
-    most_replications,
-    write_json,
-    write_table,
-)
+from sim.experiment.study import Progress, StudyError, axis_of, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
+from sim.report.folder.summary import write_json
 from sim.scenario import Base, Options
 
 CURVE = "crossover.csv"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.experiment.density.search import Density, Grid, density
-from sim.experiment.study import Progress, axis_of, folder_for, write_json, write_table
+from sim.experiment.study import Progress, axis_of, folder_for, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
+from sim.report.folder.summary import write_json
 from sim.scenario import Base, Options, Scenario
 
 CURVE = "density.csv"

@@ -7,7 +7,7 @@ same scenario and seed always use the same replications.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.report.metrics.statistics import LEVEL, mean_interval, t_quantile
@@ -72,25 +72,3 @@ def _needed(values: Sequence[float], rule: Until) -> int:
     error = width / t_quantile((1 + LEVEL) / 2, count - 1) * math.sqrt(count)
     normal = t_quantile((1 + LEVEL) / 2, 1e6)
     return int(min(0.75 * (normal * error / rule.within) ** 2, rule.max))
-
-
-def until_precise(rule: Until) -> Generator[range, Mapping[Hashable, Sequence[float]], Decision]:
-    """Yield the replications to run next; send back all values so far by series; return the last decision.
-
-    controller = until_precise(rule)
-    batch = next(controller)
-    while True:
-        ...  # run `batch` on every platform, add to `series`
-        try:
-            batch = controller.send(series)
-        except StopIteration as stop:
-            decision = stop.value
-            break
-    """
-    decision = decide(rule, {}, 0)
-    done = 0
-    while decision.more:
-        series = yield range(done, done + decision.more)
-        done += decision.more
-        decision = decide(rule, series, done)
-    return decision

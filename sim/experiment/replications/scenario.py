@@ -27,11 +27,8 @@ from sim.scenario import Scenario, Until
 if TYPE_CHECKING:
     from sim.report.folder.tables import RunTables
 
-Simulate = Callable[..., Any]
-"""(scenario, platform, replication, *, requests) -> run records; picklable."""
 
-
-class Task(NamedTuple):
+class RunTask(NamedTuple):
     """A run to be made, and the part on disk that takes its requests (None: not kept)."""
 
     platform: str
@@ -94,7 +91,6 @@ def run_scenario(
     plots: bool = True,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
-    simulate: Simulate = runner.run_one,
 ) -> Report:
     """Make every run of `scenario` on an entered `executor` and write the result to `folder`.
 
@@ -106,7 +102,7 @@ def run_scenario(
     if plots and executor.slots > 1:  # the runs are made elsewhere: this process has nothing else to do
         prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
-        session = _Replications(scenario, writer, executor, keep_requests, progress, simulate)
+        session = _Replications(scenario, writer, executor, keep_requests, progress)
         try:
             session.run()
         except KeyboardInterrupt:
@@ -142,10 +138,9 @@ class _Replications:
         executor: Executor,
         keep_requests: bool,
         progress: Callable[[Progress], None] | None,
-        simulate: Simulate,
     ) -> None:
         self.scenario, self.writer, self.executor = scenario, writer, executor
-        self.keep_requests, self.progress, self.simulate = keep_requests, progress, simulate
+        self.keep_requests, self.progress = keep_requests, progress
         self.interrupted = False
         self.failures: list[Failure] = []
         self.planned = 0
@@ -169,15 +164,12 @@ class _Replications:
         self._make_until(asked)
 
     def _make_until(self, asked: Until) -> None:
-        controller = precision.until_precise(asked)
-        try:
-            batch = next(controller)
-            while True:
-                self._make(batch)
-                batch = controller.send({key: list(values.values()) for key, values in self._series.items()})
-        except StopIteration as stop:
-            decision: precision.Decision = stop.value
-            self.reason = decision.reason
+        decision = precision.decide(asked, {}, 0)
+        while decision.more:
+            self._make(range(decision.replications, decision.replications + decision.more))
+            series = {key: list(values.values()) for key, values in self._series.items()}
+            decision = precision.decide(asked, series, decision.replications + decision.more)
+        self.reason = decision.reason
 
     def _settle(self) -> None:
         names = list(self.scenario.platforms)
@@ -201,14 +193,14 @@ class _Replications:
     def _make(self, replications: Sequence[int]) -> None:
         names = list(self.scenario.platforms)
         tasks = [
-            Task(name, number, self.writer.part(name, number) if self.keep_requests else None)
+            RunTask(name, number, self.writer.part(name, number) if self.keep_requests else None)
             for number in replications
             for name in names
         ]
         self.planned += len(tasks)
         self.replications = max(self.replications, *(number + 1 for number in replications))
         self._report()
-        work = functools.partial(run_task, scenario=self.measured, simulate=self.simulate)
+        work = functools.partial(run_task, scenario=self.measured)
         with contextlib.closing(self.executor.unordered(work, tasks)) as outcomes:
             for outcome in outcomes:
                 if outcome is None:
@@ -229,7 +221,7 @@ class _Replications:
                 if row.metric == until.metric:
                     self._series.setdefault((run.platform, row.service), {})[run.replication] = row.value
 
-    def _fail(self, task: Task, error: Exception | None) -> None:
+    def _fail(self, task: RunTask, error: Exception | None) -> None:
         import traceback
 
         words = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -249,8 +241,8 @@ class _Replications:
         missing = self.planned - made
         results = None
         if made:
-            place = self._place(missing > 0 or self.interrupted)
-            results = self._write(place, missing, plots)
+            self._place(missing > 0 or self.interrupted)
+            results = self._write(missing, plots)
         self.failures.sort(key=lambda each: (each.replication, list(self.scenario.platforms).index(each.platform)))
         return Report(
             results=results,
@@ -270,15 +262,14 @@ class _Replications:
             cut = 0.0 if self.measured.warmup == "auto" else self.measured.warmup
             yield f"Transient (MSER-5): the first {cut:.4g} s of {self.scenario.duration:.4g} s do not count."
 
-    def _place(self, incomplete: bool) -> Path:
-        """Where the result goes: an incomplete one never takes the place of another."""
+    def _place(self, incomplete: bool) -> None:
+        """Choose where the result goes: an incomplete one never takes the place of another."""
         folder = self.writer.folder
         if incomplete and folder.exists() and any(folder.iterdir()):
             self.writer.folder = folder.with_name(f"{folder.name}-partial")
             check_is_result(self.writer.folder)
-        return self.writer.folder
 
-    def _write(self, folder: Path, missing: int, plots: bool) -> Results:
+    def _write(self, missing: int, plots: bool) -> Results:
         from sim.report.figures.result import save_plots
 
         self.writer.write(
@@ -326,11 +317,11 @@ def check_is_result(folder: Path) -> None:
         Results(folder)
 
 
-def run_task(task: Task, scenario: Scenario, simulate: Simulate) -> RunTables:
+def run_task(task: RunTask, scenario: Scenario) -> RunTables:
     """On a worker: one run, as the tables that are kept of it."""
     from sim.report.folder.tables import run_tables
 
-    records = simulate(scenario, task.platform, task.replication, requests=task.requests)
+    records = runner.run_one(scenario, task.platform, task.replication, requests=task.requests)
     return run_tables(records, scenario, task.requests)
 
 
@@ -351,5 +342,6 @@ def platform_data(scenario: Scenario) -> dict[str, Any]:
 def _rows(rows: Iterable[Any]) -> Mapping[str, Any]:
     return {
         row.path: {"text": row.text, "si": row.si, "unit": row.unit, "source": row.source, "trust": row.trust}
+        | ({"range": row.range} if row.range else {})
         for row in rows
     }

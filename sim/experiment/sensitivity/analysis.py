@@ -134,7 +134,7 @@ def response(table: pd.DataFrame, metric: str, platform: str, minus: str | None 
     return means.to_numpy(dtype=np.float64)
 
 
-def analyse(drawn: Design, values: Array, confidence: float = LEVEL) -> Sensitivity:
+def analyse(drawn: Design, values: Array) -> Sensitivity:
     """Effects of a design's parameters on `values` (points,).
 
     sobol: total indices (Jansen's estimator) with bootstrap intervals; morris: mu* (Campolongo et al. 2007); samples:
@@ -150,7 +150,7 @@ def analyse(drawn: Design, values: Array, confidence: float = LEVEL) -> Sensitiv
     if values.min() == values.max():  # nothing moves it: SALib would divide 0 by 0
         found = tuple((0.0, 0.0, 0.0) for _ in range(count))
     else:
-        found = _ANALYSES[drawn.method](drawn, values, confidence)
+        found = _ANALYSES[drawn.method](drawn, values)
     effects = [
         Effect(name, *numbers, *_ends(drawn.shares[:, index], values))
         for index, (name, numbers) in enumerate(zip(drawn.parameters, found, strict=True))
@@ -196,30 +196,30 @@ def tornadoes(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> di
 _Numbers = tuple[tuple[float, float, float], ...]
 
 
-def _sobol(drawn: Design, values: Array, confidence: float) -> _Numbers:
+def _sobol(drawn: Design, values: Array) -> _Numbers:
     from SALib.analyze import sobol
 
     found = sobol.analyze(
-        _problem(drawn.parameters), values, calc_second_order=False, conf_level=confidence, seed=drawn.seed
+        _problem(drawn.parameters), values, calc_second_order=False, conf_level=LEVEL, seed=drawn.seed
     )
     return _rows(found["ST"], found["ST_conf"], np.asarray(found["ST"]) - np.asarray(found["S1"]))
 
 
-def _morris(drawn: Design, values: Array, confidence: float) -> _Numbers:
+def _morris(drawn: Design, values: Array) -> _Numbers:
     from SALib.analyze import morris
 
     found = morris.analyze(
         _problem(drawn.parameters),
         drawn.shares,
         values,
-        conf_level=confidence,
+        conf_level=LEVEL,
         num_levels=MORRIS_LEVELS,
         seed=drawn.seed,
     )
     return _rows(found["mu_star"], found["mu_star_conf"], found["sigma"])
 
 
-def _samples(drawn: Design, values: Array, confidence: float) -> _Numbers:
+def _samples(drawn: Design, values: Array) -> _Numbers:
     """Adjusted R² of a parabola in each parameter alone, with a bootstrap interval.
 
     Regression is what few points carry (Saltelli et al., Global Sensitivity Analysis: The Primer, 2008, section 1.2);
@@ -231,7 +231,7 @@ def _samples(drawn: Design, values: Array, confidence: float) -> _Numbers:
     for share in drawn.shares.T:
         strengths.append(max(_explained(share, values), 0.0))
         each = [_explained(share[chosen], values[chosen]) for chosen in again]
-        low, high = np.quantile(each, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.quantile(each, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         widths.append((high - low) / 2)
     return _rows(strengths, widths, np.full(len(drawn.parameters), math.nan))
 
@@ -247,7 +247,7 @@ def _explained(share: Array, values: Array) -> float:
     return 1.0 - float(((values - fitted) ** 2).sum()) / (count - 3) / (total / (count - 1))
 
 
-_ANALYSES: Mapping[str, Callable[[Design, Array, float], _Numbers]] = {
+_ANALYSES: Mapping[str, Callable[[Design, Array], _Numbers]] = {
     "sobol": _sobol,
     "morris": _morris,
     "samples": _samples,

@@ -281,7 +281,7 @@ def _process(
 
 
 def _drawn(source: Source, owner: str, stream: np.random.Generator, duration: float) -> Block:
-    """Return the arrivals of a source from outside (`registry.Arrivals`), all at once.
+    """Return the arrivals of a source from outside (`registry.ArrivalTimes`), all at once.
 
     Raises ``registry.PluginError`` for what is not ascending times from 0 on.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def _schema() -> Any:
     return pa.schema([(name, kinds[kind]) for name, kind in REQUESTS.items()])
 
 
-class RequestPartWriter:
+class RequestPartWriter(AbstractContextManager["RequestPartWriter"]):
     """Writes the requests of one run to one Parquet file, chunk by chunk, from the process that runs it.
 
     Use as a context manager, or call `close`; a part that was not closed cannot be read.
@@ -47,7 +48,6 @@ class RequestPartWriter:
         *,
         services: Sequence[str],
         guests: Sequence[str],
-        statuses: Sequence[str] = STATUSES,
     ) -> None:
         """Append requests.
 
@@ -60,7 +60,7 @@ class RequestPartWriter:
         length = len(columns["request"])
         if length == 0:
             return
-        names = {"platform": [self._platform], "service": services, "guest": guests, "status": statuses}
+        names = {"platform": [self._platform], "service": services, "guest": guests, "status": STATUSES}
         key = {"platform": np.zeros(length, np.int32), "replication": np.full(length, self._replication)}
         found = {**columns, **key}
         make = {COUNT: integers, NUMBER: numbers}
@@ -74,10 +74,6 @@ class RequestPartWriter:
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
-
-    def __enter__(self) -> RequestPartWriter:
-        """Give the writer itself."""
-        return self
 
     def __exit__(self, *failure: object) -> None:
         """Close; a part of a run that failed is removed."""

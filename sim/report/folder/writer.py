@@ -7,6 +7,7 @@ import os
 import platform as machine
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,7 @@ class ResultsError(HostsimError):
     """A result folder that cannot be written or read; the text says which and why."""
 
 
-class RunWriter:
+class RunWriter(AbstractContextManager["RunWriter"]):
     """Writes one result folder.
 
     As a context manager: leaving it without `finish` removes everything that was written, and an older result
@@ -121,10 +122,6 @@ class RunWriter:
     def discard(self) -> None:
         """Remove what was written; does nothing after `finish`."""
         shutil.rmtree(self.work, ignore_errors=True)
-
-    def __enter__(self) -> RunWriter:
-        """Give the writer itself."""
-        return self
 
     def __exit__(self, *failure: object) -> None:
         """Remove what `finish` did not put in place."""

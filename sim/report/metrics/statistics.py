@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LEVEL = 0.95
-"""Confidence of an interval unless the caller says otherwise (ratio)."""
+"""Confidence of every interval (ratio)."""
 FEWEST = 3
 """Replications below which nothing is said: with two, t is 12.7 and the interval useless."""
 SAME = 1e-9
@@ -65,7 +65,7 @@ def t_quantile(probability: float, freedom: float) -> float:
     return float(stdtrit(freedom, probability))
 
 
-def mean_interval(values: Iterable[float], level: float = LEVEL) -> Interval:
+def mean_interval(values: Iterable[float]) -> Interval:
     """Mean of independent replications with its interval. Raises ValueError for no value at all.
 
     >>> interval = mean_interval([9.0, 10.0, 11.0])
@@ -81,7 +81,7 @@ def mean_interval(values: Iterable[float], level: float = LEVEL) -> Interval:
     if count < FEWEST:
         return Interval(math.fsum(sample) / count, None, count)
     mean, error = _mean_and_error(sample)
-    return Interval(mean, t_quantile((1 + level) / 2, count - 1) * error, count)
+    return Interval(mean, t_quantile((1 + LEVEL) / 2, count - 1) * error, count)
 
 
 def upper_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
@@ -99,11 +99,11 @@ def upper_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
 
 def lower_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
     """One-sided lower confidence bound for the mean of replications; None for fewer than three."""
-    bound = upper_bound((-value for value in values), level)
+    bound = upper_bound(-value for value in values)
     return None if bound is None else -bound
 
 
-def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Interval | None:
+def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
     """Interval of b − a over the replications (replication → value) that both have; None without any.
 
     What the replications have in common (here: one of them is a busy one) does not widen it:
@@ -117,10 +117,10 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: flo
     """
     shared = [key for key in a if key in b]
     differences = [0.0 if _same(a[key], b[key]) else b[key] - a[key] for key in shared]
-    return mean_interval(differences, level) if differences else None
+    return mean_interval(differences) if differences else None
 
 
-def unpaired_difference(a: Iterable[float], b: Iterable[float], level: float = LEVEL) -> Interval | None:
+def unpaired_difference(a: Iterable[float], b: Iterable[float]) -> Interval | None:
     """Interval of mean(b) − mean(a) for independent replications (Welch); None when one side is empty."""
     samples = list(a), list(b)
     if not all(samples):
@@ -135,7 +135,7 @@ def unpaired_difference(a: Iterable[float], b: Iterable[float], level: float = L
         return Interval(difference, 0.0, count)
     weights = sum(each**2 / (len(sample) - 1) for each, sample in zip(variances, samples, strict=True))
     freedom = sum(variances) ** 2 / weights
-    return Interval(difference, t_quantile((1 + level) / 2, freedom) * math.sqrt(sum(variances)), count)
+    return Interval(difference, t_quantile((1 + LEVEL) / 2, freedom) * math.sqrt(sum(variances)), count)
 
 
 def _mean_and_error(sample: list[float]) -> tuple[float, float]:

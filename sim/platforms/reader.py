@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sim import registry
-from sim.platforms.errors import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.merge import is_quantity
+from sim.platforms.problems import PlatformProblem, unknown_key, unknown_name
 from sim.platforms.quantities import KINDS
 from sim.platforms.schema import PHASE_FIELDS, Phase, Platform
 from sim.reading.errors import Refused, show
@@ -25,7 +25,10 @@ _TYPED_IN = {"source": "given by the scenario", "trust": "override"}
 
 
 class Row(NamedTuple):
-    """One number of the catalogue: path, text, SI value (of a distribution: its mean), unit, where from."""
+    """One number of the catalogue: path, text, SI value (of a distribution: its mean), unit, where from.
+
+    `range`: the least and the greatest value that is published, as written; empty where none is given.
+    """
 
     path: str
     text: str
@@ -33,6 +36,7 @@ class Row(NamedTuple):
     unit: str
     source: str
     trust: str
+    range: str = ""
 
 
 class Reader:
@@ -106,12 +110,27 @@ class Reader:
             mean = float(getattr(value, "mean", value))
             text = _written(node["value"])
             source, trust = str(node.get("source")), str(node.get("trust"))
-            self.rows.append(Row(path, text, mean, quantity.unit, source, trust))
+            self.rows.append(Row(path, text, mean, quantity.unit, source, trust, self._range(kind, node, mean, path)))
         return value
+
+    def _range(self, kind: str, node: Mapping[str, Any], value: float, path: str) -> str:
+        """The published range of a number, [least, greatest], which holds its value; empty where there is none."""
+        given = node.get("range")
+        if given is None:
+            return ""
+        allowed = "[least, greatest], quantities like the value, which lies between them"
+        try:
+            low, high = (KINDS[kind].parse(each) for each in given)
+            if low <= value <= high:
+                return f"{given[0]} to {given[1]}"
+        except (TypeError, ValueError, UnitError, Refused):
+            pass
+        self._problem(f"{path}.range", given, allowed)
+        return ""
 
     def _provenance(self, node: Mapping[str, Any], path: str) -> None:
         """A number says where it comes from and how far it may be trusted."""
-        known = ("value", "source", "trust")
+        known = ("value", "range", "source", "trust")
         for key in node:
             if key not in known:
                 self.problems.append(unknown_key(f"{self.prefix}.{path}.{key}", str(key), known))

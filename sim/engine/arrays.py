@@ -9,6 +9,7 @@ other type.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numba
@@ -20,11 +21,12 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
     infer_getattr,
     intrinsic,
+    lower_builtin,
     lower_getattr_generic,
     models,
     register_model,
 )
-from numba.np.arrayobj import make_array, populate_array
+from numba.np.arrayobj import load_item, make_array, populate_array, store_item
 
 from sim.engine.layout import ROWS
 
@@ -106,8 +108,37 @@ class ArraysType(types.Type):
 ARRAYS = ArraysType()
 
 
+class Rows(types.Array):
+    """The type of one of the arrays: its indices are never negative, so that none is compared with 0 and mended."""
+
+
+@register_model(Rows)
+class _RowsModel(models.ArrayModel):  # type: ignore[misc]  # numba is untyped
+    pass
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Address of the row at an index."""
+    rows, index = signature.args[:2]
+    data = make_array(rows)(context, builder, arguments[0]).data
+    return builder.gep(data, [context.cast(builder, arguments[1], index, types.intp)])
+
+
+@lower_builtin(operator.getitem, Rows, types.Integer)
+def _get(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return load_item(context, builder, signature.args[0], _place(context, builder, signature, arguments))
+
+
+@lower_builtin(operator.setitem, Rows, types.Integer, types.Any)
+def _set(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    rows, _, value = signature.args
+    item = context.cast(builder, arguments[2], value, rows.dtype)
+    store_item(context, builder, rows, item, _place(context, builder, signature, arguments))
+    return context.get_dummy_value()
+
+
 def _row_type(name: str) -> Any:
-    return types.Array(numba.from_dtype(ROWS[name]), 1, "C")
+    return Rows(numba.from_dtype(ROWS[name]), 1, "C")
 
 
 @register_model(ArraysType)

@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.model.traffic.rates import Floats, Rate
+from sim.model.traffic.rates import Rate
 from sim.reading.recording import Recording
 from sim.scenario import Trace
+from sim.terms.records import Array
 
 
 @dataclass(slots=True)
@@ -24,8 +25,8 @@ class Block:
     NaN in ``demand`` stands for a demand that is still to be drawn.
     """
 
-    time: Floats
-    demand: Floats | None = None
+    time: Array
+    demand: Array | None = None
 
     def __getitem__(self, part: slice) -> Block:
         """Return a part of the block, as views."""
@@ -120,7 +121,7 @@ def replay(recording: Recording, source: Trace, offset: float, stream: np.random
     return Block(times + begin, demands)
 
 
-def _turn(times: Floats) -> float:
+def _turn(times: Array) -> float:
     """How long a recording lasts, s: until the row that would follow its last one at the mean distance."""
     last = float(times[-1])
     return last + last / (times.size - 1) if times.size > 1 else last

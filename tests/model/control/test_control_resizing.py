@@ -23,7 +23,7 @@ from sim.model.control import resizing
 from sim.model.control.resizing import forbidden, resize
 from sim.model.guests.fleet import Fleet
 from sim.model.host.machine import Host
-from sim.model.host.placement import Quota
+from sim.model.host.placement import PeriodLimit
 from sim.model.world import World
 
 
@@ -171,7 +171,7 @@ def test_by_plan_a_limit_that_can_be_reached_becomes_one_by_period_and_begins_fu
     [guest] = run.guests
     assert guest.share.quota is None
     world.env.run(until=6.0)
-    assert guest.share.quota == Quota(0.5, 0.1, 0.0)
+    assert guest.share.quota == PeriodLimit(0.5, 0.1, 0.0)
     world.env.run(until=20.0)
     world.plane.flush()
     first = 0.1 * float(world.stream("quota/app").random())  # s of its period that were left at 5 s

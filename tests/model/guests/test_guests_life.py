@@ -17,7 +17,7 @@ from sim.model.guests.guest import Guest, Recipe, phase_draws
 from sim.model.guests.life import Life, until_ready
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Destination, Host
-from sim.model.host.placement import Quota
+from sim.model.host.placement import PeriodLimit
 
 BOOT = [PULL, delay("boot", 1), {"name": "work", "kind": "cpu", "work": "1s"}]  # 2 s, 1 s, 1 s; then the application
 KEYS = {"start_cpu": "2s", "concurrency": 2, "memory": "{base: 100MiB, per_request: 10MiB}"}
@@ -283,7 +283,7 @@ class Limited(Lives):
 
     def __init__(self, phase: float = 0.0, burst: float = 0.0, **more: Any) -> None:
         super().__init__(startup=[], again=(), **more)
-        self.share = share(0.5, GIB, cap=inf, resident=10 * MIB, quota=Quota(0.5, 0.1, burst))
+        self.share = share(0.5, GIB, cap=inf, resident=10 * MIB, quota=PeriodLimit(0.5, 0.1, burst))
         stream: Any = SimpleNamespace(random=lambda: phase)
         self.recipe = replace(self.recipe, phases=stream)
         self.life = Life(self.world, self.recipe, self.roster, np.random.default_rng(0))

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from model.small_world import GIB, platform, small_world
-from sim.model.host.placement import Quota, admission_limits, oom_score_adj, share_of, vm_share
+from sim.model.host.placement import PeriodLimit, admission_limits, oom_score_adj, share_of, vm_share
 from sim.scenario import Size
 
 COSTS = {"cpu": {"request_per_guest": 0.25}, "memory": {"per_guest": "1GiB", "guest_os": "2GiB"}}
@@ -81,7 +81,7 @@ def test_a_limit_that_can_be_reached_is_by_period_where_the_platform_has_such(
 ) -> None:
     given = Size(cpu_request=0.5, cpu_limit=limit, memory_request=GIB, memory_limit=None, cpu_burst=0.05)
     share = share_of(platform(), given, 64 * GIB, wants, fluid)
-    assert share.quota == (Quota(1.5, 0.1, 0.05) if by_period else None)
+    assert share.quota == (PeriodLimit(1.5, 0.1, 0.05) if by_period else None)
     assert share.cap == (inf if by_period or limit is None else limit)
     assert (share.weight, share.cpu) == (0.5, 0.5)  # weight and promise know no quota
     for other in (platform(changes={"cpu": {"quota": "fluid"}}), platform("vm")):
@@ -92,4 +92,4 @@ def test_a_limit_that_can_be_reached_is_by_period_where_the_platform_has_such(
 def test_the_period_is_the_platforms() -> None:
     given = Size(cpu_request=1, cpu_limit=1, memory_request=GIB, memory_limit=GIB)
     share = share_of(platform(changes={"cpu": {"period": "20ms"}}), given, 64 * GIB, 2.0, False)
-    assert share.quota == Quota(1.0, 0.02, 0.0)
+    assert share.quota == PeriodLimit(1.0, 0.02, 0.0)

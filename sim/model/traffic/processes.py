@@ -38,14 +38,12 @@ class Process(Protocol):
 
     def take(self, n: int) -> Block:
         """Return the next n arrivals; fewer mean that there are no more after them."""
-        ...
 
 
 class PoissonProcess:
     """A Poisson process: sums of unit exponentials, through the inverse of the rate's mass."""
 
     def __init__(self, rate: Rate, stream: np.random.Generator) -> None:
-        """Take the rate and the stream ``arrivals/<service>/<source>``."""
         self._rate = rate
         self._stream = stream
         self._mass = 0.0
@@ -69,7 +67,6 @@ class EvenProcess:
     """
 
     def __init__(self, rate: Rate, first: int) -> None:
-        """Take the rate and the mass of the first arrival."""
         self._rate = rate
         self._next = first
 
@@ -84,7 +81,6 @@ class TraceProcess:
     """Recorded arrivals."""
 
     def __init__(self, recorded: Block) -> None:
-        """Take the whole recording, ascending."""
         self._recorded = recorded
         self._next = 0
 

@@ -41,7 +41,6 @@ class Rate(Protocol):
         Fewer than n times mean that the rest lies beyond the end of the process. May overwrite ``mass``.
         Blocks must be asked for in ascending order.
         """
-        ...
 
 
 class FlatRate:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import progress
 from .arguments import COMMANDS
 
 if TYPE_CHECKING:
+    from sim.experiment.workers.executor import Executor
     from sim.scenario import Options
 
 
@@ -31,6 +35,19 @@ def given(options: Namespace) -> Options:
         "replications": options.replications,
         "seed": options.seed,
     }
+
+
+@contextlib.contextmanager
+def at_work(
+    title: str, options: Namespace, scheduler: str | None = None, *, runs: int | None = None, cluster: bool = False
+) -> Iterator[tuple[Executor, progress.Show]]:
+    """The workers of a study (see `executor_for`), and what shows where it stands; the kernel is compiled by then."""
+    from sim.experiment.workers.choice import executor_for
+
+    warm_up(options.quiet)
+    executor = executor_for(options.workers, scheduler, runs=runs, cluster=cluster)
+    with executor, progress.make(title, options.quiet) as show:
+        yield executor, show
 
 
 def warm_up(quiet: bool) -> None:

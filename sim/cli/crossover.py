@@ -8,8 +8,8 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE, progress
-from .common import check_is_file, given, shown, warm_up
+from . import DONE
+from .common import at_work, check_is_file, given, shown
 
 if TYPE_CHECKING:
     from sim.experiment.crossover.crossing import Crossover
@@ -18,15 +18,12 @@ if TYPE_CHECKING:
 def command(options: Namespace) -> int:
     """Search, print where the better platform changes, and plot it."""
     from sim.experiment.crossover.study import CrossoverStudy
-    from sim.experiment.workers.choice import executor_for
 
     check_is_file(options.file)
     study = CrossoverStudy(options.file, options.vary, options.first, options.last, options.unit, **given(options))
     folder = study.folder(options.out)
     started = time.perf_counter()
-    warm_up(options.quiet)
-    executor = executor_for(options.workers, options.scheduler)
-    with executor, progress.make("crossover", options.quiet) as show:
+    with at_work("crossover", options, options.scheduler) as (executor, show):
         found = study.run(
             executor,
             metric=options.metric,

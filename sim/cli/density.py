@@ -9,8 +9,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import DONE, progress
-from .common import check_is_file, given, shown, warm_up
+from . import DONE
+from .common import at_work, check_is_file, given, shown
 
 if TYPE_CHECKING:
     from sim.experiment.density.search import Density
@@ -21,16 +21,13 @@ def command(options: Namespace) -> int:
     """Search, print the answer of each platform and the curve that was walked."""
     from sim.experiment.density.search import Grid
     from sim.experiment.density.study import DensityStudy
-    from sim.experiment.workers.choice import executor_for
 
     check_is_file(options.file)
     grid = Grid(options.first, options.step, options.last)
     study = DensityStudy(options.file, options.vary, grid, options.unit, **given(options))
     folder = study.folder(options.out)
     started = time.perf_counter()
-    warm_up(options.quiet)
-    executor = executor_for(options.workers, options.scheduler)
-    with executor, progress.make("density", options.quiet) as show:
+    with at_work("density", options, options.scheduler) as (executor, show):
         found = study.run(executor, show)
     study.save(found, folder, plots=not options.no_plots)
     seconds = time.perf_counter() - started

@@ -9,8 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import DEBUG, DONE, DOUBTED, FAILED, INTERRUPTED, MISSED, progress
-from .common import check_is_file, given, shown, warm_up
+from . import DEBUG, DONE, DOUBTED, FAILED, INTERRUPTED, MISSED
+from .common import at_work, check_is_file, given, shown
 
 if TYPE_CHECKING:
     from sim.experiment.replications.scenario import Report
@@ -20,7 +20,6 @@ def command(options: Namespace) -> int:
     """Run a scenario and print what it showed."""
     from sim.experiment.replications.scenario import check_folder, run_scenario
     from sim.experiment.study import RESULTS, most_replications
-    from sim.experiment.workers.choice import executor_for
     from sim.platforms.checks import CHECKS
     from sim.scenario import load_scenario
 
@@ -28,9 +27,8 @@ def command(options: Namespace) -> int:
     scenario = load_scenario(options.file, checks=CHECKS, **given(options))
     folder = Path(options.out) if options.out else RESULTS / scenario.name
     check_folder(scenario, folder, options.overwrite)
-    warm_up(options.quiet)
-    executor = executor_for(options.workers, runs=len(scenario.platforms) * most_replications(scenario))
-    with executor, progress.make(scenario.name, options.quiet) as show:
+    runs = len(scenario.platforms) * most_replications(scenario)
+    with at_work(scenario.name, options, runs=runs) as (executor, show):
         report = run_scenario(
             scenario,
             folder,

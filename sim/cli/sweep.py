@@ -7,8 +7,8 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE, FAILED, INTERRUPTED, progress
-from .common import check_is_file, given, shown, warm_up
+from . import DONE, FAILED, INTERRUPTED
+from .common import at_work, check_is_file, given, shown
 
 if TYPE_CHECKING:
     from sim.experiment.sensitivity.study import SensitivityResult, SensitivityStudy
@@ -18,15 +18,11 @@ if TYPE_CHECKING:
 
 def command(options: Namespace) -> int:
     """Make the runs that are missing, then print and plot what they showed."""
-    from sim.experiment.workers.choice import executor_for
-
     check_is_file(options.file)
     study = _study(options)
     folder = study.folder(options.out)
-    warm_up(options.quiet)
-    executor = executor_for(options.workers, options.scheduler, cluster=True)
     try:
-        with executor, progress.make(study.plan.name, options.quiet) as show:
+        with at_work(study.plan.name, options, options.scheduler, cluster=True) as (executor, show):
             found = study.run(
                 folder,
                 executor,

@@ -16,7 +16,7 @@ from sim.model.record.events import EventLog
 from sim.model.record.guests import GuestLog
 from sim.model.record.requests import RequestLog, Sink
 from sim.model.record.timeline import Timeline
-from sim.model.record.totals import Totals
+from sim.model.record.totals import SpanTotals
 from sim.model.signals import Signals
 from sim.model.traffic.arrivals import ArrivalStream, closed_sources
 from sim.model.world import World
@@ -74,7 +74,7 @@ class Run:
         names = [service.name for service in fleet.services]
         self.requests = RequestLog(world, names, sink, self.guests.names)
         self.timeline = Timeline(world, fleet, host, self.guests)
-        self.totals = Totals(world, fleet, host, self.guests)
+        self.totals = SpanTotals(world, fleet, host, self.guests)
         self.reclaim = reclaim.begin(world, fleet, host)
         on_demand.begin(world, fleet)
         oom.begin(world, fleet, host, self.reclaim.relieved)

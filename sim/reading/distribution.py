@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, cast
 from sim.reading.errors import Finding, Refused, nearest, show
 from sim.reading.fields import Human, Strict, bounded, quantity_schema
 
-Kind = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "weibull", "uniform"]
+Family = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "weibull", "uniform"]
 
 _positive: Final = bounded("duration", above=0)
 _not_negative: Final = bounded("duration", least=0)
@@ -37,7 +37,7 @@ class Distribution(Strict):
     pareto (type I), weibull {mean, shape}; uniform {min, max}.
     """
 
-    kind: Kind
+    kind: Family
     parameters: dict[str, float]
 
     @property
@@ -104,7 +104,7 @@ def _parameters(kind: str, wanted: Mapping[str, Callable[[Any], float | None]], 
 
 
 def _made(kind: str, parameters: dict[str, float]) -> Distribution:
-    return Distribution.model_construct(kind=cast(Kind, kind), parameters=parameters)
+    return Distribution.model_construct(kind=cast(Family, kind), parameters=parameters)
 
 
 def _schema() -> dict[str, Any]:

@@ -219,7 +219,7 @@ def bounded(
     """A parser of a quantity within bounds given in its SI base; `optional`: null and `none` mean None."""
     limits = [("more than", above), ("at least", least), ("at most", most)]
     wording = " and ".join(f"{word} {_edge(kind, edge)}" for word, edge in limits if edge is not None)
-    allowed = f"{units.KINDS[kind].allowed}; {wording}" if wording else units.KINDS[kind].allowed
+    allowed = f"{units.DIMENSIONS[kind].allowed}; {wording}" if wording else units.DIMENSIONS[kind].allowed
     if optional:
         allowed += ", or none"
 
@@ -253,7 +253,7 @@ def quantity(
 
 def quantity_schema(kind: str, *, optional: bool = False) -> JsonSchema:
     """JSON schema of the human form of a quantity."""
-    wanted = units.KINDS[kind]
+    wanted = units.DIMENSIONS[kind]
     names = "|".join(sorted((name.replace("/", r"\/") for name in wanted.units), key=len, reverse=True))
     number = r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
     form = rf"({number}\s*({names})\s*)+" if names else number

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.reading.errors import HostsimError
-
-Floats = NDArray[np.float64]
+from sim.terms.records import Array
 
 UNITS: Final = {"s": Fraction(1), "ms": Fraction(1, 10**3), "us": Fraction(1, 10**6), "ns": Fraction(1, 10**9)}
 """Units of a column of numbers, in s."""
@@ -38,8 +37,8 @@ class Recording:
     `looks_like`: the unit of times that must be since 1970 in another unit than the one they were read in.
     """
 
-    times: Floats
-    demands: Floats | None
+    times: Array
+    demands: Array | None
     first: Fraction
     dated: bool
     looks_like: str = ""
@@ -152,13 +151,13 @@ def _moment(text: str, form: str, *, iso: bool) -> int | None:
     return (past.days * 86400 + past.seconds) * 10**9 + past.microseconds * 1000
 
 
-def _demands(column: Any, path: Path, name: str) -> Floats:
+def _demands(column: Any, path: Path, name: str) -> Array:
     found = _numbers(column, path, name)
     _refuse(path, name, column, found < 0.0, "is negative")
     return found
 
 
-def _numbers(column: Any, path: Path, name: str) -> Floats:
+def _numbers(column: Any, path: Path, name: str) -> Array:
     """A numeric column as f8[n], NaN where it is empty; a text in it is refused with its row."""
     import pyarrow as pa
 

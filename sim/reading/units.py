@@ -42,7 +42,7 @@ class UnitError(HostsimError, ValueError):
 
 
 @dataclass(frozen=True)
-class Kind:
+class Dimension:
     """A kind of quantity: its units (name → factor to the SI base), the base's name, and examples for messages.
 
     `bare`: a number without a unit is allowed and is in the base.
@@ -88,22 +88,22 @@ _RATES: Final = {
     "/s": Fraction(1), "/ms": Fraction(1000), "/min": 1 / _MINUTE, "/h": 1 / _HOUR, "/d": 1 / _DAY,
 }  # fmt: skip
 
-KINDS: Final[Mapping[str, Kind]] = {
+DIMENSIONS: Final[Mapping[str, Dimension]] = {
     kind.name: kind
     for kind in (
-        Kind("duration", _DURATIONS, "s", "a duration with its unit, such as 20ms, 1.5s, 15min, 1h30min"),
-        Kind("size", _sizes(), "B", "a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB"),
-        Kind("rate", _RATES, "/s", "a rate with its unit, such as 100/s, 90/min, 0.1/h"),
-        Kind("bandwidth", _bandwidths(), "B/s", "a bandwidth with its unit, such as 10Gbit/s, 1.5GB/s"),
-        Kind("cpu", {"m": Fraction(1, 1000)}, "", "cores, such as 2, 0.25 or 250m", bare=True),
-        Kind("ratio", {"%": Fraction(1, 100)}, "", "a ratio, such as 60% or 0.6", bare=True),
-        Kind("number", {}, "", "a number", bare=True),
+        Dimension("duration", _DURATIONS, "s", "a duration with its unit, such as 20ms, 1.5s, 15min, 1h30min"),
+        Dimension("size", _sizes(), "B", "a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB"),
+        Dimension("rate", _RATES, "/s", "a rate with its unit, such as 100/s, 90/min, 0.1/h"),
+        Dimension("bandwidth", _bandwidths(), "B/s", "a bandwidth with its unit, such as 10Gbit/s, 1.5GB/s"),
+        Dimension("cpu", {"m": Fraction(1, 1000)}, "", "cores, such as 2, 0.25 or 250m", bare=True),
+        Dimension("ratio", {"%": Fraction(1, 100)}, "", "a ratio, such as 60% or 0.6", bare=True),
+        Dimension("number", {}, "", "a number", bare=True),
     )
 }
 
 
 def convert(kind: str, value: object) -> float:
-    """Read `value` as a quantity of `kind` (a key of KINDS) in its SI base. Raises UnitError.
+    """Read `value` as a quantity of `kind` (a key of DIMENSIONS) in its SI base. Raises UnitError.
 
     >>> convert("bandwidth", "10Gbit/s"), convert("duration", "1h30min"), convert("rate", "90/min")
     (1250000000.0, 5400.0, 1.5)
@@ -114,7 +114,7 @@ def convert(kind: str, value: object) -> float:
     sim.reading.units.UnitError: found '4 gib'; allowed: a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB; \
 did you mean 4GiB?
     """
-    wanted = KINDS[kind]
+    wanted = DIMENSIONS[kind]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UnitError(_show(value), wanted.allowed)
     if isinstance(value, str):
@@ -125,7 +125,7 @@ did you mean 4GiB?
 
 
 def guess(value: object) -> tuple[str, float]:
-    """Kind and SI value of a quantity whose kind is told by its unit; a bare number is a `number`. Raises UnitError.
+    """Dimension and SI value of a quantity, by its unit; a bare number is a `number`. Raises UnitError.
 
     >>> guess("250m"), guess("16GiB"), guess(8)
     (('cpu', 0.25), ('size', 17179869184.0), ('number', 8.0))
@@ -145,12 +145,12 @@ def render(kind: str, value: float) -> str | int | float:
     ('0.1s', 2)
     """
     plain: int | float = int(value) if value == int(value) and abs(value) < 2**53 else float(value)
-    return f"{plain!r}{KINDS[kind].base}" if KINDS[kind].base else plain
+    return f"{plain!r}{DIMENSIONS[kind].base}" if DIMENSIONS[kind].base else plain
 
 
 @lru_cache(maxsize=4096)
 def _from_text(text: str, name: str) -> float:
-    kind = KINDS[name]
+    kind = DIMENSIONS[name]
     if kind.name == "duration" and (compound := _compound(text)) is not None:
         return _finite(compound, text, kind)
     match = _QUANTITY.fullmatch(text)
@@ -178,7 +178,7 @@ def _compound(text: str) -> Fraction | None:
     return total if text else None
 
 
-def _finite(value: Fraction | float, text: str, kind: Kind) -> float:
+def _finite(value: Fraction | float, text: str, kind: Dimension) -> float:
     try:
         result = float(value)
     except OverflowError:
@@ -188,7 +188,7 @@ def _finite(value: Fraction | float, text: str, kind: Kind) -> float:
     return result
 
 
-def _nearest_unit(unit: str, kind: Kind) -> str | None:
+def _nearest_unit(unit: str, kind: Dimension) -> str | None:
     """The unit that was probably meant: same letters in another case, a usual alias, or the closest spelling."""
     aliases = {"m": "min", "sec": "s", "hour": "h", "hours": "h", "day": "d", "days": "d", "rps": "/s"}
     if kind.name in ("duration", "rate") and aliases.get(unit.lower()) in kind.units:

@@ -36,32 +36,13 @@ from sim.registry.contracts import (
     FaultStory,
     PhaseStory,
     ServiceState,
-)  # fmt: skip
+)
 from sim.terms.metrics import METRICS
 
 __all__ = [
-    "KINDS",
-    "ArrivalTimes",
-    "Autoscaler",
-    "Door",
-    "FaultMeans",
-    "FaultStory",
-    "PhaseStory",
-    "PluginError",
-    "ServiceState",
-    "add",
-    "arrivals",
-    "autoscaler",
-    "behaviour",
-    "builtin",
-    "luggage",
-    "names",
-    "nearest",
-    "packages",
-    "restored",
-    "scripts",
-    "spec",
-    "unpack",
+    "KINDS", "ArrivalTimes", "Autoscaler", "Door", "FaultMeans", "FaultStory", "PhaseStory", "PluginError",
+    "ServiceState", "add", "arrivals", "autoscaler", "behaviour", "builtin", "luggage", "names", "nearest",
+    "packages", "restored", "scripts", "spec", "unpack",
 ]  # fmt: skip
 
 T = TypeVar("T")

@@ -9,17 +9,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "KINDS",
-    "ArrivalTimes",
-    "Autoscaler",
-    "Door",
-    "FaultMeans",
-    "FaultStory",
-    "PhaseStory",
-    "ServiceState",
-]  # fmt: skip
-
 
 class ServiceState(Protocol):
     """What an autoscaler may know of its service at a decision."""

@@ -11,8 +11,6 @@ from sim.reading.errors import Finding, Refused, nearest, show
 from sim.reading.fields import Collector, Human, Info, Strict, count
 from sim.scenario.services import tenant_names
 
-__all__ = ["Stack", "Stacks", "tenants_of", "wrong_stacks"]
-
 
 def _parse_members(value: Any, info: Info) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Rate = Annotated[float, quantity("rate", least=0)]
 Duration = Annotated[float, quantity("duration", above=0)]
-Arrivals = Annotated[Literal["poisson", "even"], choice("poisson", "even")]
+Spacing = Annotated[Literal["poisson", "even"], choice("poisson", "even")]
 
 
 class Source(Strict):
@@ -53,7 +53,7 @@ class ConstantRate(Source):
 
     kind: Literal["constant-arrival-rate"] = "constant-arrival-rate"
     rate: Rate = Field(description="requests a second, such as 100/s")
-    arrivals: Arrivals = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
+    arrivals: Spacing = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
 
 
 class Stage(Strict):
@@ -69,7 +69,7 @@ class RampingRate(Source):
     kind: Literal["ramping-arrival-rate"] = "ramping-arrival-rate"
     start: Rate = Field(0.0, description="rate at the beginning, such as 50/s")
     stages: list[Stage] = Field(description="a list of {duration, target}")
-    arrivals: Arrivals = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
+    arrivals: Spacing = Field("poisson", description="poisson: independent arrivals; even: equal spacing, as k6")
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:

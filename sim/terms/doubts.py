@@ -19,7 +19,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("wrong", "weak", "note")
 
 
 @dataclass(frozen=True)
-class Kind:
+class DoubtKind:
     """A kind of doubt. `touches`: metrics that mean something else then; a name that ends in `.` stands for all below.
 
     `when` and `advice` are what `explain` says of it.
@@ -35,67 +35,67 @@ _TIMES: Final = ("response.", "waiting.")
 _SERVED: Final = (*_TIMES, "slo.met")
 _UNLIKE: Final = (*_TIMES, "startup.", "scale_out.time", "deploy.", "cpu.", "memory.", "guests.")
 
-DOUBTS: Final[Mapping[str, Kind]] = {
-    "never-served": Kind(
+DOUBTS: Final[Mapping[str, DoubtKind]] = {
+    "never-served": DoubtKind(
         "wrong", "a service had no ready replica in the measured span, or completed nothing, though it has traffic",
         "see what binds, or measure longer", _UNLIKE,
     ),
-    "partly-placed": Kind(
+    "partly-placed": DoubtKind(
         "wrong", "fewer replicas were ever admitted than were asked for: the others have no place",
         "ask for fewer, or a larger host", _UNLIKE,
     ),
-    "oom-loop": Kind(
+    "oom-loop": DoubtKind(
         "wrong", "a replica needs more memory than its limit when idle or with one request, or was killed all the time",
         "raise the memory limit", _UNLIKE,
     ),
-    "survivors": Kind(
+    "survivors": DoubtKind(
         "wrong", "platforms completed different shares of their requests (by more than 1 %): a percentile is of those "
         "that got through",
         "compare what was completed", _TIMES,
     ),
-    "overload": Kind(
+    "overload": DoubtKind(
         "wrong", "more work arrives than the guests' caps or the host give: the queue grows as long as the run goes on",
         "less load, or more cores", _SERVED,
     ),
-    "boots-in-span": Kind(
+    "boots-in-span": DoubtKind(
         "wrong", "replicas asked for at the start became ready inside the measured span, and requests had to wait for "
         "them or were lost",
         "try `warmup: auto`", (*_SERVED, "requests.completed", "goodput"),
     ),
-    "clock-unit": Kind(
+    "clock-unit": DoubtKind(
         "wrong", "a trace covers less than 1 % of the run or more than 100 times as much: its times are probably in "
         "another unit",
         "say `unit: ms` (or us, ns) beside the trace's file", ("",),
     ),
-    "not-same-question": Kind(
+    "not-same-question": DoubtKind(
         "wrong", "results are compared whose scenarios differ in more than the seed or the platforms",
         "compare results of one scenario", ("",),
     ),
-    "few-samples": Kind(
+    "few-samples": DoubtKind(
         "weak", "fewer than 100 / (1 − q) requests are behind a percentile q; it names no clear winner",
         "longer `duration`",
     ),
-    "not-settled": Kind(
+    "not-settled": DoubtKind(
         "weak", "the number of requests in flight rises over the second half of the run (Mann-Kendall)",
         "longer `duration`",
     ),
-    "many-tests": Kind(
+    "many-tests": DoubtKind(
         "weak", "an SLO is judged for many tenants, each by a test of its own: some miss by chance",
         "more `replications` make it sharper",
     ),
-    "trace-ends": Kind(
+    "trace-ends": DoubtKind(
         "note", "a trace ends before the run does: no traffic comes from it after that",
         "`repeat: true` beside the trace's file, or a shorter `duration`",
     ),
-    "unequal-promise": Kind(
+    "unequal-promise": DoubtKind(
         "note", "platforms are promised different CPU or memory for a replica of the same service",
         "",
     ),
-    "defaulted": Kind(
+    "defaulted": DoubtKind(
         "note", "a number that moves the answer was left out, and a default stands for it",
         "give the number",
     ),
-    "assumed": Kind(
+    "assumed": DoubtKind(
         "note", "a number that moves the answer is an assumption of the catalogue, not measured by anybody",
         "override it",
     ),
@@ -121,7 +121,7 @@ class Doubt:
 
     @property
     def touches(self) -> Sequence[str]:
-        """Metrics that mean something else because of it; see `Kind`."""
+        """Metrics that mean something else because of it; see `DoubtKind`."""
         return DOUBTS[self.code].touches
 
     @property

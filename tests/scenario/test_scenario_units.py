@@ -91,7 +91,7 @@ def test_reads_every_form(kind: str, text: object, value: float) -> None:
 def test_refuses_what_is_not_of_the_kind(kind: str, value: object, suggestion: str | None) -> None:
     with pytest.raises(units.UnitError) as caught:
         units.convert(kind, value)
-    assert caught.value.allowed == units.KINDS[kind].allowed
+    assert caught.value.allowed == units.DIMENSIONS[kind].allowed
     if suggestion is not None:
         assert caught.value.suggestion == suggestion
 
@@ -100,7 +100,7 @@ def test_decimal_and_binary_units_differ() -> None:
     assert units.convert("size", "1GiB") - units.convert("size", "1GB") == 2**30 - 10**9
 
 
-@given(st.sampled_from(sorted(units.KINDS)), FINITE)
+@given(st.sampled_from(sorted(units.DIMENSIONS)), FINITE)
 def test_render_and_convert_are_inverse(kind: str, value: float) -> None:
     text = units.render(kind, value)
     assert units.convert(kind, text) == value
@@ -109,7 +109,7 @@ def test_render_and_convert_are_inverse(kind: str, value: float) -> None:
 
 @given(st.data())
 def test_a_quantity_is_rounded_once(data: st.DataObject) -> None:
-    kind = data.draw(st.sampled_from([kind for kind in units.KINDS.values() if kind.units]))
+    kind = data.draw(st.sampled_from([kind for kind in units.DIMENSIONS.values() if kind.units]))
     unit = data.draw(st.sampled_from(sorted(kind.units)))
     amount = data.draw(st.decimals(min_value=0, max_value=10**9, places=3))
     exact = Fraction(amount) * kind.units[unit]
@@ -132,7 +132,7 @@ def read(kind: str, text: str) -> float | units.UnitError:
 
 @given(st.text(max_size=12))
 def test_any_text_is_read_or_refused_and_never_crashes(text: str) -> None:
-    for kind in units.KINDS:
+    for kind in units.DIMENSIONS:
         result = read(kind, text)
         assert result.allowed if isinstance(result, units.UnitError) else math.isfinite(result)
 

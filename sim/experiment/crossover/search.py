@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -15,6 +15,16 @@ from sim.experiment.replications.runner import Evaluate, evaluate_run
 from sim.experiment.study import Progress
 from sim.experiment.workers.executor import Executor, SerialExecutor
 from sim.terms.records import Array
+
+
+class Search(TypedDict, total=False):
+    """What is searched for, and how; see `find_crossover`."""
+
+    metric: str
+    service: str
+    points: int
+    whole: bool
+    progress: Callable[[Progress], None] | None
 
 
 def find_crossover(

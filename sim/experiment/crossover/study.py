@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
 from sim.experiment.crossover.crossing import Crossover
-from sim.experiment.crossover.search import find_crossover
-from sim.experiment.study import Progress, StudyError, axis_of, folder_for, most_replications, write_table
+from sim.experiment.crossover.search import Search, find_crossover
+from sim.experiment.study import StudyError, axis_of, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
@@ -48,30 +47,11 @@ class CrossoverStudy:
         """Where to write. Raises ResultsError when something else is there."""
         return folder_for(out, f"crossover-{self.scenario.name}", CURVE, "result of crossover")
 
-    def run(
-        self,
-        executor: Executor,
-        *,
-        metric: str = "response.p99",
-        service: str = "all",
-        points: int = 5,
-        whole: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> Crossover:
+    def run(self, executor: Executor, **how: Unpack[Search]) -> Crossover:
         """Search on an entered executor; see `find_crossover`."""
+        ends = self.low, self.high
         return find_crossover(
-            self._scenario_at,
-            self.a,
-            self.b,
-            self.low,
-            self.high,
-            metric=metric,
-            service=service,
-            replications=self.replications,
-            points=points,
-            whole=whole,
-            executor=executor,
-            progress=progress,
+            self._scenario_at, self.a, self.b, *ends, replications=self.replications, executor=executor, **how
         )
 
     def save(self, found: Crossover, folder: Path, plots: bool = True) -> None:

@@ -30,7 +30,7 @@ ROW_GROUP = 1 << 17
 """Rows a row group of the table; fixed, because it shows in the bytes."""
 
 
-class State(NamedTuple):
+class Fate(NamedTuple):
     """What became of a run; ordered from good to bad. `lost`: its worker died, so it is tried again."""
 
     failed: bool
@@ -90,7 +90,7 @@ class SweepStore:
         for path in [self.table, self.root / MANIFEST, *self.parts.iterdir(), *self.root.glob("plots/*.png")]:
             path.unlink(missing_ok=True)
 
-    def finished(self) -> dict[str, State]:
+    def finished(self) -> dict[str, Fate]:
         """Ids of the runs on the disk, with what became of each (the best, if it was tried again).
 
         An unreadable part (a broken disk: a kill cannot make one) is set aside, and its runs count as missing.
@@ -99,7 +99,7 @@ class SweepStore:
         import pyarrow.parquet as pq
         from pyarrow import ArrowException
 
-        found: dict[str, State] = {}
+        found: dict[str, Fate] = {}
         for path in sorted(self.parts.glob(f"*{PART_SUFFIX}")):
             try:
                 table = pq.read_table(path, columns=["run", "lost", "error", "row"])
@@ -109,7 +109,7 @@ class SweepStore:
             first = table.filter(pc.equal(table["row"], 0))  # one row a run
             columns = (first[name].to_pylist() for name in ("run", "error", "lost"))
             for run, error, lost in zip(*columns, strict=True):
-                state = State(error is not None, lost)
+                state = Fate(error is not None, lost)
                 found[run] = min(found.get(run, state), state)
         return found
 

@@ -14,12 +14,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.reading.distribution import Distribution
+from sim.terms.records import Array
 
-Floats = NDArray[np.float64]
-Sampler = Callable[[np.random.Generator, int], Floats]
+Sampler = Callable[[np.random.Generator, int], Array]
 
 
 def _constant(mean: float) -> Sampler:
@@ -29,7 +28,7 @@ def _constant(mean: float) -> Sampler:
 def _exponential(mean: float) -> Sampler:
     """Mean ``mean``; NumPy's ziggurat (Marsaglia and Tsang 2000)."""
 
-    def draw(stream: np.random.Generator, n: int) -> Floats:
+    def draw(stream: np.random.Generator, n: int) -> Array:
         values = stream.standard_exponential(n)
         values *= mean
         return values
@@ -64,7 +63,7 @@ def _pareto(mean: float, shape: float) -> Sampler:
         raise ValueError(f"a Pareto distribution of shape {shape} has no mean; the shape must be above 1")
     least = mean * (shape - 1.0) / shape
 
-    def draw(stream: np.random.Generator, n: int) -> Floats:
+    def draw(stream: np.random.Generator, n: int) -> Array:
         values = stream.pareto(shape, n)
         values += 1.0
         values *= least
@@ -77,7 +76,7 @@ def _weibull(mean: float, shape: float) -> Sampler:
     """P(X > x) = exp(-(x / c)^shape), c = mean / Gamma(1 + 1 / shape) (Johnson et al., chapter 21)."""
     scale = mean / math.gamma(1.0 + 1.0 / shape)
 
-    def draw(stream: np.random.Generator, n: int) -> Floats:
+    def draw(stream: np.random.Generator, n: int) -> Array:
         values = stream.weibull(shape, n)
         values *= scale
         return values

@@ -13,7 +13,6 @@ from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import WORK_BOOT
 from sim.model.host.machine import Machine
 from sim.platforms import Phase
-from sim.registry import PhaseStory
 from sim.scenario import Image
 
 Story = Generator[Event, Any, None]
@@ -68,7 +67,7 @@ def run_phases(guest: Starting, phases: Sequence[Phase]) -> Story:
         began = env.now
         if phase.kind not in OUTSIDE and not guest.has_process:
             guest.process_begins()
-        yield from _story_of(phase.kind)(guest, phase)
+        yield from registry.behaviour("phases", phase.kind)(guest, phase)
         guest.took(phase.name, env.now - began)
 
 
@@ -150,18 +149,7 @@ def _read_from_disk(guest: Starting, phase: Phase) -> Story:
     yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 
 
-_KINDS: Mapping[str, PhaseStory] = {
-    "delay": _delay,
-    "cpu": _cpu,
-    "lock": _lock,
-    "pull": _pull,
-    "install": _install,
-    "clone": _clone,
-    "read": _read,
-}
-for _kind, _story in _KINDS.items():
+for _kind, _story in {
+    "delay": _delay, "cpu": _cpu, "lock": _lock, "pull": _pull, "install": _install, "clone": _clone, "read": _read,
+}.items():  # fmt: skip
     registry.builtin("phases", _kind, behaviour=_story)
-
-
-def _story_of(kind: str) -> PhaseStory:
-    return _KINDS.get(kind) or registry.behaviour("phases", kind)

@@ -16,11 +16,12 @@ import simpy
 from sim.engine import layout
 from sim.model.guests.guest import draw_each, phase_draws
 from sim.model.guests.phases import Story, run_phases
-from sim.model.host.machine import Floats, Host, Links, Machine
+from sim.model.host.machine import Host, Links, Machine
 from sim.model.host.placement import Claim, Share, together, vm_share
 from sim.model.world import World
 from sim.platforms import Phase, Platform, load_platform
 from sim.scenario import Image, Layer
+from sim.terms.records import Array
 
 IMAGE = Image(bytes=0.0, layers=[Layer(name="vm of the pool", bytes=0.0)], cached=True)  # its template is on the disk
 
@@ -317,6 +318,6 @@ class NestedHost(Host):
         """Bytes promised to VMs and not used in them now."""
         return sum(max(0.0, vm.room - vm.used) for vm in self._vms)
 
-    def cpu_by_service(self, used: Floats) -> tuple[Floats, Floats]:
+    def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now and core-seconds used so far; VMs that hold replicas are one together."""
         return np.array([self.cpu_held]), np.array([used.sum()])

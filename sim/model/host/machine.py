@@ -9,7 +9,6 @@ from math import inf
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
@@ -18,8 +17,7 @@ from sim.model.host.images import ImageStore
 from sim.model.host.placement import Claim, Share, admission_limits, together
 from sim.model.world import World
 from sim.platforms import Platform
-
-Floats = NDArray[np.float64]
+from sim.terms.records import Array
 
 
 @dataclass(frozen=True)
@@ -276,7 +274,7 @@ class Host(Machine):
         """Bytes promised and not used now, where guests leave `unused` bytes of what they were promised."""
         return unused
 
-    def cpu_by_service(self, used: Floats) -> tuple[Floats, Floats]:
+    def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now, and the core-seconds used so far (given), by service."""
         held = np.zeros(len(used))
         for service, shares in self._held.items():

@@ -12,7 +12,7 @@ from sim.scenario import Scenario, Size
 
 
 @dataclass(frozen=True)
-class Quota:
+class PeriodLimit:
     """A limit of `limit` cores by periods of `period` s; `burst` core-s at most are kept from unused budgets."""
 
     limit: float
@@ -37,7 +37,7 @@ class Share:
     resident: float
     ram: float
     score: int  # oom_score_adj
-    quota: Quota | None = None
+    quota: PeriodLimit | None = None
 
 
 class Claim(NamedTuple):
@@ -73,7 +73,7 @@ def share_of(platform: Platform, size: Size, host_memory: float, wants: float = 
     share, limit, period = _requested(platform, size, host_memory), size.cpu_limit, platform.cpu.period
     if fluid or platform.cpu.quota == "fluid" or period is None or limit is None or wants <= limit:
         return share
-    return replace(share, cap=inf, quota=Quota(limit, period, size.cpu_burst))
+    return replace(share, cap=inf, quota=PeriodLimit(limit, period, size.cpu_burst))
 
 
 def _reserved(platform: Platform, size: Size) -> Share:

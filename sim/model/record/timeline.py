@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from sim.engine.plane import Totals
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.phases import Story
-from sim.model.host.machine import Floats, Host
+from sim.model.host.machine import Host
 from sim.model.record.guests import GuestLog
 from sim.model.world import World
 from sim.terms.columns import STATE, Moment
+from sim.terms.records import Array
 
 SAMPLES = 500  # of the timeline, over the whole run
 
@@ -28,7 +29,7 @@ class Timeline:
         self._stranded: list[tuple[float, float]] = []
         self._cached: list[tuple[float, float]] = []
         self.cpu_stranded = 0.0
-        self._cpu: tuple[Floats, Floats] = (np.empty(0), np.empty(0))  # cores promised and core-s used, a sample ago
+        self._cpu: tuple[Array, Array] = (np.empty(0), np.empty(0))  # cores promised and core-s used, a sample ago
 
     def begin(self) -> None:
         """Sample from now to the end of the run."""

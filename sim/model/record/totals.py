@@ -12,7 +12,7 @@ from sim.model.record.guests import GuestLog
 from sim.model.world import World
 
 
-class Totals:
+class SpanTotals:
     """What is counted from the start, and what is measured from `restart` on. `density`: guests at the first limit."""
 
     def __init__(self, world: World, fleet: Fleet, host: Host, guests: GuestLog) -> None:

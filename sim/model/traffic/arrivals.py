@@ -23,8 +23,9 @@ from sim.model.chance.sampling import Sampler, sampler
 from sim.model.chance.streams import generator
 from sim.model.traffic.merging import Feed, Feeds, MergedProcess, order_of
 from sim.model.traffic.processes import Block, EvenProcess, PoissonProcess, Process, TraceProcess, replay
-from sim.model.traffic.rates import FlatRate, Floats, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
+from sim.model.traffic.rates import FlatRate, MarkovModulatedRate, PiecewiseLinearRate, Rate, SineRate
 from sim.scenario import ConstantRate, ConstantUsers, Diurnal, Mmpp, RampingRate, Service, Source, Trace
+from sim.terms.records import Array
 
 Integers = NDArray[np.int32]
 
@@ -45,11 +46,11 @@ class Arrivals:
     not need them. The arrays are views: read them, and don't write.
     """
 
-    time: Floats
+    time: Array
     service: Integers
-    demand: Floats
-    u1: Floats
-    u2: Floats
+    demand: Array
+    u1: Array
+    u2: Array
 
     def __len__(self) -> int:
         """Return the number of requests."""
@@ -72,7 +73,7 @@ class _Requests:
         if service.routing == "power-of-two":
             self.second = generator(seed, replication, f"routing/{owner}/second")
 
-    def demand(self, n: int, recorded: Floats | None = None) -> Floats:
+    def demand(self, n: int, recorded: Array | None = None) -> Array:
         drawn = self._demand(self._demands, n)
         return drawn if recorded is None else np.where(np.isnan(recorded), drawn, recorded)
 
@@ -84,7 +85,7 @@ class _Constants:
         self._zeros = np.zeros(0)
         self._services = np.zeros(0, dtype=np.int32)
 
-    def zeros(self, n: int) -> Floats:
+    def zeros(self, n: int) -> Array:
         if self._zeros.size < n:
             self._zeros = np.zeros(n)
         return self._zeros[:n]
@@ -175,7 +176,7 @@ class ArrivalStream:
 
     def _uniforms(
         self, streams: Sequence[np.random.Generator | None], sizes: Sequence[int], order: NDArray[np.intp]
-    ) -> Floats:
+    ) -> Array:
         if all(stream is None for stream in streams):
             return self._constants.zeros(order.size)
         drawn = [np.zeros(n) if s is None else s.random(n) for s, n in zip(streams, sizes, strict=True)]
@@ -186,10 +187,10 @@ class ArrivalStream:
 class Cycles:
     """What n turns of closed-loop users draw: ``think`` f8[n] [s] before the request, and its columns."""
 
-    think: Floats
-    demand: Floats
-    u1: Floats
-    u2: Floats
+    think: Array
+    demand: Array
+    u1: Array
+    u2: Array
 
 
 class ClosedSource:

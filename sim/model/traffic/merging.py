@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.model.traffic.processes import Block, Process
-from sim.model.traffic.rates import Floats
+from sim.terms.records import Array
 
 #: Fewest arrivals a feed looks ahead.
 _LEAST_AHEAD = 32
@@ -128,7 +128,7 @@ class MergedProcess:
         return whole[:n]
 
 
-def order_of(time: Floats, runs: int) -> NDArray[np.intp]:
+def order_of(time: Array, runs: int) -> NDArray[np.intp]:
     """Return the stable order of ``time``, which is ``runs`` ascending parts one after the other.
 
     NumPy's stable sort merges runs, its plain sort is faster from some ten runs on; ties are rare there.

@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.model.traffic.rates import Floats, Rate
+from sim.model.traffic.rates import Rate
 from sim.reading.recording import Recording
 from sim.scenario import Trace
+from sim.terms.records import Array
 
 
 @dataclass(slots=True)
@@ -24,8 +25,8 @@ class Block:
     NaN in ``demand`` stands for a demand that is still to be drawn.
     """
 
-    time: Floats
-    demand: Floats | None = None
+    time: Array
+    demand: Array | None = None
 
     def __getitem__(self, part: slice) -> Block:
         """Return a part of the block, as views."""
@@ -37,14 +38,12 @@ class Process(Protocol):
 
     def take(self, n: int) -> Block:
         """Return the next n arrivals; fewer mean that there are no more after them."""
-        ...
 
 
 class PoissonProcess:
     """A Poisson process: sums of unit exponentials, through the inverse of the rate's mass."""
 
     def __init__(self, rate: Rate, stream: np.random.Generator) -> None:
-        """Take the rate and the stream ``arrivals/<service>/<source>``."""
         self._rate = rate
         self._stream = stream
         self._mass = 0.0
@@ -68,7 +67,6 @@ class EvenProcess:
     """
 
     def __init__(self, rate: Rate, first: int) -> None:
-        """Take the rate and the mass of the first arrival."""
         self._rate = rate
         self._next = first
 
@@ -83,7 +81,6 @@ class TraceProcess:
     """Recorded arrivals."""
 
     def __init__(self, recorded: Block) -> None:
-        """Take the whole recording, ascending."""
         self._recorded = recorded
         self._next = 0
 
@@ -120,7 +117,7 @@ def replay(recording: Recording, source: Trace, offset: float, stream: np.random
     return Block(times + begin, demands)
 
 
-def _turn(times: Floats) -> float:
+def _turn(times: Array) -> float:
     """How long a recording lasts, s: until the row that would follow its last one at the mean distance."""
     last = float(times[-1])
     return last + last / (times.size - 1) if times.size > 1 else last

@@ -19,8 +19,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Steps = Sequence[float] | Floats
+from sim.terms.records import Array
+
+Steps = Sequence[float] | Array
 
 #: Relative slack when asking whether a mass is still within the total: decimal durations and rates are not
 #: exact in binary, and the last even arrival may fall on the very end of the last stage.
@@ -34,13 +35,12 @@ _TINY = 1e-300
 class Rate(Protocol):
     """The rate of an arrival process, given by the inverse of its mass."""
 
-    def invert(self, mass: Floats) -> Floats:
+    def invert(self, mass: Array) -> Array:
         """Return the times [s], f8[m], m <= n, at which the ascending ``mass`` f8[n] is reached.
 
         Fewer than n times mean that the rest lies beyond the end of the process. May overwrite ``mass``.
         Blocks must be asked for in ascending order.
         """
-        ...
 
 
 class FlatRate:
@@ -50,7 +50,7 @@ class FlatRate:
         """Take ``rate`` [1/s], 0 or more."""
         self._rate = rate
 
-    def invert(self, mass: Floats) -> Floats:
+    def invert(self, mass: Array) -> Array:
         """Return mass / rate; nothing if the rate is 0."""
         if self._rate <= 0.0:
             return mass[:0]
@@ -87,7 +87,7 @@ class PiecewiseLinearRate:
         """The time [s] at which the last segment ends."""
         return float(self._start[-1])
 
-    def invert(self, mass: Floats) -> Floats:
+    def invert(self, mass: Array) -> Array:
         """Return the times at which ``mass`` is reached, segment by segment.
 
         Within a segment that starts at rate a with slope s, mass d is reached after 2 d / (a + sqrt(a² + 2 s
@@ -114,7 +114,7 @@ class PiecewiseLinearRate:
             first = end
         return mass
 
-    def _within(self, segment: int | NDArray[np.intp], mass: Floats) -> Floats:
+    def _within(self, segment: int | NDArray[np.intp], mass: Array) -> Array:
         """Invert in place, in one segment or in each mass's own: the same operations, so the same bits."""
         rest = np.subtract(mass, self._mass[segment], out=mass)
         first, slope = self._first[segment], self._slope[segment]
@@ -166,7 +166,7 @@ class SineRate:
         self._roots = np.linspace(0.0, math.pi, self._CELLS + 1)
         self._anomalies = self._roots - self._swing * np.sin(self._roots)
 
-    def invert(self, mass: Floats) -> Floats:
+    def invert(self, mass: Array) -> Array:
         """Return the times at which ``mass`` is reached: as many as masses, or none if the rate is 0."""
         if self._period_mass <= 0.0:
             return mass[:0]
@@ -181,7 +181,7 @@ class SineRate:
         root *= self._period
         return np.maximum(root, 0.0, out=root)
 
-    def _solve(self, anomaly: Floats) -> Floats:
+    def _solve(self, anomaly: Array) -> Array:
         """Solve E - e sin E = M for every M, using that E(M) is odd and advances with M by whole turns."""
         turns = np.rint(anomaly / (2.0 * math.pi)) * (2.0 * math.pi)
         anomaly -= turns
@@ -195,14 +195,14 @@ class SineRate:
         root += turns
         return root
 
-    def _halley(self, anomaly: Floats, guess: Floats) -> Floats:
+    def _halley(self, anomaly: Array, guess: Array) -> Array:
         sine, slope = self._swing * np.sin(guess), 1.0 - self._swing * np.cos(guess)
         excess = guess - sine - anomaly
         slope -= 0.5 * excess * sine / np.maximum(slope, _TINY)
         excess /= np.maximum(slope, _TINY)
         return guess - excess
 
-    def _newton(self, anomaly: Floats) -> Floats:
+    def _newton(self, anomaly: Array) -> Array:
         """Solve for the flat end from above, where Newton falls monotonically: it is convex on [0, pi].
 
         E - sin E >= E³ / 12 on [0, pi] and E (1 - e) <= M bound the root from above.
@@ -249,9 +249,9 @@ class MarkovModulatedRate:
         durations = self._stream.standard_exponential(self._BLOCK) * self._means[states]
         return PiecewiseLinearRate(durations, self._rates[states], self._rates[states])
 
-    def invert(self, mass: Floats) -> Floats:
+    def invert(self, mass: Array) -> Array:
         """Return the times at which ``mass`` is reached, as far as the duration goes."""
-        parts: list[Floats] = []
+        parts: list[Array] = []
         while mass.size and self._time < self._duration:
             here = int(mass.searchsorted(self._mass + self._block.total, side="right"))
             if here:

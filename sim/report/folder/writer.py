@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 FORMAT = "hostsim results 1"
-LIBRARIES = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
+VERSIONED = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
 
 
 class ResultsError(HostsimError):
@@ -159,7 +159,7 @@ class RunWriter(AbstractContextManager["RunWriter"]):
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide the numbers; those not installed are left out."""
     found = {"python": machine.python_version()}
-    return found | {name: version for name in LIBRARIES if (version := _version(name)) is not None}
+    return found | {name: version for name in VERSIONED if (version := _version(name)) is not None}
 
 
 @cache

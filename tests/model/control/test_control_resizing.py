@@ -23,6 +23,7 @@ from sim.model.control import resizing
 from sim.model.control.resizing import forbidden, resize
 from sim.model.guests.fleet import Fleet
 from sim.model.host.machine import Host
+from sim.model.host.placement import PeriodLimit
 from sim.model.world import World
 
 
@@ -123,12 +124,12 @@ def test_what_the_platform_forbids_is_refused_for_each_and_those_to_come_stay() 
     assert fakes.share.cpu == 1.0
 
 
-def planned(size: str, requests: Any = ()) -> tuple[World, Told, Fleet, Host]:
-    extra = f"resizes: [{{at: 5s, service: app, size: {size}}}]"
+def planned(size: str, requests: Any = (), quota: str = "period") -> tuple[World, Told, Fleet, Host]:
+    extra = f"quota: {quota}\nresizes: [{{at: 5s, service: app, size: {size}}}]"
     world = small_world(service(replicas=0), extra=extra, requests=requests)
     told, host = Told(world), Host(world)
     fleet = Fleet(world, host)
-    resizing.begin(world, fleet, host)
+    resizing.begin(world, fleet)
     return world, told, fleet, host
 
 
@@ -150,7 +151,7 @@ HALF = "{cpu: {request: 500m, limit: 500m}, memory: {request: 512MiB, limit: 512
 @pytest.mark.parametrize(("drains", "end"), [(False, 9.0), (True, 7.0)])
 def test_by_plan_it_goes_on_with_half_the_cores_unless_it_drains(drains: bool, end: float) -> None:
     """A request of 4 core-s from 3 s on: 2 of it at one core, and the rest at half a core."""
-    world, told, fleet, host = planned(HALF, requests=[(3.0, 0, 4.0)])
+    world, told, fleet, host = planned(HALF, requests=[(3.0, 0, 4.0)], quota="fluid")
     [run] = fleet.services
     run.scale_to(1)
     if drains:
@@ -160,3 +161,21 @@ def test_by_plan_it_goes_on_with_half_the_cores_unless_it_drains(drains: bool, e
     assert told.ended == [(end, "completed", 0)]
     assert told.times("resized") == ([] if drains else [5.0, 5.0])
     assert promises(host) == ((0.0, 0.0, 0.0) if drains else (0.5, 0.5 * GIB, 0.0))
+
+
+def test_by_plan_a_limit_that_can_be_reached_becomes_one_by_period_and_begins_full() -> None:
+    """One thread under a core has no quota; under half a core it has 50 ms each 100 ms, at 5 s at once."""
+    world, told, fleet, _ = planned(HALF, requests=[(3.0, 0, 4.0)])
+    [run] = fleet.services
+    run.scale_to(1)
+    [guest] = run.guests
+    assert guest.share.quota is None
+    world.env.run(until=6.0)
+    assert guest.share.quota == PeriodLimit(0.5, 0.1, 0.0)
+    world.env.run(until=20.0)
+    world.plane.flush()
+    first = 0.1 * float(world.stream("quota/app").random())  # s of its period that were left at 5 s
+    assert 0.0 < first < 0.05
+    # 2 core-s are left: `first`, 39 whole budgets of 50 ms, and 50 ms - first in the 40th
+    [(end, status, _)] = told.ended
+    assert (end, status) == (pytest.approx(5.0 + first + 39 * 0.1 + (0.05 - first), abs=1e-6), "completed")

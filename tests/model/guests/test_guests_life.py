@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from sim.model.guests.guest import Guest, Recipe, phase_draws
 from sim.model.guests.life import Life, until_ready
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Destination, Host
+from sim.model.host.placement import PeriodLimit
 
 BOOT = [PULL, delay("boot", 1), {"name": "work", "kind": "cpu", "work": "1s"}]  # 2 s, 1 s, 1 s; then the application
 KEYS = {"start_cpu": "2s", "concurrency": 2, "memory": "{base: 100MiB, per_request: 10MiB}"}
@@ -269,3 +273,49 @@ def test_a_disk_promise_of_one_that_never_pulled_is_given_back() -> None:
     lives.run(until=4.0)
     assert lives.host.disk_used == 0.0
     assert lives.host.images.missing(first.parts) == 100 * MB
+
+
+# a limit by period
+
+
+class Limited(Lives):
+    """Half a core by periods of 100 ms: 50 ms each. Its periods end at `phase` of one. No phases, 2 core-s of start."""
+
+    def __init__(self, phase: float = 0.0, burst: float = 0.0, **more: Any) -> None:
+        super().__init__(startup=[], again=(), **more)
+        self.share = share(0.5, GIB, cap=inf, resident=10 * MIB, quota=PeriodLimit(0.5, 0.1, burst))
+        stream: Any = SimpleNamespace(random=lambda: phase)
+        self.recipe = replace(self.recipe, phases=stream)
+        self.life = Life(self.world, self.recipe, self.roster, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready", "still"), [(0.0, 3.95, 39), (0.25, 3.95, 39), (0.5, 3.9, 38), (0.75, 3.925, 39)]
+)
+def test_a_start_is_held_to_its_limit_from_its_first_period_on(phase: float, ready: float, still: int) -> None:
+    """Forty budgets: the first at once, the second when the first period ends (what is left of the first is lost)."""
+    lives = Limited(phase)
+    lives.start()
+    lives.run(until=10.0)
+    assert lives.told.times("ready") == [ready]
+    assert lives.world.plane.stillness(0)[1] == still  # of half a period, the first budget ends with the period
+
+
+def test_one_that_falls_has_a_new_budget() -> None:
+    """Its budget is used up at 3.95. It falls at 3.97 and starts at once: 30 ms until 4, then 50 ms each tenth."""
+    lives = Limited(changes={"restart": {"first": "0s"}})
+    guest = lives.start()
+    lives.at(3.97, lambda: lives.life.crash(guest, "fell", "by hand"))
+    lives.run(until=10.0)
+    assert lives.told.times("ready") == [3.95, 7.92]  # with the old one it would be 7.95
+
+
+def test_a_limit_goes_with_the_guest_that_moves() -> None:
+    lives = Limited(requests=[(4.97, 0, 0.15)])
+    guest = lives.start()
+    far = Destination(lives.world, 100 * MB, [])
+    lives.at(4.99, lambda: lives.life.leave(guest, far))
+    lives.run(until=10.0)
+    lives.world.plane.flush()
+    # 20 ms here and 10 there until 5, two budgets, and 20 ms from 5.2 on; a core of its own would be done at 5.12
+    assert lives.told.ended == [(5.22, "completed", 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -140,3 +141,21 @@ def test_a_roster_knows_who_counts_who_is_here_and_who_is_there() -> None:
     roster.moved(extra)
     extra.machine = away.machine
     assert (roster.here, roster.present(), roster.ready_away) == (0, [], 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "by_period"),
+    [
+        ({"concurrency": 1}, False),
+        ({"concurrency": 2}, True),
+        ({"concurrency": 2, "threads": 1}, False),
+        ({"concurrency": 1, "threads": 2}, False),
+        ({"concurrency": 1, "start": "{cpu: 1s, threads: 2}"}, True),
+        ({"concurrency": 1, "start": "{cpu: 0s, threads: 2}"}, False),
+    ],
+)
+def test_a_limit_is_by_period_if_requests_or_the_start_can_reach_it(keys: dict[str, Any], by_period: bool) -> None:
+    """A limit of one core."""
+    few = Few(**keys)
+    assert (few.service.share.quota is not None) is by_period
+    assert few.service.share.cap == (inf if by_period else 1.0)

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from model.small_world import GIB, platform, small_world
-from sim.model.host.placement import admission_limits, oom_score_adj, share_of, vm_share
+from sim.model.host.placement import PeriodLimit, admission_limits, oom_score_adj, share_of, vm_share
 from sim.scenario import Size
 
 COSTS = {"cpu": {"request_per_guest": 0.25}, "memory": {"per_guest": "1GiB", "guest_os": "2GiB"}}
@@ -65,3 +65,31 @@ def test_only_what_is_reserved_may_be_promised_twice() -> None:
     for name, limits in (("vm", (8.0, 9 * GIB)), ("container", (4.0, 6 * GIB))):
         own = platform(name, changes=host)
         assert admission_limits(small_world(extra=extra, on=own).scenario, own) == limits
+
+
+@pytest.mark.parametrize(
+    ("wants", "fluid", "limit", "by_period"),
+    [
+        (2.0, False, 1.5, True),
+        (1.5, False, 1.5, False),  # it cannot want more
+        (2.0, True, 1.5, False),  # the scenario wants caps on the rate
+        (2.0, False, None, False),
+    ],
+)
+def test_a_limit_that_can_be_reached_is_by_period_where_the_platform_has_such(
+    wants: float, fluid: bool, limit: float | None, by_period: bool
+) -> None:
+    given = Size(cpu_request=0.5, cpu_limit=limit, memory_request=GIB, memory_limit=None, cpu_burst=0.05)
+    share = share_of(platform(), given, 64 * GIB, wants, fluid)
+    assert share.quota == (PeriodLimit(1.5, 0.1, 0.05) if by_period else None)
+    assert share.cap == (inf if by_period or limit is None else limit)
+    assert (share.weight, share.cpu) == (0.5, 0.5)  # weight and promise know no quota
+    for other in (platform(changes={"cpu": {"quota": "fluid"}}), platform("vm")):
+        assert share_of(other, given, 64 * GIB, wants, fluid).quota is None
+    assert share_of(platform("vm"), given, 64 * GIB, wants, fluid).cap == (2.0 if limit else 1.0)
+
+
+def test_the_period_is_the_platforms() -> None:
+    given = Size(cpu_request=1, cpu_limit=1, memory_request=GIB, memory_limit=GIB)
+    share = share_of(platform(changes={"cpu": {"period": "20ms"}}), given, 64 * GIB, 2.0, False)
+    assert share.quota == PeriodLimit(1.0, 0.02, 0.0)

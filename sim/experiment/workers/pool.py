@@ -76,6 +76,7 @@ class PoolExecutor(Executor):
         running: dict[Future[Result], Task] = {}
         waiting = list(tasks)[::-1]
         broken: list[Task] = []
+        stuck = 0.0  # s since a process died without the pool taking notice
         try:
             while running or waiting:
                 try:  # a few ahead of the workers: waiting for thousands at once takes a lock of each
@@ -85,6 +86,9 @@ class PoolExecutor(Executor):
                 except BrokenProcessPool:
                     broken, waiting = waiting[::-1], []
                 done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
+                stuck = 0.0 if done or not self._died() else stuck + TICK
+                if stuck > GRACE:
+                    self._break()
                 if running and not done:
                     yield None
                 for future in done:
@@ -93,6 +97,22 @@ class PoolExecutor(Executor):
             self._abandoned = bool(running)  # interrupted, or closed early: nobody waits for the rest
         for task in broken:
             yield _lost(task)
+
+    def _died(self) -> bool:
+        """Whether one of the processes is there no longer."""
+        return any(not child.is_alive() for child in (getattr(self._pool, "_processes", None) or {}).values())
+
+    def _break(self) -> None:
+        """One died while it wrote a result: it left half a message, and holds the lock that the others wait for.
+
+        Without a writer the pool's reader meets its end, and every task has an outcome.
+        """
+        for child in list((getattr(self._pool, "_processes", None) or {}).values()):
+            child.kill()
+        queue = getattr(self._pool, "_result_queue", None)
+        if queue is not None:
+            with contextlib.suppress(OSError):
+                queue._writer.close()
 
 
 def _outcome(future: Future[Result], task: Task) -> Outcome[Task, Result]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import sim
+from sim.scenario.calls import names_called
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for path in (ROOT / "scenarios").rglob("*.yaml") if "sweeps" not in path.parts)
@@ -63,13 +64,19 @@ def test_every_request_is_accounted_for(finished) -> None:
         assert table.empty
         return
     asked = {name for name, service in scenario.expanded() if service.traffic}
-    assert set(table.index.get_level_values("service")) == asked | {"all"}
+    called = {other for _, service in scenario.expanded() for other in names_called(service.programs)}
+    assert set(table.index.get_level_values("service")) == asked | called | {"all"}
     arrived = table["requests.arrived"]
     assert (arrived == sum(table[f"requests.{name}"] for name in OUTCOMES)).all()
     assert (arrived > 0).all()
     if all(source.kind != "constant-vus" for s in scenario.services.values() for source in s.traffic):
         # an open loop: all platforms meet the same arrivals
-        assert (arrived.unstack("platform").nunique(axis=1) == 1).all()
+        outside = (arrived - table.get("requests.calls", 0.0)).unstack("platform")
+        assert (outside.nunique(axis=1) == 1).all()
+    if "requests.calls" in table:
+        calls = table["requests.calls"].drop("all", level="service")
+        assert (calls[[name in called for name in calls.index.get_level_values("service")]] > 0).all()
+        assert (calls[[name not in called for name in calls.index.get_level_values("service")]].fillna(0.0) == 0).all()
 
 
 def test_no_more_is_used_than_there_is(finished) -> None:

@@ -259,7 +259,7 @@ class DataPlane(Building):
 
     def work_by_service(self) -> npt.NDArray[np.float64]:
         """CPU of this host given to the guests of each service up to the last `book`, core-s, shape (services,)."""
-        rows = self.a.services[: self.services]
+        rows = self.a.services[: self.services if self._flows is None else self._flows]
         total: npt.NDArray[np.float64] = rows["work_request"] + rows["work_boot"] + rows["work_start"]
         return total
 

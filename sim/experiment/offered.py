@@ -24,12 +24,15 @@ def requests(service: Service, scenario: Scenario, begin: float, end: float) -> 
 
 
 def work(service: Service, scenario: Scenario) -> float | None:
-    """Mean CPU work of one tenant's requests in the measured span, core-s a second, before the platform's overhead."""
+    """Mean CPU work of one tenant's requests in the measured span, core-s a second, before the platform's overhead.
+
+    None where it cannot be told: also of a service whose requests are programs of several steps.
+    """
     begin = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
     number = requests(service, scenario, begin, scenario.duration)
-    if not number:
+    if not number or service.plain is None:
         return None
-    return number * service.request_cpu.mean / (scenario.duration - begin)
+    return number * service.plain.mean / (scenario.duration - begin)
 
 
 def _arrivals(source: Source, begin: float, end: float) -> float | None:

@@ -127,7 +127,7 @@ class Run:
             duration=scenario.duration,
             cores=scenario.host.effective_cores,
             memory=scenario.host.memory,
-            requests=self.requests.tallies(measured, [bool(s.spec.traffic) for s in services]),
+            requests=self.requests.tallies([bool(s.spec.traffic) for s in services]),
             guests=self.guests.table(),
             timeline=self.timeline.table(),
             events=self.events.table(),

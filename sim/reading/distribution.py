@@ -131,10 +131,13 @@ def _read(value: Any, positive: bool) -> Distribution:
     return parsed
 
 
-def distribution(*, positive: bool) -> Human:
-    """A field holding a distribution; `positive`: its mean must be more than 0."""
-    return Human(lambda value, info: _read(value, positive), _schema())
+def distribution(*, positive: bool, optional: bool = False) -> Human:
+    """A field holding a distribution; `positive`: its mean must be more than 0; `optional`: null means None."""
+    schema = _schema()
+    if optional:
+        schema["anyOf"].append({"type": "null"})
+    return Human(lambda value, info: None if optional and value is None else _read(value, positive), schema)
 
 
-Work = Annotated[Distribution, distribution(positive=True)]
+Work = Annotated[Distribution | None, distribution(positive=True, optional=True)]
 Pause = Annotated[Distribution, distribution(positive=False)]

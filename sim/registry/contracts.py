@@ -108,7 +108,7 @@ class Door(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Door]] = {
-    "autoscalers": Door("sim.scenario.services:Rule", "sim.model.control.scaling", ""),
+    "autoscalers": Door("sim.scenario.scaling:Rule", "sim.model.control.scaling", ""),
     "phases": Door("sim.platforms.schema:Phase", "sim.model.guests.phases", "run"),
     "faults": Door("sim.scenario.incidents:Fault", "sim.model.control.faults", "happen"),
     "traffic": Door("sim.scenario.traffic:Source", "sim.model.traffic.arrivals", "arrivals"),

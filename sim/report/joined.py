@@ -19,7 +19,7 @@ from sim.terms.metrics import ALL
 if TYPE_CHECKING:
     import pandas as pd
 
-_TRAFFIC = ("traffic", "request_cpu", "tenants")
+_TRAFFIC = ("traffic", "request_cpu", "request", "mix", "tenants")
 """What the arrivals and demands of a service depend on, beside the seed and the replication."""
 
 

@@ -28,6 +28,7 @@ from sim.reading.fields import (
     text,
     whole,
 )
+from sim.scenario.calls import names_called, wrong_calls
 from sim.scenario.focus import Focus, unknown_services
 from sim.scenario.incidents import AnyFault, Move, Resize
 from sim.scenario.registered import fill_in, spec_of
@@ -267,6 +268,7 @@ class Scenario(Strict):
             findings.append(Finding(("warmup",), found, "less than the duration"))
         stacks = values.get("stacks", {})
         findings += wrong_stacks(stacks, raw.get("services"))
+        findings += wrong_calls(stacks, raw.get("services"), values.get("services", {}))
         names = _known_services(raw.get("services"), stacks)
         findings += [finding.under("focus") for finding in unknown_services(raw.get("focus"), names)]
         for key in ("faults", "moves", "resizes"):
@@ -297,7 +299,9 @@ class Scenario(Strict):
             own = [source.for_tenant() if isinstance(source, Trace) else source for source in service.traffic]
             traffic = own if self.tenants_of(name) > 1 else service.traffic
             single = service.model_copy(update={"tenants": 0, "traffic": traffic})
-            pairs += [(full, single) for full in self.names_of(name)]
+            called = {other: self.names_of(other) for other in names_called(service.programs) if self.tenants_of(other)}
+            for number, full in enumerate(self.names_of(name)):
+                pairs.append((full, single.calling({other: each[number] for other, each in called.items()})))
         return pairs
 
     def tenants_of(self, name: str) -> int:

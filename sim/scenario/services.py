@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Self, TypeVar, cast
 
 from pydantic import Field, model_validator
 
-from sim import registry
-from sim.reading.distribution import Work
+from sim.reading.distribution import Distribution, Work
 from sim.reading.errors import Finding, Loc, Refused, nearest, show
 from sim.reading.fields import (
     Collector,
@@ -22,11 +21,11 @@ from sim.reading.fields import (
     count,
     quantity,
     quantity_schema,
-    whole,
 )
-from sim.scenario.registered import Registered, spec_of, unknown_name
+from sim.scenario.requests import CpuStep, Mix, Step, Steps, one_cpu_step, renamed
+from sim.scenario.scaling import Autoscale, Ramp, Replicas
 from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
-from sim.scenario.traffic import Traffic
+from sim.scenario.traffic import Trace, Traffic
 from sim.terms.columns import ROUTING, Routing
 
 T = TypeVar("T")
@@ -69,134 +68,6 @@ class Slo(Strict):
     )
 
 
-class _Bounds(Strict):
-    @classmethod
-    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """The least number of replicas is at most the greatest."""
-        low, high = values.get("min"), values.get("max")
-        if low is None or high is None or low <= high:
-            return []
-        return [Finding(("min",), f"{low}, more than max {high}", "min at most max")]
-
-
-class Hpa(_Bounds):
-    """Kubernetes' HorizontalPodAutoscaler: desired = ⌈replicas × usage / target⌉.
-
-    The defaults are those of kube-controller-manager
-    (https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/).
-    """
-
-    rule: Literal["hpa"] = Field(description="the rule")
-    min: Annotated[int, count(1)] = Field(1, description="fewest replicas")
-    max: Annotated[int, count(1)] = Field(description="most replicas")
-    target_cpu: Annotated[float, quantity("ratio", above=0, most=10)] = Field(
-        description="CPU used / CPU requested to aim at, such as 60%"
-    )
-    sync: Duration = Field(15.0, description="time between decisions")
-    tolerance: Annotated[float, quantity("ratio", least=0, most=1)] = Field(
-        0.1, description="no change while usage / target is this close to 1"
-    )
-    stabilization: Annotated[float, quantity("duration", least=0)] = Field(
-        300.0, description="scale down to the highest desire of this past"
-    )
-    up_pods: Annotated[int, count(0)] = Field(4, description="replicas that may be added at a sync, at least")
-    up_ratio: Annotated[float, quantity("ratio", least=0, most=100)] = Field(
-        1.0, description="share of the replicas that may be added at a sync, at least"
-    )
-
-
-class Concurrency(_Bounds):
-    """Knative's rule: as many replicas as keep the mean concurrency at the target.
-
-    The defaults are Knative's stable window and tick (https://knative.dev/docs/serving/autoscaling/).
-    """
-
-    rule: Literal["concurrency"] = Field(description="the rule")
-    target: Annotated[float, quantity("number", above=0)] = Field(description="requests in service for each replica")
-    min: Annotated[int, count(0)] = Field(0, description="fewest replicas; 0 scales to zero")
-    max: Annotated[int, count(1)] = Field(description="most replicas")
-    window: Duration = Field(60.0, description="span over which concurrency is averaged")
-    sync: Duration = Field(2.0, description="time between decisions")
-
-
-class PerRequest(Strict):
-    """The serverless rule: a new guest whenever none is idle; an idle one is kept for `keep_alive` seconds."""
-
-    rule: Literal["per-request"] = Field(description="the rule")
-    keep_alive: Annotated[float, quantity("duration", least=0)] = Field(description="how long an idle guest stays")
-    max: Annotated[int, count(1)] = Field(description="most replicas")
-
-
-class Rule(_Bounds):
-    """What every rule of another package has (see `sim.registry`); its own numbers are further fields."""
-
-    rule: str = Field(description="the rule")
-    min: Annotated[int, count(0)] = Field(1, description="fewest replicas, and those of the start")
-    max: Annotated[int, count(1)] = Field(description="most replicas")
-    sync: Duration = Field(15.0, description="time between decisions")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its name: a worker process may know the class from a script only."""
-        return registry.restored, ("autoscalers", self.rule, self.__getstate__())
-
-
-class Ramp(Strict):
-    """Replicas added until the host refuses or there are `max`: `add` of them every `every` seconds."""
-
-    add: Annotated[int, count(1)] = Field(1, description="replicas added at once")
-    every: Duration = Field(description="time between additions, such as 2s")
-    max: Annotated[int | None, count(1, optional=True)] = Field(None, description="most replicas; no bound if left out")
-
-
-for _name, _rule in {"hpa": Hpa, "concurrency": Concurrency, "per-request": PerRequest}.items():
-    registry.builtin("autoscalers", _name, spec=_rule)
-
-
-def _parse_autoscale(value: Any, info: Info) -> Strict | None:
-    if value is None:
-        return None
-    rules = ", ".join(registry.names("autoscalers"))
-    if not isinstance(value, Mapping):
-        raise Refused([Finding((), show(value), f"a mapping with rule: {rules}")])
-    rule = value.get("rule")
-    if rule not in registry.names("autoscalers"):
-        findings = [unknown_name("autoscalers", rule, "rule")]
-        if "rule" not in value and (misspelt := nearest("rule", [str(key) for key in value])) is not None:
-            findings = [Finding((misspelt,), "an unknown key", f"rule: {rules}", "rule", True)]
-        raise Refused(findings)
-    collect = Collector(info)
-    model = collect.call(partial(spec_of, "autoscalers"), rule, "rule")
-    read = None if model is None else collect.model(model, value)
-    collect.done()
-    return read
-
-
-def _parse_replicas(value: Any, info: Info) -> int | Ramp | None:
-    if isinstance(value, Mapping):
-        collect = Collector(info)
-        ramp = collect.model(Ramp, value)
-        collect.done()
-        return ramp
-    if value is None:
-        return None
-    try:
-        return whole(value, 0)
-    except ValueError:
-        allowed = "a whole number, at least 0, or {add: 1, every: 2s}"
-        raise Refused([Finding((), show(value), allowed)]) from None
-
-
-def _or_null(inner: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [*inner.get("anyOf", [inner])]}
-
-
-Autoscale = Annotated[
-    Annotated[Hpa | Concurrency | PerRequest | Rule, Registered("autoscalers", "rule")] | None,
-    Human(_parse_autoscale, _or_null),
-]
-Replicas = Annotated[int | Ramp | None, Human(_parse_replicas, _or_null)]
-
-
 class Start(Strict):
     """The application's own start: `cpu` core-seconds in `threads` threads, each with an equal part of them."""
 
@@ -217,7 +88,11 @@ class Service(Strict):
     start_cpu: Annotated[float, quantity("duration", least=0)] = Field(
         0.0, description="core-seconds the application needs before it can serve, such as 1.5s"
     )
-    request_cpu: Work = Field(description="core-seconds of one request: 25ms, or {lognormal: {mean: 25ms, cv: 1.2}}")
+    request_cpu: Work = Field(
+        None, description="core-seconds of one request: 25ms, or {lognormal: {mean: 25ms, cv: 1.2}}"
+    )
+    request: Steps = Field(None, description="what serving a request takes: [cpu: 2ms, call: db, send: 20KB]")
+    mix: Mix = Field(None, description="kinds of requests: {browse: {share: 90%, request: [cpu: 2ms]}, buy: …}")
     request_bytes: Annotated[float, quantity("size", least=0)] = Field(
         0.0, description="bytes of one request on the host's network, such as 2KB"
     )
@@ -248,10 +123,10 @@ class Service(Strict):
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """Either replicas or autoscale; either start or start_cpu."""
+        """Either replicas or autoscale; either start or start_cpu; one of request_cpu, request and mix."""
         start = raw.get("start")
         same = isinstance(start, Mapping) and start.get("cpu") == raw.get("start_cpu")  # as in a resolved scenario
-        return [
+        return list(_one_program(values, raw)) + [
             Finding((one,), f"both {one} and {other}", "one of the two", on_key=True)
             for one, other in (("replicas", "autoscale"), ("start_cpu", "start"))
             if raw.get(one) is not None and raw.get(other) is not None and not (one == "start_cpu" and same)
@@ -267,6 +142,31 @@ class Service(Strict):
             if self.replicas is None and self.autoscale is None:
                 self.__dict__["replicas"] = 1
         return self
+
+    @property
+    def plain(self) -> Distribution | None:
+        """The work of its requests where each is one job; None where they are programs of other steps."""
+        if self.request is not None:
+            return one_cpu_step(self.request)
+        return self.request_cpu
+
+    @property
+    def programs(self) -> list[tuple[float, list[Step]]]:
+        """Its kinds of requests: share and steps of each."""
+        if self.mix is not None:
+            return [(kind.share, kind.request) for kind in self.mix.values()]
+        if self.request is not None:
+            return [(1.0, self.request)]
+        return [] if self.request_cpu is None else [(1.0, [CpuStep.model_construct(cpu=self.request_cpu)])]
+
+    def calling(self, names: Mapping[str, str]) -> Service:
+        """The service with those that it calls under other names."""
+        if not names or (self.request is None and self.mix is None):
+            return self
+        kinds = {name: kind.model_copy(update={"request": renamed(kind.request, names)})
+                 for name, kind in (self.mix or {}).items()}  # fmt: skip
+        steps = None if self.request is None else renamed(self.request, names)
+        return self.model_copy(update={"request": steps, "mix": kinds or None})
 
     @property
     def start_threads(self) -> int:
@@ -300,6 +200,25 @@ class Service(Strict):
     def image_on(self, lineage: Sequence[str]) -> Image | None:
         """The image for the first platform of `lineage` that has one; what holds for every platform comes last."""
         return _first(self.image, lineage)
+
+
+_PROGRAMS: Final = ("request_cpu", "request", "mix")
+
+
+def _one_program(values: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """A service says in one way what its requests take; recorded demands are of those that are one job."""
+    given = [key for key in _PROGRAMS if raw.get(key) is not None]
+    meant = any(nearest(key, _PROGRAMS) for key in raw if key not in Service.model_fields)
+    if len(given) > 1:
+        yield Finding((given[1],), f"both {given[0]} and {given[1]}", f"one of {', '.join(_PROGRAMS)}", on_key=True)
+    elif not given and not meant:
+        about = "core-seconds of one request (25ms), or its steps"
+        yield Finding(("request_cpu",), "nothing", f"a value, one of {', '.join(_PROGRAMS)} is required: {about}")
+    steps = values.get("request")
+    if values.get("mix") is not None or (steps and one_cpu_step(steps) is None):
+        for source in values.get("traffic") or ():
+            if isinstance(source, Trace) and source.demand is not None:
+                yield Finding(("traffic",), "a recording with demands", "request_cpu, whose work the demands are")
 
 
 def _first(choices: Mapping[str, T], lineage: Sequence[str]) -> T | None:

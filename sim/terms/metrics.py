@@ -54,7 +54,7 @@ class Measured(Protocol):
     span: float
     """Length of the measured span, s."""
     tallies: Sequence[RequestTally]
-    """Requests of those of `services` that have traffic."""
+    """Requests of this service, or of all services that users ask."""
     response: Spread
     """Response times of the completed requests."""
     slo_met: bool | None
@@ -96,6 +96,19 @@ class Metric:
 
 def _requests(what: str, run: Measured) -> float | None:
     return sum(getattr(tally, what) for tally in run.tallies) if run.tallies else None
+
+
+def _calls(run: Measured) -> float | None:
+    calls = sum(tally.calls for tally in run.tallies)
+    return calls if any(tally.parts for tally in run.tallies) else None
+
+
+def _part(name: str, run: Measured) -> float | None:
+    """Mean over completed requests; only where it is known of all of them."""
+    counted = [tally for tally in run.tallies if tally.completed]
+    if not counted or not all(tally.parts for tally in counted):
+        return None
+    return sum(tally.parts[name] for tally in counted) / sum(tally.completed for tally in counted)
 
 
 def _goodput(run: Measured) -> float | None:
@@ -201,6 +214,10 @@ def _fate(what: str, label: str, better: Better, meaning: str, *, shown: bool = 
     return Metric(f"requests.{what}", "1", label, USERS, better, partial(_requests, what), meaning, shown)
 
 
+def _spent(name: str, label: str, meaning: str) -> Metric:
+    return Metric(f"request.{name}", "s", f"  {label}", USERS, "lower", partial(_part, name), meaning, shown=False)
+
+
 def _tail(stat: str, label: str) -> Metric:
     meaning = f"{_WORDS[stat]} of arrival → finish of completed requests"
     return Metric(f"response.{stat}", "s", f"response {label}", USERS, "lower", partial(_response, stat), meaning)
@@ -241,6 +258,8 @@ METRICS: Final = (
     _fate("timed_out", "timed out", "lower", "the client left first"),
     _fate("failed", "failed", "lower", "lost with the guest that held them"),
     _fate("in_flight", "in flight at the end", None, "undecided when the run ends", shown=False),
+    Metric("requests.calls", "1", "of them calls", USERS, None, _calls,
+           "of the requests that arrived, those that other services made", shown=False),
     Metric("goodput", "1/s", "goodput", USERS, "higher", _goodput, "completed / span"),
     _tail("mean", "mean"),
     _tail("p50", "p50"),
@@ -252,6 +271,14 @@ METRICS: Final = (
            before="goodput"),
     Metric("waiting.mean", "s", "waiting mean", USERS, "lower", _waiting,
            "arrival → start of service, of the requests whose service started"),
+    _spent("waiting", "waiting", "of the mean response of completed requests that have several steps: arrival → start "
+           "of service; with the next six it adds up to `response.mean`"),
+    _spent("cpu", "CPU", "work of its jobs, with the platform's overhead, packets and operations"),
+    _spent("contention", "contention", "time of its jobs beyond their work: sharing, throttling"),
+    _spent("wait", "wait steps", "`wait` steps"),
+    _spent("disk", "disk", "latency and bytes of the disk"),
+    _spent("network", "network", "latency and bytes of the network"),
+    _spent("calls", "calls", "from making a call to another service to its end"),
     Metric("slo.met", "0/1", "SLO met", USERS, "higher", _slo,
            "every objective of the service held; for `all`: of every service that has one"),
     _start("mean", shown=False),

@@ -55,6 +55,13 @@ class RequestTally:
     """Sum of arrival to start of service over the requests that `waiting_count` counts, s."""
     waiting_count: int
     """Requests whose service started."""
+    calls: int = 0
+    """Of `arrived`: those that other services made."""
+    outside: bool = True
+    """Whether users ask this service, or only other services do."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Where the time of completed responses went, sums, s: `waiting`, `cpu`, `contention`, `wait`, `disk`, `network`,
+    `calls`; empty where requests are one job each."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class RunRecords:
     memory: float
     """The host's memory, B."""
     requests: Mapping[str, RequestTally]
-    """Of each service that has traffic."""
+    """Of each service that has traffic, or is called."""
     guests: Columns
     """A row a guest: `columns.GUESTS` without the key, and `startup_<phase>`; s, NaN for what never happened."""
     timeline: Columns

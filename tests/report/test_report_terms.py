@@ -106,7 +106,7 @@ def test_tables_go_by_question_and_a_metric_may_ask_to_stand_before_another() ->
         (metric.question for metric in METRICS), key=QUESTIONS.index
     )
     assert names[names.index("requests.in_flight") : names.index("response.mean")] == [
-        "requests.in_flight", "requests.cold", "lost.starting", "lost.full", "goodput",
+        "requests.in_flight", "requests.calls", "requests.cold", "lost.starting", "lost.full", "goodput",
     ]  # fmt: skip
     assert names.index("guests.refused") + 1 == names.index("density.max")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sim.model.guests import programs
 from sim.model.guests.guest import Guest
 from sim.model.guests.service import ServiceRun
 from sim.model.guests.waiting import WaitingRoom
@@ -20,6 +21,7 @@ class Fleet:
         self.services: Sequence[ServiceRun] = [
             ServiceRun(world, host, name, spec, stops, waiting.wait) for name, spec in world.scenario.expanded()
         ]
+        programs.begin(world, self.services)
         named = {service.name: service for service in self.services}
         self.wholes = [
             Whole(world, host, [named[name] for name in names], waiting.wait) for names in world.scenario.placed_whole()

@@ -22,6 +22,7 @@ class RequestLog:
     """Requests of `services` (names by number). `sink` is given copies of the rows as columns, with `guests`' names."""
 
     def __init__(self, world: World, services: Sequence[str], sink: Sink | None, guests: Sequence[str]) -> None:
+        self._plane = world.plane
         self._services, self._sink, self._guests = list(services), sink, guests
         self._answered = np.full(len(services), nan)  # time of each service's first completed request, s
         self._unanswered = len(services)
@@ -48,17 +49,18 @@ class RequestLog:
         """Time of the first completed request, s, of the services that have one."""
         return {name: at for name, at in zip(self._services, self._answered.tolist(), strict=True) if not np.isnan(at)}
 
-    def tallies(self, arrived: Sequence[int], asked: Sequence[bool]) -> dict[str, RequestTally]:
-        """The tally of each service that was asked anything; `arrived` is counted by the kernel on its own."""
-        tallies, samples = {}, self._tally.samples()
+    def tallies(self, outside: Sequence[bool]) -> dict[str, RequestTally]:
+        """The tally of each service that has users (`outside`) or is called; what came is counted by the kernel."""
+        tallies, samples, plane = {}, self._tally.samples(), self._plane
         for i, name in enumerate(self._services):
-            if not asked[i]:
+            calls, (known, parts) = plane.calls(i), plane.parts(i)
+            if not outside[i] and not calls:
                 continue
             completed, rejected, timed_out, failed, in_flight = self._tally.counts[i].tolist()
             total, waiting, starts = self._tally.sums[i].tolist()
             values, edges, counts = samples[i]
             tallies[name] = RequestTally(
-                arrived=arrived[i],
+                arrived=plane.measured(i),
                 completed=completed,
                 rejected=rejected,
                 timed_out=timed_out,
@@ -67,5 +69,8 @@ class RequestLog:
                 response=Times(completed, total, values, edges, counts),
                 waiting_sum=waiting,
                 waiting_count=int(starts),
+                calls=calls,
+                outside=outside[i],
+                parts=parts if known else {},
             )
         return tallies

@@ -65,7 +65,7 @@ class _Requests:
     """What the requests of one service, or of one closed source of it, draw besides their arrival."""
 
     def __init__(self, service: Service, seed: int, replication: int, owner: str) -> None:
-        self._demand: Sampler = sampler(service.request_cpu)
+        self._demand: Sampler | None = None if service.plain is None else sampler(service.plain)
         self._demands = generator(seed, replication, f"demand/{owner}")
         self.first = self.second = None
         if service.routing in ("random", "power-of-two"):
@@ -74,6 +74,8 @@ class _Requests:
             self.second = generator(seed, replication, f"routing/{owner}/second")
 
     def demand(self, n: int, recorded: Array | None = None) -> Array:
+        if self._demand is None:
+            return np.zeros(n)  # the data plane draws what the steps of a program take
         drawn = self._demand(self._demands, n)
         return drawn if recorded is None else np.where(np.isnan(recorded), drawn, recorded)
 

@@ -4,12 +4,13 @@ them.
 Rules, in the order of the lines:
 1. who completed the greater share of the requests, and what became of the others;
 2. response p99 and the SLO;
-3. start-up, scale-out and refused starts, and what the host was doing while the platform that served the fewest lost
+3. where the time goes that the slower platforms need more, if requests have several steps;
+4. start-up, scale-out and refused starts, and what the host was doing while the platform that served the fewest lost
    requests; introduced by "Likely why" only if most of them were lost while replicas were starting, and it is also the
    platform that started and scaled out slowest;
-4. how many guests fit;
-5. memory and CPU: used, allocated, overhead;
-6. how sure all this is.
+5. how many guests fit;
+6. memory and CPU: used, allocated, overhead;
+7. how sure all this is.
 A line is left out where the scenario has no such metric.
 """
 
@@ -33,9 +34,9 @@ _FATES = {
 
 
 def conclude(comparison: Comparison) -> list[str]:
-    """Say in at most six lines who did better and by how much."""
+    """Say in at most seven lines who did better and by how much."""
     rules: Sequence[Callable[[Comparison], Iterator[str]]] = (
-        _served, _response, _starts, _fits, _host, _certainty,
+        _served, _response, _spent, _starts, _fits, _host, _certainty,
     )  # fmt: skip
     lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
     if lines:
@@ -49,7 +50,7 @@ _TOLD = ("requests.", "response.", "slo.met", "startup.p50", "scale_out.time", "
 
 def briefly(comparison: Comparison) -> list[str]:
     """The answer in a few lines: who served, how fast and how surely, what the scenario is about, and likely why."""
-    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (_served, _response, _asked, _starts)
+    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (_served, _response, _spent, _asked, _starts)
     lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
     return lines or conclude(comparison)
 
@@ -122,6 +123,32 @@ def _response(comparison: Comparison) -> Iterator[str]:
         each = ", ".join(f"{name} {word}" for name, word in words.items())
         alike = {"yes": "by all", "no": "by none"}.get(next(iter(words.values())))
         yield f"SLO met: {alike if alike and len(set(words.values())) == 1 and len(words) > 1 else each}."
+
+
+PARTS = {
+    "cpu": "CPU", "contention": "contention", "waiting": "waiting", "wait": "waits", "disk": "disk",
+    "network": "network", "calls": "calls to other services",
+}  # fmt: skip
+LEAST_PART = 0.1  # of the difference that a part is told of
+
+
+def _spent(comparison: Comparison) -> Iterator[str]:
+    """Where the mean response of the slower platforms goes that the fastest one does not need."""
+    line = comparison.line("response.mean")
+    parts = {part: _means(comparison, f"request.{part}") for part in PARTS}
+    if line is None or line.untold or not all(set(each) == set(line.values) for each in parts.values()):
+        return
+    means = {name: value.mean for name, value in line.values.items()}
+    best = min(means, key=lambda name: means[name])
+    for name in sorted(means, key=lambda name: means[name]):
+        more = means[name] - means[best]
+        if more < 0.01 * means[best] or more <= 0.0:
+            continue
+        each = {word: parts[part][name] - parts[part][best] for part, word in PARTS.items()}
+        told = [word for word in sorted(each, key=lambda word: -each[word]) if each[word] >= LEAST_PART * more]
+        if told:
+            where = " and ".join(f"{text(each[word], 's')} {word}" for word in told[:2])
+            yield f"Of {name}'s +{text(more, 's')} on {best}'s mean response, {where}."
 
 
 def _held(part: float, replications: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.report.figures import plots
 from sim.report.figures.focus import draw as draw_focus
+from sim.report.figures.spent import where_the_time_goes
 from sim.report.figures.style import GIB, new_figure, palette, save, styled
 from sim.report.results import Results
 
@@ -108,6 +109,7 @@ FIGURES: dict[str, Callable[[Results], Figure | None]] = {
     "timeline": timeline,
     "startup-phases": startup,
     "response-tail": response,
+    "where-the-time-goes": where_the_time_goes,
     "allocated-vs-used": allocation,
 }
 

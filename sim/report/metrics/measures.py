@@ -99,7 +99,9 @@ class MeasuredRun:
         self.services: Sequence[str] = records.services if whole else (service,)
         self.span = records.duration - records.warmup
         requests = records.requests
-        self.tallies: Sequence[RequestTally] = [requests[name] for name in self.services if name in requests]
+        self.tallies: Sequence[RequestTally] = [
+            requests[name] for name in self.services if name in requests and (requests[name].outside or not whole)
+        ]
         self.response: Spread = SpreadOf(samples.merge([tally.response for tally in self.tallies]))
         self.integrals = records.integrals if whole else records.service_integrals.get(service, {})
         self.lost = _lost(records) if whole else {}

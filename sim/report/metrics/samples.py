@@ -126,7 +126,8 @@ def response_curve(records: RunRecords) -> Columns:
 
 def _by_service(records: RunRecords) -> list[tuple[str, Times]]:
     own = [(name, records.requests[name].response) for name in records.services if name in records.requests]
-    return [(ALL, merge([sample for _, sample in own])), *own]
+    users = [tally.response for tally in records.requests.values() if tally.outside]
+    return [(ALL, merge(users)), *own]
 
 
 def _histogram(sample: Times) -> tuple[Array, NDArray[Any]]:

@@ -1,0 +1,142 @@
+"""What requests take on a platform: the scenario's steps with the platform's numbers, as the data plane has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from sim.engine import steps as engine
+from sim.engine.steps import Law
+from sim.model.guests.service import ServiceRun
+from sim.model.world import World
+from sim.platforms import Platform
+from sim.reading.distribution import Distribution
+from sim.scenario import Host
+from sim.scenario.calls import names_called
+from sim.scenario.requests import (
+    CallStep,
+    CpuStep,
+    ParallelStep,
+    ReadsStep,
+    ReadStep,
+    ReceiveStep,
+    SendStep,
+    Step,
+    WaitStep,
+    WritesStep,
+    WriteStep,
+)
+
+PACKET: Final = (
+    1448.0  # bytes: an Ethernet frame of 1,500 less the headers of IP (20), TCP (20) and its time stamps (12)
+)
+OPERATION: Final = (
+    128 * 1024.0
+)  # bytes: read_ahead_kb of a Linux block device, and the most that its readahead asks for
+PAGE: Final = 4096.0  # bytes: a page of memory and of the page cache
+
+LinkName = Literal["read", "write", "network"]
+
+
+def begin(world: World, services: Sequence[ServiceRun]) -> None:
+    """Give the data plane the programs of the services that have one: they take more than one job, or are called."""
+    called = {name for service in services for name in names_called(service.spec.programs)}
+    numbers = {service.name: service.index for service in services}
+    resolve = Resolver(world.platform, numbers, _Links(world))
+    for service in services:
+        if service.spec.plain is None or service.name in called:
+            kinds = [(share, resolve.program(steps)) for share, steps in service.spec.programs]
+            base = world.stream(f"program/{service.name}").integers(0, 2**64, dtype=np.uint64)
+            world.plane.set_programs(service.index, kinds, int(base))
+
+
+class _Links(dict[str, int]):
+    """Numbers of the disk's two directions and the network, made when a step first needs them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def __missing__(self, name: LinkName) -> int:
+        self[name] = self._world.plane.add_link(_bandwidth(self._world.scenario.host, name))
+        return self[name]
+
+
+def _bandwidth(host: Host, name: LinkName) -> float:
+    return host.network if name == "network" else float(getattr(host.disk, name))
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Makes steps of the data plane. `services`: numbers by name; `links`: numbers of read, write and network."""
+
+    platform: Platform
+    services: Mapping[str, int]
+    links: Mapping[str, int]
+
+    def program(self, steps: Sequence[Step]) -> list[engine.Step]:
+        """The steps in order; one of the scenario may become several."""
+        return [each for step in steps for each in self._resolved(step)]
+
+    def _resolved(self, step: Step) -> list[engine.Step]:
+        match step:
+            case CpuStep(cpu=work):
+                return [engine.Cpu(law_of(work))]
+            case WaitStep(wait=time):
+                return [engine.Wait(law_of(time))]
+            case ReadStep(read=size):
+                return self._disk("read", math.ceil(size / OPERATION), size)
+            case WriteStep(write=size):
+                return self._disk("write", math.ceil(size / OPERATION), size)
+            case ReadsStep(reads=n):
+                return self._disk("read", n, n * PAGE)
+            case WritesStep(writes=n):
+                return self._disk("write", n, n * PAGE)
+            case SendStep(send=size) | ReceiveStep(receive=size):
+                return self._network(size)
+            case CallStep(call=call):
+                number = self.services[call.service]
+                return [engine.Call(number, call.times, call.probability, call.retries)]
+            case ParallelStep(parallel=branches):
+                return [engine.Parallel([self.program(branch) for branch in branches])]
+
+    def _disk(self, direction: LinkName, operations: int, size: float) -> list[engine.Step]:
+        costs = self.platform.disk
+        return self._moved(direction, size, "disk", work=operations * costs.cpu_per_op, time=operations * costs.latency)
+
+    def _network(self, size: float) -> list[engine.Step]:
+        costs = self.platform.net
+        packets = math.ceil(size / PACKET)
+        return self._moved("network", size, "network", work=packets * costs.cpu_per_packet, time=costs.latency)
+
+    def _moved(
+        self, link: LinkName, size: float, part: Literal["disk", "network"], *, work: float, time: float
+    ) -> list[engine.Step]:
+        """The platform's CPU (no overhead on top), its latency, and the bytes; nothing for no bytes."""
+        if size <= 0.0:
+            return []
+        cpu, wait = engine.Cpu(Law("constant", work), overhead=False), engine.Wait(Law("constant", time), part)
+        return [cpu, wait, engine.Move(self.links[link], size, part)]
+
+
+def law_of(distribution: Distribution) -> Law:
+    """A distribution of the scenario by the two numbers that the data plane draws from (see `chance.sampling`)."""
+    numbers = distribution.parameters
+    match distribution.kind:
+        case "constant" | "exponential" as kind:
+            return Law(kind, numbers["mean"])
+        case "uniform":
+            return Law("uniform", numbers["min"], numbers["max"])
+        case "lognormal":
+            variance = math.log1p(numbers["cv"] ** 2)
+            return Law("lognormal", math.log(numbers["mean"]) - 0.5 * variance, math.sqrt(variance))
+        case "weibull":
+            return Law("weibull", numbers["mean"] / math.gamma(1.0 + 1.0 / numbers["shape"]), numbers["shape"])
+        case "pareto":
+            return Law("pareto", numbers["mean"] * (numbers["shape"] - 1.0) / numbers["shape"], numbers["shape"])
+        case "gamma":
+            return Law("gamma", 1.0 / numbers["cv"] ** 2, numbers["mean"] * numbers["cv"] ** 2)

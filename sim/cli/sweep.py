@@ -74,7 +74,7 @@ def _print(found: SweepResult) -> None:
 def _print_effects(found: SensitivityResult) -> None:
     from rich.table import Table
 
-    from sim.report.figures.sweep import strength_of
+    from sim.report.figures.tornado import strength_of
     from sim.report.metrics.known import describe
     from sim.report.metrics.numbers import text
     from sim.report.text.terminal import make_console

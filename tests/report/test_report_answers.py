@@ -54,7 +54,7 @@ def crossover(**more: Any) -> Any:
     vm, container = np.array([[2.0, 2.1, 2.2]] * 3), np.array([[1.0, 1.1, 1.2], [2.0, 2.1, 2.2], [3.0, 3.1, 3.2]])
     return SimpleNamespace(
         a="vm", b="container", metric="response.p99", values=(1.0, 2.0, 3.0), differences=vm - container,
-        series={"vm": vm, "container": container}, **more,
+        series={"vm": vm, "container": container}, unlike=(), **more,
     )  # fmt: skip
 
 

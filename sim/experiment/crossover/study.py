@@ -71,10 +71,11 @@ class CrossoverStudy:
         write_table(folder / CURVE, rows)
         if plots:
             from sim.report.figures.crossover import save_crossover
+            from sim.report.figures.names import spoken
 
-            first, *more = found.sentences(self.vary, self.unit)
-            title = f"{self.scenario.name}, {first}" + (f" (and {len(more)} more)" if more else "")
-            save_crossover(found, folder / "crossover.png", self.vary, self.unit, title.replace(" (95 %", "\n(95 %"))
+            title = f"{self.scenario.name}: {found.metric} over {spoken(self.vary, self.unit)}"
+            told = found.sentences(spoken(self.vary, ""), self.unit)
+            save_crossover(found, folder / "crossover.png", self.vary, self.unit, title, told)
 
     def to_dict(self, found: Crossover) -> dict[str, Any]:
         """The answer as plain data; JSON has no infinity: None stands for an end that the axis does not reach."""

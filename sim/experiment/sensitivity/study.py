@@ -68,7 +68,7 @@ class SensitivityStudy:
         effects = self._analyse(made)
         drawn: list[Path] = []
         if plots:
-            from sim.report.figures.sweep import save_tornado
+            from sim.report.figures.tornado import save_tornado
 
             rows = {name: tornado(each) for name, each in effects.items()}
             drawn.append(save_tornado(rows, self.metric, folder / "plots", self.plan.name, self.method))

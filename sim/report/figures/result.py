@@ -1,4 +1,4 @@
-"""The figures of a result: plots put together, and saved as PNG under `plots/`."""
+"""The figures of a result: panels put together, and saved as PNG under `plots/`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.report.figures import plots
-from sim.report.figures.focus import draw as draw_focus
+import numpy as np
+
+from sim.report.figures import bars, focus, starts, tail, timeline
 from sim.report.figures.spent import where_the_time_goes
-from sim.report.figures.style import GIB, new_figure, palette, save, styled
+from sim.report.figures.style import GIB, headline, looks, new_figure, save, styled, told
 from sim.report.results import Results
+from sim.terms.columns import PHASE
+from sim.terms.metrics import ALL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST_SERVICES = 6
+"""Services up to which each has a panel of its own; of more, only all together are drawn."""
 
 
 def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
@@ -32,26 +38,39 @@ def save_plots(results: Results, folder: Path | None = None) -> list[Path]:
     return made
 
 
-def timeline(results: Results) -> Figure | None:
-    """Traffic, guests, CPU and memory under one another over the same time."""
+def over_time(results: Results) -> Figure | None:
+    """Traffic, guests, CPU and memory under one another over the same time, with what happened when."""
     frame = results.timeline
     if frame.empty:
         return None
-    colours = palette(results.platforms)
-    figure = new_figure(10.5, 10.5)
-    panels = figure.subplots(4, 1, sharex=True)
-    plots.traffic(frame, panels[0], colours=colours)
-    plots.ready_guests(frame, panels[1], colours=colours)
-    plots.resource(frame, panels[2], colours=colours, kind="cpu")
-    plots.resource(frame, panels[3], colours=colours, kind="memory")
+    key = looks(results.platforms)
+    served = bool(frame["arrivals"].any())
+    columns = ["ready", "guests", "cpu_used", "cpu_allocated", "memory_used", "memory_allocated"]
+    whole = float(frame["time"].max())
+    end = timeline.until(frame, columns) if not served else whole
+    series = timeline.over_time(frame[frame["time"] <= end], key)
+    services = results.manifest["scenario"].get("services", {})
+    asked = timeline.asked_by_file(services, whole) if len(services) > 1 else {}
+    parts = [timeline.traffic] * served + [timeline.ready_guests]
+    figure = new_figure(10.5, 2.25 * (len(parts) + 2 + bool(asked)))
+    panels = list(figure.subplots(len(parts) + 2 + bool(asked), 1, sharex=True))
+    if asked:
+        timeline.rates(asked, panels[0])
+    for part, panel in zip(parts, panels[bool(asked) :], strict=False):
+        part(series, panel, key=key)
+    for kind, panel in zip(("cpu", "memory"), panels[-2:], strict=True):
+        timeline.resource(series, panel, key=key, kind=kind)
     warmup = _warmup(results)
+    timeline.marks(results.events, panels, panels[-3], end, key)
     for panel in panels:
-        plots.transient(panel, warmup)
-        panel.margins(x=0)
+        timeline.transient(panel, min(warmup, end))
+        panel.set_xlim(0, end)
     note = "; shaded: transient, not measured" if warmup > 0 else ""
-    plots.simulated_time(panels[3], note)
-    figure.suptitle(f"{results.name}: the run over time{_mean_of(frame)}")
-    return figure
+    note += "" if end == whole else f"; nothing moves from here until {whole:,.0f} s"
+    timeline.simulated_time(panels[-1], note)
+    wrong = [each.line for each in results.doubts if each.severity == "wrong"][:2]
+    title = f"{results.name}: the run over time{_mean_of(frame)}"
+    return headline(figure, title, wrong, key, margins=(0.85, 1.05, 0.5), gaps=(0.2, 0.3))
 
 
 def startup(results: Results) -> Figure | None:
@@ -59,25 +78,64 @@ def startup(results: Results) -> Figure | None:
     guests = results.guests
     if not (guests["ready"] > guests["requested"]).any():
         return None
-    rows = guests["platform"].nunique()
-    figure = new_figure(12.0, 1.9 + 0.85 * rows)
+    key = looks(results.platforms)
+    figure = new_figure(12.5, max(0.9 + 0.62 * len(key), 2.2) + 1.25)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
-    plots.startup_times(guests, left, colours=palette(results.platforms))
-    plots.startup_phases(guests, right)
-    figure.suptitle(f"{results.name}: every start of every replication, also in the transient")
-    return figure
+    starts.startup_times(guests, left, key=key)
+    starts.startup_phases(guests, right, key=key)
+    return headline(
+        figure, f"{results.name}: every start of every replication, also in the transient",
+        told(results.doubts, ["startup.p50"]), margins=(0.8, 0.85, 0.9 + 0.17 * len(key)), gaps=(0.3, 0.3),
+    )  # fmt: skip
+
+
+def storm(results: Results) -> Figure | None:
+    """Many starts at the same moment, one by one: what the first wait for, and what the last."""
+    key = looks(results.platforms)
+    found = starts.storms(results.guests, key)
+    if not found:
+        return None
+    figure = new_figure(10.5, 2.1 * len(found) + 0.8)
+    panels = np.atleast_1d(figure.subplots(len(found), 1))
+    for panel, (name, own) in zip(panels, found.items(), strict=True):
+        starts.waterfall(own, panel, name=name)
+    panels[-1].set_xlabel("seconds since the first was asked for (a scale a panel)")
+    phases = [name for name in results.guests.columns if name.startswith(PHASE)]
+    seen = [name for name in phases if any((own[name] > 0).any() for own in found.values())]
+    starts.phase_key(panels[-1], seen, across=9)
+    return headline(
+        figure, f"{results.name}: starts at the same moment, one by one (first replication)",
+        told(results.doubts, ["startup.p50"]), margins=(0.8, 0.3, 1.1), gaps=(0.2, 0.42),
+    )  # fmt: skip
 
 
 def response(results: Results) -> Figure | None:
-    """The tail of the response time of all services."""
+    """The tail of the response time: of all services, and of each where they are few."""
     frame = results.response
     if frame.empty:
         return None
-    figure = new_figure(8.5, 5.2)
-    colours = palette(results.platforms)
-    plots.response_tail(frame, figure.subplots(), colours=colours, completed=_completed(results))
-    figure.suptitle(f"{results.name}: response time of completed requests{_mean_of(frame)}")
-    return figure
+    key = looks(results.platforms)
+    served = _served(results)
+    single = [name for name in served if name != ALL]
+    shown = [ALL, *single] if 1 < len(single) <= MOST_SERVICES else [ALL]
+    across = min(len(shown), 3 if len(shown) not in (2, 4) else 2)
+    down = -(-len(shown) // across)
+    figure = new_figure(8.5 if across == 1 else 4.9 * across, 4.6 if across == 1 else 3.6 * down)
+    panels = list(np.atleast_1d(figure.subplots(down, across)).ravel())
+    for panel, service in zip(panels, shown, strict=False):
+        tail.response_tail(frame, panel, key=key, service=service, served=served[service])
+        if service == ALL and len(shown) > 1:
+            panel.set_title("all services")
+    for panel in panels[len(shown) :]:
+        panel.set_axis_off()
+    for panel in panels[::across]:
+        panel.set_ylabel("share of requests\nwithout an answer by then")
+    percentiles = ["response.p50", "response.p95", "response.p99", "response.p999"]
+    return headline(
+        figure, f"{results.name}: response time{_mean_of(frame)}", told(results.doubts, percentiles),
+        margins=(1.05, 0.5, 0.55), gaps=(0.26, 0.45),
+        explained=["of all requests; a curve that ends flat (dotted) ends on the share that was never answered"],
+    )  # fmt: skip
 
 
 def allocation(results: Results) -> Figure | None:
@@ -85,29 +143,30 @@ def allocation(results: Results) -> Figure | None:
     host = results.manifest["scenario"].get("host", {})
     if not {"cores", "memory"} <= set(host):
         return None
-    colours = palette(results.platforms)
-    figure = new_figure(max(8.5, 4.0 + 1.6 * len(colours)), 4.6)
+    key = looks(results.platforms)
+    figure = new_figure(max(9.0, 3.4 + 2.1 * len(key)), 3.6)
     left, right = figure.subplots(1, 2)
-    summary = results.summary
-    plots.allocated_and_used(summary, left, colours=colours, kind="cpu", capacity=float(host["cores"]))
+    above = bars.allocated_and_used(results.summary, left, key=key, kind="cpu", capacity=float(host["cores"]))
     memory = float(host["memory"]) / GIB
-    plots.allocated_and_used(summary, right, colours=colours, kind="memory", capacity=memory)
-    words = "dashed: allocated · filled: used (CPU: hatched = overhead)"
-    figure.suptitle(f"{results.name}: mean over the measured span — {words}")
-    return figure
-
-
-def focus(results: Results) -> Figure | None:
-    """What the scenario is about, where it says so."""
-    if not results.comparison.focus:
-        return None
-    return draw_focus(results, new_figure(9.0, 5.0))
+    above += bars.allocated_and_used(results.summary, right, key=key, kind="memory", capacity=memory)
+    notes = ["dashed: allocated; filled: used (CPU: hatched is overhead); time means over the measured span"]
+    if above:
+        notes.append(
+            f"{', '.join(dict.fromkeys(above))}: more is used than allocated, because what counts as allocated is the "
+            "request, and a guest may use more, up to its limit (none: up to the host's)"
+        )
+    doubts = told(results.doubts, ["cpu.allocated", "memory.allocated"])
+    return headline(
+        figure, f"{results.name}: how much of what is promised is used?", doubts, margins=(0.75, 1.0, 0.85),
+        gaps=(0.42, 0.3), explained=notes,
+    )  # fmt: skip
 
 
 FIGURES: dict[str, Callable[[Results], Figure | None]] = {
-    "focus": focus,
-    "timeline": timeline,
+    "focus": focus.draw,
+    "timeline": over_time,
     "startup-phases": startup,
+    "startup-storm": storm,
     "response-tail": response,
     "where-the-time-goes": where_the_time_goes,
     "allocated-vs-used": allocation,
@@ -122,15 +181,19 @@ def _warmup(results: Results) -> float:
     return 0.0
 
 
-def _completed(results: Results) -> dict[str, float]:
-    """Completed / arrived of all services by platform, over all replications."""
-    totals = {"requests.arrived": dict.fromkeys(results.platforms, 0.0)}
-    totals["requests.completed"] = dict.fromkeys(results.platforms, 0.0)
+def _served(results: Results) -> dict[str, dict[str, float]]:
+    """Service → platform → completed / arrived, over all replications; services that nothing asks are left out."""
+    totals: dict[tuple[str, str, str], float] = {}
     for row in results.rows:
-        if row.service == "all" and row.metric in totals:
-            totals[row.metric][row.platform] += row.value
-    arrived, completed = totals["requests.arrived"], totals["requests.completed"]
-    return {name: completed[name] / arrived[name] for name in arrived if arrived[name] > 0}
+        if row.metric in ("requests.arrived", "requests.completed"):
+            at = row.service, row.platform, row.metric
+            totals[at] = totals.get(at, 0.0) + row.value
+    found: dict[str, dict[str, float]] = {}
+    for (service, name, metric), arrived in totals.items():
+        if metric == "requests.arrived" and arrived > 0:
+            done = totals.get((service, name, "requests.completed"), 0.0)
+            found.setdefault(service, {})[name] = done / arrived
+    return found
 
 
 def _mean_of(frame: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sim.report.figures.style import OKABE_ITO, new_figure
+from sim.report.figures.starts import TINTS
+from sim.report.figures.style import headline, new_figure, told
 from sim.report.results import Results
 from sim.terms.metrics import ALL
 
@@ -13,15 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PARTS: Mapping[str, tuple[str, str]] = {
-    # part: what the legend calls it, its colour
-    "waiting": ("waiting for a place", OKABE_ITO[6]),
-    "cpu": ("CPU", OKABE_ITO[0]),
-    "contention": ("contention", OKABE_ITO[1]),
-    "wait": ("wait steps", OKABE_ITO[4]),
-    "disk": ("disk", OKABE_ITO[2]),
-    "network": ("network", OKABE_ITO[5]),
-    "calls": ("calls", OKABE_ITO[3]),
+PARTS: Mapping[str, tuple[str, str, str]] = {
+    # part: what the legend calls it, its colour (none is a platform's), its hatch
+    "waiting": ("waiting for a place", TINTS[8], ""),
+    "cpu": ("CPU", TINTS[0], ""),
+    "contention": ("contention", TINTS[1], "////"),
+    "wait": ("wait steps", TINTS[2], ""),
+    "disk": ("disk", TINTS[6], "xxxx"),
+    "network": ("network", TINTS[4], "////"),
+    "calls": ("calls", TINTS[3], ""),
 }
 
 
@@ -51,7 +52,7 @@ def where_the_time_goes(results: Results) -> Figure | None:
         return None
     columns = min(len(means), 3)
     rows = -(-len(means) // columns)
-    figure = new_figure(3.2 + 3.4 * columns, 0.8 + (1.3 + 0.35 * len(results.platforms)) * rows)
+    figure = new_figure(1.6 + 3.7 * columns, 1.0 + (1.0 + 0.35 * len(results.platforms)) * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for panel, (service, platforms) in zip(panels, means.items(), strict=False):
         stacked_bars(panel, platforms, results.platforms)
@@ -59,18 +60,20 @@ def where_the_time_goes(results: Results) -> Figure | None:
     for panel in panels[len(means) :]:
         panel.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False)
-    figure.suptitle(f"{results.name}: where the mean response of completed requests goes")
-    return figure
+    figure.legend(handles, labels, loc="lower left", ncols=4 if columns > 1 else 3, fontsize=8.5)
+    return headline(
+        figure, f"{results.name}: where the mean response of completed requests goes",
+        told(results.doubts, ["response.mean"]), gaps=(0.15, 0.75), margins=(1.2, 0.3, 1.15),
+    )  # fmt: skip
 
 
 def stacked_bars(ax: Axes, platforms: Mapping[str, Mapping[str, float]], order: Sequence[str]) -> Axes:
     """A bar a platform, milliseconds, made of the parts; the first platform on top."""
     names = [name for name in order if name in platforms]
     left = [0.0] * len(names)
-    for part, (label, colour) in PARTS.items():
+    for part, (label, colour, hatch) in PARTS.items():
         widths = [1e3 * platforms[name].get(part, 0.0) for name in names]
-        ax.barh(names, widths, left=left, color=colour, label=label, height=0.65)
+        ax.barh(names, widths, left=left, color=colour, hatch=hatch, edgecolor="white", label=label, height=0.65)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     ax.set_xlabel("ms")
     ax.grid(visible=False, axis="y")

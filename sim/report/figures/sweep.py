@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.report.figures.style import INK, band, new_figure, palette, save, styled
+from sim.report.figures.names import short, spoken, value
+from sim.report.figures.style import Look, curves, few_served, headline, looks, new_figure, save, styled, unit_ticks
+from sim.report.figures.tornado import tornado
 from sim.report.metrics.known import describe
-from sim.report.metrics.numbers import spread, text
-from sim.report.metrics.statistics import Interval, mean_interval
+from sim.report.metrics.numbers import share, text
+from sim.report.metrics.statistics import mean_interval
+from sim.terms.doubts import DOUBTS, touches
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+SERVED = 0.99
+"""Share of requests served below which a percentile is marked as one of survivors."""
+MOST_PANELS = 4
+"""Panels along each side, a value of another axis each."""
+MOST_TICKS = 6
+"""Values of an axis up to which each has its tick."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +57,19 @@ def save_sweep_plots(
     title: str,
     tornadoes: Mapping[str, pd.DataFrame],
 ) -> list[Path]:
-    """Save what fits the sweep: lines over one axis, a heat map over two, a tornado of a sample. Returns the files.
+    """Save what fits the sweep: lines over each axis, heat maps over two, a tornado of a sample. Returns the files.
 
     `tornadoes`: see `tornado`; empty when nothing was sampled.
     """
-    chosen = table[(table["metric"] == metric) & (table["service"] == "all")]
+    chosen = with_served(table, metric)
     if chosen.empty:
         return []
     made: list[Path] = []
     folder.mkdir(parents=True, exist_ok=True)
     with styled():
         figures: dict[str, Figure | None] = {}
-        if axes.factors:
-            for name in axes.factors:
-                figures[f"lines-{_short(name)}"] = lines(chosen, name, axes, metric, title)
+        for name in axes.factors:
+            figures[f"lines-{short(name)}"] = lines(chosen, name, axes, metric, title)
         if len(axes.factors) >= 2:
             figures["heat-map"] = heat_map(chosen, axes.factors, metric, title)
         if tornadoes:
@@ -70,173 +80,151 @@ def save_sweep_plots(
     return made
 
 
+def with_served(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Rows of `metric` of all services together, with the column `served`: completed / arrived of the same run.
+
+    1 where the metric means the same for survivors.
+    """
+    own = table[table["service"] == "all"]
+    run = ["point", "platform", "replication"]
+    chosen = own[own["metric"] == metric].assign(served=1.0)
+    if touches(DOUBTS["survivors"].touches, metric):
+        counts = own[own["metric"].isin(["requests.arrived", "requests.completed"])]
+        wide = counts.pivot_table(index=run, columns="metric", values="value")
+        if {"requests.arrived", "requests.completed"} <= set(wide.columns):
+            part = (wide["requests.completed"] / wide["requests.arrived"]).rename("found")
+            chosen = chosen.join(part, on=run)
+            chosen["served"] = chosen.pop("found").fillna(1.0)
+    return chosen
+
+
 def lines(chosen: pd.DataFrame, axis: str, axes: SweepAxes, metric: str, title: str) -> Figure:
-    """The metric over one axis, a line a platform with its 95 % band; a panel for each value of the next axis."""
+    """The metric over one axis, a line a platform with its 95 % band; panels for the values of up to two other axes."""
     others = [name for name in axes.factors if name != axis]
-    split = others[0] if others else None
-    values: list[Any] = sorted(chosen[split].unique())[:4] if split else [None]
-    figure = new_figure(3.4 + 3.6 * len(values), 4.4)
-    panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
-    colours = palette(list(dict.fromkeys(chosen["platform"])))
-    for panel, value in zip(panels, values, strict=True):
-        part = chosen if split is None else chosen[chosen[split] == value]
-        for name, own in part.groupby("platform", sort=False):
-            _band(panel, own, axis, colours[str(name)], str(name))
-        panel.set_xlabel(axis if len(axis) < 30 else _short(axis))
-        if split is not None:
-            panel.set_title(f"{_short(split)} = {_value(value)}")
-    _metric_axis(panels[0], chosen, metric)
-    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
-    rest = f", mean over {', '.join(_short(name) for name in others[1:])}" if others[1:] else ""
-    figure.suptitle(f"{title}: {describe(metric).label.strip()} over {_short(axis)} (mean, 95 % band{rest})")
-    return figure
+    across, down = ([*_values(chosen, others[place : place + 1])] for place in (0, 1))
+    figure = new_figure(1.2 + 3.4 * len(across), 0.5 + 2.3 * len(down))
+    grid = figure.subplots(len(down), len(across), sharex=True, sharey=True, squeeze=False)
+    key = looks(list(dict.fromkeys(chosen["platform"])))
+    low = np.inf
+    for (row, below), (column, beside) in product(enumerate(down), enumerate(across)):
+        panel = grid[row, column]
+        part = _at(chosen, {**below, **beside})
+        low = min(low, _one(panel, part, axis, key))
+        if row == 0:
+            panel.set_title("".join(f"{spoken(name)}: {value(found)}" for name, found in beside.items()))
+        if column == len(across) - 1:
+            words = "".join(f"{spoken(name)}: {value(found)}" for name, found in below.items())
+            panel.annotate(words, (1.02, 0.5), xycoords="axes fraction", rotation=270, va="center", fontsize=9)
+        panel.set_xlabel(spoken(axis) if row == len(down) - 1 else "")
+        panel.set_ylabel("")
+    steps = sorted(chosen[axis].unique())
+    if len(steps) <= MOST_TICKS and chosen[axis].dtype.kind in "iuf":
+        grid[0, 0].set_xticks(steps, [value(each) for each in steps])
+    _metric_axis(grid[0, 0], chosen, metric, low)
+    for panel in grid[:, 0]:
+        panel.set_ylabel(describe(metric).label.strip())
+    rest = f", mean over {', '.join(spoken(name) for name in others[2:])}" if others[2:] else ""
+    return headline(
+        figure, f"{title}: {describe(metric).label.strip()} over {spoken(axis)}", [], key,
+        explained=[f"mean and 95 % band{rest}", *_survivors(chosen)], margins=(0.95, 0.45, 0.55), gaps=(0.08, 0.15),
+    )  # fmt: skip
 
 
-def _band(ax: Axes, own: pd.DataFrame, axis: str, colour: str, name: str) -> None:
-    """Mean over replications at each value, with the band of its interval where there are enough."""
-    parts = [(value, part.groupby("replication")["value"].mean()) for value, part in own.groupby(axis)]
-    band(ax, [value for value, _ in parts], [mean_interval(part) for _, part in parts], colour, name, floor=0.0)
+def _values(chosen: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+    """One `{axis: value}` for each panel along a side; `{}` alone without an axis there."""
+    return [{names[0]: found} for found in sorted(chosen[names[0]].unique())[:MOST_PANELS]] if names else [{}]
+
+
+def _at(chosen: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    for name, found in where.items():
+        chosen = chosen[chosen[name] == found]
+    return chosen
+
+
+def _one(ax: Axes, part: pd.DataFrame, axis: str, key: Mapping[str, Look]) -> float:
+    """Draw a panel; gives the lowest end of its intervals. White markers, with the share, where few were served."""
+    each = part.groupby(["platform", axis, "replication"], sort=False)[["value", "served"]].mean().reset_index()
+    curves(ax, each, key, axis)
+    low = np.inf
+    for (name, at), own in each.groupby(["platform", axis]):
+        found = mean_interval(own["value"])
+        low = min(low, found.mean if found.half is None else found.low)
+        served = float(own["served"].mean())
+        if served < SERVED:
+            few_served(ax, at, found.mean, served, key[str(name)], list(key).index(str(name)) % 2 == 0)
+    return low
+
+
+def _survivors(chosen: pd.DataFrame) -> list[str]:
+    least = float(chosen["served"].min())
+    told = "white markers, and per cent: so few were served there, and the time is of those"
+    return [f"{told} (down to {share(least)}); no winner can be named there"] if least < SERVED else []
 
 
 def heat_map(chosen: pd.DataFrame, factors: Sequence[str], metric: str, title: str) -> Figure:
-    """The metric over the first two axes, a panel a platform on one colour scale, numbers in the cells."""
-    rows, columns, *others = factors
-    platforms = list(dict.fromkeys(chosen["platform"]))
-    grids = [
-        chosen[chosen["platform"] == name].pivot_table(index=rows, columns=columns, values="value", aggfunc="mean")
-        for name in platforms
-    ]
-    shape = grids[0].shape
-    figure = new_figure(2.2 + len(platforms) * (1.2 + 0.85 * shape[1]), 2.0 + 0.6 * shape[0])
-    panels = figure.subplots(1, len(platforms), squeeze=False)[0]
-    known = np.concatenate([grid.to_numpy().ravel() for grid in grids])
-    low, high = float(np.nanmin(known)), float(np.nanmax(known))
-    wide = low > 0 and high / low > 20
-    image = None
-    for panel, name, grid in zip(panels, platforms, grids, strict=True):
-        image = _heat(panel, grid, low, high, wide, describe(metric, str(chosen["unit"].iloc[0])).unit)
-        panel.set_title(name)
-        panel.set_xlabel(_short(columns))
-    panels[0].set_ylabel(_short(rows))
-    better = {"lower": ", dark is better", "higher": ", bright is better", None: ""}[describe(metric).better]
-    if image is not None:
-        bar = figure.colorbar(image, ax=list(panels), shrink=0.85)
-        _unit_ticks(bar.ax.yaxis, describe(metric, str(chosen["unit"].iloc[0])).unit)
-    rest = f" (mean over {', '.join(_short(name) for name in others)})" if others else ""
-    figure.suptitle(f"{title}: {describe(metric).label.strip()}{better}{rest}")
-    return figure
-
-
-def _heat(ax: Axes, grid: pd.DataFrame, low: float, high: float, wide: bool, unit: str) -> Any:
+    """The metric over the first two axes, on one colour scale: a column of panels a platform, a row a third value."""
+    import seaborn as sns
     from matplotlib.colors import LogNorm, Normalize
 
-    norm = LogNorm(low, high) if wide else Normalize(low, high if high > low else low + 1)
-    values = grid.to_numpy()
-    image = ax.imshow(values, cmap="cividis", norm=norm, aspect="auto", origin="lower")
-    for row, column in np.ndindex(*values.shape):
-        value = float(values[row, column])
-        if np.isfinite(value):
-            ink = "white" if norm(value) < 0.55 else "black"
-            ax.text(column, row, text(value, unit), ha="center", va="center", fontsize=8, color=ink)
-    ax.set_xticks(range(values.shape[1]), [_value(each) for each in grid.columns])
-    ax.set_yticks(range(values.shape[0]), [_value(each) for each in grid.index])
-    ax.grid(visible=False)
-    return image
-
-
-STRENGTHS = {
-    "samples": "share: of the variance, each alone (first order)",
-    "sobol": "share: of the variance, with what it does together with others (total index)",
-    "morris": "number: mean effect of going through the whole range (µ*)",
-}
-"""What the number beside a bar is, by method."""
-
-
-def save_tornado(
-    rows: Mapping[str, pd.DataFrame], metric: str, folder: Path, title: str, method: str = "samples"
-) -> Path:
-    """Save a tornado of a sensitivity analysis; see `tornado`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with styled():
-        return save(tornado(rows, describe(metric).unit, metric, title, method), folder / f"{metric}-tornado.png")
-
-
-def tornado(rows: Mapping[str, pd.DataFrame], unit: str, metric: str, title: str, method: str = "samples") -> Figure:
-    """Which assumption moves the answer most: a bar from the lowest to the highest quarter of each range.
-
-    `rows`: platform → frame `parameter strength half_width low high middle`, strongest first; `method`: a key of
-    `STRENGTHS`.
-    """
-    platforms = list(rows)
-    figure = new_figure(2.5 + 4.6 * len(platforms), 1.9 + 0.45 * len(next(iter(rows.values()))))
-    panels = figure.subplots(1, len(platforms), squeeze=False)[0]
-    colours = palette(platforms)
-    for panel, name in zip(panels, platforms, strict=True):
-        _bars(panel, rows[name], unit, colours[name], method)
-        panel.set_title(name)
-        panel.locator_params(axis="x", nbins=5)
-        _unit_ticks(panel.xaxis, unit)
-    figure.suptitle(
-        f"{title}: what moves {describe(metric).label.strip()} most?\n"
-        f"bar: mean in the lowest → highest quarter of each range; {STRENGTHS[method]}"
-    )
+    rows, columns, *others = factors
+    key = looks(list(dict.fromkeys(chosen["platform"])))
+    down = _values(chosen, others[:1])
+    unit = describe(metric, str(chosen["unit"].iloc[0])).unit
+    shape = chosen[rows].nunique(), chosen[columns].nunique()
+    figure = new_figure(2.6 + len(key) * (0.3 + 0.95 * shape[1]), len(down) * (0.55 + 0.5 * shape[0]))
+    grid = figure.subplots(len(down), len(key), sharex=True, sharey=True, squeeze=False)
+    means = chosen.groupby(["platform", *factors], sort=False)["value"].mean()
+    low, high = float(means.min()), float(means.max())
+    norm = LogNorm(low, high) if low > 0 and high / low > 20 else Normalize(low, high if high > low else low + 1)
+    for (row, where), (column, name) in product(enumerate(down), enumerate(key)):
+        panel, part = grid[row, column], _at(chosen, {"platform": name, **where})
+        cells, words = _cells(part, rows, columns, unit)
+        sns.heatmap(
+            cells, annot=words, fmt="", cmap="cividis", norm=norm, cbar=False, ax=panel, lw=1, annot_kws={"size": 8}
+        )
+        panel.invert_yaxis()
+        panel.set_title(", ".join([name, *(f"{spoken(axis)}: {value(found)}" for axis, found in where.items())]))
+        panel.set_xlabel(spoken(columns) if row == len(down) - 1 else "")
+        panel.set_ylabel(spoken(rows) if column == 0 else "")
+        panel.set_xticklabels([value(each) for each in cells.columns], rotation=0)
+        panel.set_yticklabels([value(each) for each in cells.index], rotation=0)
+    better = {"lower": "dark is better", "higher": "bright is better", None: ""}[describe(metric).better]
+    rest = f"mean over {', '.join(spoken(name) for name in others[1:])}" if others[1:] else ""
+    few = bool(_survivors(chosen))
+    told = "in brackets: the share served, where it is below 99 %; the time is of those, no winner can be named there"
+    headline(
+        figure, f"{title}: {describe(metric).label.strip()}",
+        explained=[", ".join(each for each in (better, rest) if each), *[told] * few],
+        margins=(0.9, 1.2, 0.55), gaps=(0.08, 0.35),
+    )  # fmt: skip
+    _colour_bar(figure, grid, norm, unit)
     return figure
 
 
-def _bars(ax: Axes, rows: pd.DataFrame, unit: str, colour: str, method: str) -> None:
-    for number, row in enumerate(rows.itertuples()):
-        low, high = float(row.low), float(row.high)  # type: ignore[arg-type]
-        ax.barh(number, high - low, left=low, color=colour, alpha=0.75, height=0.6)
-        ax.plot([low], [number], "o", color="white", mec=colour, ms=6, clip_on=False, zorder=3)
-        ax.annotate(
-            strength_of(row, unit, method), (1.01, number), xycoords=("axes fraction", "data"), va="center",
-            fontsize=8, color=INK, annotation_clip=False,
-        )  # fmt: skip
-    ax.axvline(float(rows["middle"].iloc[0]), color=INK, lw=1)
-    ax.set_yticks(range(len(rows)), [_short(name) for name in rows["parameter"]])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlabel("○ low end of the range; line: mean of all points")
+def _cells(part: pd.DataFrame, rows: str, columns: str, unit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means, and what is written on them."""
+    cells = part.pivot_table(index=rows, columns=columns, values="value", aggfunc="mean")
+    words = cells.map(lambda found: text(found, unit) if np.isfinite(found) else "")
+    served = part.pivot_table(index=rows, columns=columns, values="served", aggfunc="mean")
+    few = served.map(lambda found: f"\n[{100 * found:.0f} %]" if found < SERVED else "")
+    return cells, words + few.reindex_like(words).fillna("")
 
 
-def strength_of(effect: Any, unit: str, method: str) -> str:
-    """Strength of an effect with its interval: `61 ± 8 %` of the variance, or in the metric's unit (morris)."""
-    strength, half = float(effect.strength), float(effect.half_width)
-    if method == "morris":
-        return spread(Interval(strength, half, 0), unit)
-    return f"{100 * max(strength, 0.0):.0f} ± {100 * half:.0f} %"
+def _colour_bar(figure: Figure, grid: Any, norm: Any, unit: str) -> None:
+    from matplotlib.cm import ScalarMappable
+
+    last, width = grid[-1, -1].get_position(), figure.get_figwidth()
+    top = grid[0, -1].get_position().y1
+    beside = figure.add_axes((last.x1 + 0.2 / width, last.y0, 0.18 / width, top - last.y0))
+    unit_ticks(figure.colorbar(ScalarMappable(norm, "cividis"), cax=beside).ax.yaxis, unit)
 
 
-def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str) -> None:
+def _metric_axis(ax: Axes, chosen: pd.DataFrame, metric: str, low: float) -> None:
+    """A log axis where values are far apart and no interval reaches zero."""
     unit = str(chosen["unit"].iloc[0])
     means = chosen.groupby(["platform", "point"])["value"].mean()
-    if means.min() > 0 and means.max() / means.min() > 20:
+    if low > 0 and means.max() / means.min() > 20:
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=0)
-    ax.set_ylabel(describe(metric).label)
-    _unit_ticks(ax.yaxis, unit)
-
-
-def _unit_ticks(axis: Any, unit: str) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if axis.get_scale() == "log":
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # the decades alone may be one tick, or none
-    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value, unit)))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _value(value: Any) -> str:
-    return f"{value:,.6g}" if isinstance(value, int | float | np.number) else str(value)
-
-
-def _short(path: str) -> str:
-    """The end of a dotted path that says what it is."""
-    first = path.split(",")[0].strip()
-    if len(first) <= 28:
-        return first
-    steps = first.split(".")
-    kept = 2
-    while kept < len(steps) and (steps[-kept].isdigit() or len(".".join(steps[-kept - 1 :])) <= 28):
-        kept += 1  # `1.target` says nothing, `stages.1.target` does
-    return ".".join(steps[-kept:])
+    unit_ticks(ax.yaxis, describe(metric, unit).unit)

@@ -94,7 +94,7 @@ def over_guests(results: Results, column: str, ax: Axes, *, key: Mapping[str, Lo
     series = timeline.over_time(results.timeline, key)
     for number, (name, frame) in enumerate(series):
         settled = frame[frame["ready"] == frame["guests"]]
-        own = (settled if len(settled) > 1 else frame).groupby("ready")[column].last() / scale
+        own = (settled if settled["ready"].nunique() > 2 else frame).groupby("ready")[column].last() / scale
         timeline.draw(ax, own.index, own, key[name], (number, len(series)))
         words = f"{name}: {own.iloc[-1]:.4g} {unit} at {own.index[-1]:,.0f}"
         ax.plot([], [], color=key[name].colour, label=words, **key[name].dots)
@@ -102,7 +102,7 @@ def over_guests(results: Results, column: str, ax: Axes, *, key: Mapping[str, Lo
     ax.set_ylabel(unit)
     ax.set_title(f"{describe(column.replace('_', '.', 1)).label} by the number of guests")
     ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.4 * ax.get_ylim()[1])  # room for the key
     ax.legend(loc="upper left", fontsize=8.5)
     return ax
 

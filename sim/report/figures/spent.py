@@ -27,7 +27,7 @@ PARTS: Mapping[str, tuple[str, str, str]] = {
 
 
 def spent_by(results: Results) -> dict[str, dict[str, dict[str, float]]]:
-    """Service (and `all`, where it is more than one) → platform → part → mean seconds of a response."""
+    """Service (and `all`, where users ask more than one) → platform → part → mean seconds of a response."""
     sums: dict[str, dict[str, dict[str, list[float]]]] = {}
     for row in results.rows:
         what, _, part = row.metric.partition(".")
@@ -40,8 +40,8 @@ def spent_by(results: Results) -> dict[str, dict[str, dict[str, float]]]:
         }
         for service, platforms in sums.items()
     }
-    if len(means) == 2 and ALL in means:
-        del means[ALL]
+    if means.get(ALL) in [parts for service, parts in means.items() if service != ALL]:
+        del means[ALL]  # users ask one service only
     return means
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import account, band_v, guest_sync, pool_clock
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import job_push
 from sim.engine.layout import (
     DRAINING,
     FAILED,
@@ -21,8 +19,10 @@ from sim.engine.layout import (
     WORK_REQUEST,
     word,
 )
-from sim.engine.memory import charge, charge_guest, forgive_guest
-from sim.engine.queueing import (
+from sim.engine.rules.bands import account, band_v, guest_sync, pool_clock
+from sim.engine.rules.heaps import job_push
+from sim.engine.rules.memory import charge, charge_guest, forgive_guest
+from sim.engine.rules.queueing import (
     client_thinks,
     expired,
     fill,
@@ -34,9 +34,9 @@ from sim.engine.queueing import (
     route_backlog,
     to_backlog,
 )
-from sim.engine.quotas import book_stillness, new_budget
-from sim.engine.sharing import changed, guest_place, pool_of, settle, share_host, wanted
-from sim.engine.stepping import forsake_all
+from sim.engine.rules.quotas import book_stillness, new_budget
+from sim.engine.rules.sharing import changed, guest_place, pool_of, settle, share_host, wanted
+from sim.engine.rules.stepping import forsake_all
 
 
 @inline

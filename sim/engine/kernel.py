@@ -11,9 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import guest_sync, pool_clock
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import end_pop, job_pop, timer_pop, timer_push
 from sim.engine.layout import (
     BECAME_IDLE,
     BOOTED,
@@ -36,8 +34,10 @@ from sim.engine.layout import (
     WORK_REQUEST,
     word,
 )
-from sim.engine.programs import begin_root, take_slot
-from sim.engine.queueing import (
+from sim.engine.rules.bands import guest_sync, pool_clock
+from sim.engine.rules.heaps import end_pop, job_pop, timer_pop, timer_push
+from sim.engine.rules.programs import begin_root, take_slot
+from sim.engine.rules.queueing import (
     client_thinks,
     complete,
     enter,
@@ -47,9 +47,9 @@ from sim.engine.queueing import (
     note_done,
     route_backlog,
 )
-from sim.engine.quotas import refill, stand_still
-from sim.engine.sharing import changed, guest_place, next_band, next_completion, pool_of
-from sim.engine.stepping import flow_ends, on_alarm, on_todo, short, step_ends
+from sim.engine.rules.quotas import refill, stand_still
+from sim.engine.rules.sharing import changed, guest_place, next_band, next_completion, pool_of
+from sim.engine.rules.stepping import flow_ends, on_alarm, on_todo, short, step_ends
 
 
 @inline

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sim.engine.arrays import Arrays
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import band_move, band_remove, band_up, guest_down, guest_up
 from sim.engine.layout import TINY, WORK_BOOT, WORK_REQUEST, word
+from sim.engine.rules.heaps import band_move, band_remove, band_up, guest_down, guest_up
 
 
 @inline

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import guest_sync, pool_clock
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import job_pop
 from sim.engine.layout import (
     ADMIT,
     CALLS,
@@ -30,11 +28,13 @@ from sim.engine.layout import (
     WAIT_ENDS,
     word,
 )
-from sim.engine.memory import charge_guest
-from sim.engine.programs import call, end_strand, forsake, main_of, release_flow, run, spend, tell_caller, unhold
-from sim.engine.queueing import enter, expired, fill, finish, need, note_done, outstanding_changed
-from sim.engine.queues import alarm_pop, todo_push
-from sim.engine.sharing import changed, guest_place, pool_of
+from sim.engine.rules.bands import guest_sync, pool_clock
+from sim.engine.rules.heaps import job_pop
+from sim.engine.rules.memory import charge_guest
+from sim.engine.rules.programs import call, end_strand, forsake, main_of, release_flow, run, spend, tell_caller, unhold
+from sim.engine.rules.queueing import enter, expired, fill, finish, need, note_done, outstanding_changed
+from sim.engine.rules.queues import alarm_pop, todo_push
+from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
 @inline

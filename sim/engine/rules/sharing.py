@@ -17,7 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import (
+from sim.engine.compiling.jit import inline
+from sim.engine.layout import TINY, WORK_REQUEST, word
+from sim.engine.rules.bands import (
     band_join_heap,
     band_leave_heap,
     band_mark,
@@ -27,10 +29,8 @@ from sim.engine.bands import (
     heap_insert,
     pool_clock,
 )
-from sim.engine.compiling.jit import inline
-from sim.engine.heaps import guest_down, guest_up
-from sim.engine.layout import TINY, WORK_REQUEST, word
-from sim.engine.quotas import begin_periods, stand_still
+from sim.engine.rules.heaps import guest_down, guest_up
+from sim.engine.rules.quotas import begin_periods, stand_still
 
 REFRESH = 4096  # updates after which the running sums are summed anew, so that rounding cannot build up
 

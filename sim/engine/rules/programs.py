@@ -10,10 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import guest_sync, pool_clock
 from sim.engine.compiling.jit import inline
-from sim.engine.draws import draw, mix, next_key, next_number
-from sim.engine.heaps import job_push
 from sim.engine.layout import (
     ADMIT,
     CALLS,
@@ -32,8 +29,11 @@ from sim.engine.layout import (
     WAIT_ENDS,
     word,
 )
-from sim.engine.queues import alarm_push, todo_push
-from sim.engine.sharing import changed, guest_place, pool_of
+from sim.engine.rules.bands import guest_sync, pool_clock
+from sim.engine.rules.draws import draw, mix, next_key, next_number
+from sim.engine.rules.heaps import job_push
+from sim.engine.rules.queues import alarm_push, todo_push
+from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
 @inline

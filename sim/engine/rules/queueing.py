@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.bands import guest_sync, pool_clock
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import job_pop, job_push, timer_push
 from sim.engine.layout import (
     COMPLETED,
     FREED,
@@ -27,10 +25,12 @@ from sim.engine.layout import (
     WAITING,
     word,
 )
-from sim.engine.memory import charge_guest, check_guest
-from sim.engine.programs import count_parts, give_slot, hold, tell_caller
-from sim.engine.queues import todo_push
-from sim.engine.sharing import changed, guest_place, pool_of
+from sim.engine.rules.bands import guest_sync, pool_clock
+from sim.engine.rules.heaps import job_pop, job_push, timer_push
+from sim.engine.rules.memory import charge_guest, check_guest
+from sim.engine.rules.programs import count_parts, give_slot, hold, tell_caller
+from sim.engine.rules.queues import todo_push
+from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
 @inline

@@ -6,8 +6,8 @@ from math import floor
 
 from sim.engine.arrays import Arrays
 from sim.engine.compiling.jit import inline
-from sim.engine.heaps import end_push
 from sim.engine.layout import TINY, word
+from sim.engine.rules.heaps import end_push
 
 
 @inline

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sim.engine.arrays import Arrays
 from sim.engine.compiling.jit import inline
-from sim.engine.sharing import pool_of
+from sim.engine.rules.sharing import pool_of
 
 
 @inline

@@ -26,7 +26,8 @@ class LimitedKernelRun(KernelRun):
 
     def stillness(self) -> list[Still]:
         """By service, after the run."""
-        return [Still(*self.plane.stillness(service)) for service in range(len(self.case.services))]
+        services = range(len(self.case.services))
+        return [Still(*self.plane.stillness(service), self.plane.lacked(service)) for service in services]
 
     def _service(self, number: int) -> dict[str, Any]:
         limited = self.limited

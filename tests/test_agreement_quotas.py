@@ -21,6 +21,7 @@ def assert_all_agrees(case: Limited) -> None:
     for ours, theirs in zip(run.stillness(), stills, strict=True):
         assert (ours.periods, ours.still) == (theirs.periods, theirs.still)
         assert ours.time == pytest.approx(theirs.time, abs=TOLERANCE, rel=0)
+        assert ours.lacked == pytest.approx(theirs.lacked, abs=1e-8, rel=1e-8)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -50,11 +50,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Still:
-    """What is counted of a service's guests: ends of periods, those with a guest that stood still, seconds of it."""
+    """What is counted of a service's guests: ends of periods, those with a guest that stood still, seconds of it.
+
+    `lacked`: core-s that they asked for and others had.
+    """
 
     periods: int
     still: int
     time: float
+    lacked: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,12 +127,12 @@ class LimitedRun(_StoreyRun):
         for number, limit in enumerate(limited.limits):
             self._size(number, self.guests[number].weight, self.guests[number].cap, limit)
         services = range(len(self.services))
-        self.counted = [[0, 0, 0.0] for _ in services]
+        self.counted = [[0, 0, 0.0, 0.0] for _ in services]
         self.given: dict[int, list[tuple[float, float]]] = {number: [] for number in range(len(self.guests))}
         self.work = [0.0] * len(self.guests)  # given since the last end
 
     def stillness(self) -> list[Still]:
-        return [Still(int(periods), int(still), time) for periods, still, time in self.counted]
+        return [Still(int(periods), int(still), time, lacked) for periods, still, time, lacked in self.counted]
 
     def _size(self, number: int, weight: float, cap: float, limit: Limit | None) -> None:
         """Weight and limit of a guest from now on; a new limit begins with a full budget."""
@@ -196,6 +200,9 @@ class LimitedRun(_StoreyRun):
     def _advance(self, time: float, rates: list[float]) -> None:
         passed = time - self.now
         for number, bucket in enumerate(self.buckets):
+            if self.replicas[number].jobs:
+                lacks = self._demand(number) - rates[number] * self._threads(number)
+                self.counted[self.guests[number].service][3] += lacks * passed
             if bucket is not None and self.replicas[number].jobs and not bucket.lifted:
                 bucket.timer = True
                 work = rates[number] * self._threads(number) * passed
@@ -275,6 +282,5 @@ class LimitedRun(_StoreyRun):
 
 def total(stills: Sequence[Still]) -> Still:
     """Of all services."""
-    return Still(
-        sum(each.periods for each in stills), sum(each.still for each in stills), math.fsum(e.time for e in stills)
-    )
+    time, lacked = math.fsum(each.time for each in stills), math.fsum(each.lacked for each in stills)
+    return Still(sum(each.periods for each in stills), sum(each.still for each in stills), time, lacked)

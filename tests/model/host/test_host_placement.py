@@ -6,9 +6,11 @@ from math import inf
 
 import pytest
 
-from model.small_world import GIB, platform, small_world
+from model.small_world import GIB, HOST, platform, service, small_world
+from sim.engine import layout
 from sim.model.host.placement import PeriodLimit, admission_limits, oom_score_adj, share_of, vm_share
-from sim.scenario import Size
+from sim.model.run import world_of
+from sim.scenario import Size, scenario_from_text
 
 COSTS = {"cpu": {"request_per_guest": 0.25}, "memory": {"per_guest": "1GiB", "guest_os": "2GiB"}}
 
@@ -93,3 +95,30 @@ def test_the_period_is_the_platforms() -> None:
     given = Size(cpu_request=1, cpu_limit=1, memory_request=GIB, memory_limit=GIB)
     share = share_of(platform(changes={"cpu": {"period": "20ms"}}), given, 64 * GIB, 2.0, False)
     assert share.quota == PeriodLimit(1.0, 0.02, 0.0)
+
+
+def test_threads_of_a_core_are_promised_and_their_gain_is_what_there_is_to_share() -> None:
+    """Two threads of each of four cores: 8 are promised (16 at an overcommit of 2), and 4 x 1.25 = 5 are shared."""
+    host = f"{HOST}, threads_per_core: 2, smt_gain: 1.25"
+    for name, promised in (("vm", 16.0), ("container", 8.0)):
+        world = small_world(extra="cpu_overcommit: 2", on=platform(name), host=host)
+        assert admission_limits(world.scenario, world.platform)[0] == promised
+    plain = small_world(on=platform())
+    assert world.scenario.host.effective_cores == 5.0
+    assert plain.scenario.host.effective_cores == plain.scenario.host.hardware_threads == 4.0
+
+
+@pytest.mark.parametrize(("more", "seconds"), [("", 1.6), (", threads_per_core: 2, smt_gain: 1.25", 1.28)])
+def test_a_host_with_threads_is_as_fast_as_their_gain(more: str, seconds: float) -> None:
+    """Eight guests with 0.8 core-s each: 6.4 core-s on 4 cores, and on 4 x 1.25."""
+    text = f"name: smt\nduration: 10s\nhost: {{{HOST}{more}}}\nplatforms: [container]\nservices:\n"
+    text += service(size="{cpu: {request: 1}, memory: {request: 1GiB}}", concurrency=8, start_cpu="0s", replicas=1)
+    scenario = scenario_from_text(text)
+    world = world_of(scenario, platform(), 0)
+    number = world.plane.add_service(concurrency=8)
+    done: list[float] = []
+    for guest in [world.plane.add_guest(number, 1.0, inf) for _ in range(8)]:
+        event = world.env.compute(guest, 0.8, layout.WORK_BOOT)
+        event.callbacks.append(lambda _: done.append(world.env.now))
+    world.env.run(until=9.0)
+    assert done == [pytest.approx(seconds)] * 8

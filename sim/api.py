@@ -17,7 +17,7 @@ from sim.scenario import Scenario
 
 if TYPE_CHECKING:
     from sim.experiment.crossover.crossing import Crossover
-    from sim.experiment.density.search import Density
+    from sim.experiment.density.answer import Capacity
     from sim.experiment.replications.scenario import Failure
     from sim.experiment.sensitivity.analysis import Method
     from sim.experiment.sensitivity.study import SensitivityResult
@@ -161,9 +161,9 @@ def density(
     path: str | Path,
     vary: str | None = None,
     *,
-    start: float = 1,
+    start: float | None = None,
     stop: float | None = None,
-    step: float = 1,
+    step: float | None = None,
     unit: str = "",
     platforms: Sequence[str] | None = None,
     replications: int | None = None,
@@ -174,27 +174,34 @@ def density(
     out: str | Path | None = None,
     plots: bool = False,
     progress: Callable[[Progress], None] | None = None,
-) -> list[Density]:
+    budget: float | None = None,
+    reboot: bool = False,
+) -> Capacity:
     """Find the most of something that the host carries on each platform while every SLO holds.
 
-    `vary` is the dotted path of what grows (None: the first service's replicas where fixed, else its tenants), tried
-    at `start`, `start + step`, … up to `stop`, with `unit` ("/s") behind the number. An answer has `.most`, `.broke`
-    (what broke just above it) and `.curve`. `replications`: at most as many a value (None: 10, or what the scenario
-    asks for). `workers`: processes (None: this one), or `scheduler`: the address of Dask's. `out`: a folder to write
-    density.csv and density.json (and a plot) to. Raises ScenarioError for a wrong file or path, ValueError for an empty
-    grid, ResultsError when `out` holds something else, sim.experiment.density.search.DensityError when a run fails.
+    `vary` is what grows: a dotted path, several with commas between, "traffic" for all open traffic as a factor, or
+    None for what the scenario suggests (a stack's tenants, tenants, traffic). It is tried at `start`, `start + step`, …
+    up to `stop` (None: 1 and 1, for traffic 0.05 and 0.05; no end), with `unit` ("/s") behind the number. The answer of
+    a platform, `found["vm"]`, has `.most`, `.safe` (what holds in 95 % of the replications, each by itself), `.high`,
+    `.broke` (what broke just above it), `.curve`, and with `reboot` the `.recovery` of a host that reboots at the
+    answer. `found.doubts` says what makes it doubtful. `replications`: at most as many a value (None: 10, or what the
+    scenario asks for). `budget`: s of real time after which it ends with what it knows. `workers`: processes (None:
+    this one), or `scheduler`: the address of Dask's. `out`: a folder to write density.csv and density.json (and a plot)
+    to. Raises ScenarioError for a wrong file or path, ValueError for an empty grid, ResultsError when `out` holds
+    something else, sim.experiment.density.search.DensityError when a run fails.
     """
-    from sim.experiment.density.search import Grid
+    from sim.experiment.density.questions import Grid
     from sim.experiment.density.study import DensityStudy
     from sim.experiment.workers.choice import executor_for
 
+    own = (start, stop, step) != (None, None, None)
+    grid = Grid(1 if start is None else start, 1 if step is None else step, stop) if own else None
     study = DensityStudy(
-        path, vary, Grid(start, step, stop), unit,
-        overrides=overrides, platforms=platforms, replications=replications, seed=seed,
-    )  # fmt: skip
+        path, vary, grid, unit, overrides=overrides, platforms=platforms, replications=replications, seed=seed
+    )
     folder = None if out is None else study.folder(out)
     with executor_for(workers or 1, scheduler) as executor:
-        found = study.run(executor, progress)
+        found = study.run(executor, progress, budget=budget, reboot=reboot)
     if folder is not None:
         study.save(found, folder, plots)
     return found

@@ -28,7 +28,7 @@ PARAMETERS = {
     "compare": ["results", "platforms", "out", "plots"],
     "density": [
         "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
-        "scheduler", "out", "plots", "progress",
+        "scheduler", "out", "plots", "progress", "budget", "reboot",
     ],
     "crossover": [
         "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "points", "platforms",

@@ -13,7 +13,8 @@ COMMANDS = {
     "run": "run:command",
     "compare": "compare:command",
     "sweep": "sweep:command",
-    "density": "density:command",
+    "fit": "fit:command",
+    "density": "fit:command",
     "crossover": "crossover:command",
     "validate": "files:validate",
     "platforms": "files:platforms",
@@ -33,6 +34,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim compare DIR DIR           tables and plots across finished results
   python -m sim sweep FILE                a batch of scenario points, in parallel, resumable
   python -m sim density FILE              the most guests, or the most load, while every SLO holds
+  python -m sim fit FILE                  the same, in the words of the question: how many tenants fit?
   python -m sim crossover FILE            where along one axis the better of two platforms changes
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
@@ -83,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     _run(commands)
     _compare(commands)
     _sweep(commands)
-    _density(commands)
+    for name in ("fit", "density"):
+        _fit(commands, name)
     _crossover(commands)
     _files(commands)
     return parser
@@ -164,19 +167,26 @@ def _sweep(commands: _Commands) -> None:
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 
-def _density(commands: _Commands) -> None:
+def _fit(commands: _Commands, name: str) -> None:
     parser = _add(
-        commands, "density", "Find the most guests, or the most load, that the host carries while every SLO holds.",
+        commands, name, "Find the most guests, or the most load, that the host carries while every SLO holds.",
         "Holds: every objective with 95 % confidence, no start refused, nothing killed for memory.\n"
-        "  --vary services.shop.replicas                            (the default where replicas are a number)\n"
+        "fit and density are the same.\n"
+        "  --vary stacks.shop.tenants              whole tenants of several services\n"
+        "  --vary traffic                          all open traffic, times what the file says\n"
+        "  --vary services.web.replicas,services.db.replicas      together\n"
         "  --vary services.shop.traffic.constant-arrival-rate.rate --unit /s --from 50 --step 10\n",
     )  # fmt: skip
     parser.add_argument("file", metavar="FILE", help="the scenario")
-    parser.add_argument("--vary", metavar="PATH", help="dotted path of what grows (default: replicas, else tenants)")
-    parser.add_argument("--unit", default="", help="unit behind the number, such as /s")
-    parser.add_argument("--from", dest="first", type=_number, default=1, metavar="N", help="least value tried (1)")
+    parser.add_argument("--vary", metavar="PATH", help="what grows (default: a stack's tenants, tenants, traffic …)")
+    parser.add_argument("--unit", default="", help="unit behind the number, such as /s; or one a path, with commas")
+    parser.add_argument("--from", dest="first", type=_number, metavar="N", help="least value tried (1; traffic 0.05)")
     parser.add_argument("--to", dest="last", type=_number, metavar="N", help="greatest value tried (none)")
-    parser.add_argument("--step", type=_number, default=1, metavar="N", help="precision of the answer (1)")
+    parser.add_argument("--step", type=_number, metavar="N", help="precision of the answer (1; traffic 0.05)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
+    parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
+    parser.add_argument("--no-reboot", action="store_true", help="do not reboot the host at the answer")
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
     _scenario_options(parser)
     _output_options(parser)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
@@ -246,6 +256,15 @@ def _names(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("names separated by commas, such as vm,container")
     return names
+
+
+def _seconds(text: str) -> float:
+    from sim.reading.units import UnitError, convert
+
+    try:
+        return convert("duration", text)
+    except UnitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str, least: int = 0) -> int:

@@ -60,16 +60,17 @@ def axis_of(base: Base, path: str, unit: str, ends: Iterable[float]) -> Callable
         try:
             scenario_at(value)
         except ScenarioError as error:
-            if unit:
-                raise
-            hint = f" (is a unit missing? --unit /s makes it {value}/s)"
-            raise ScenarioError(
-                replace(each, allowed=each.allowed + hint)
-                if "unit" in each.allowed or "such as" in each.allowed
-                else each
-                for each in error.problems
-            ) from None
+            raise error if unit else unit_hinted(error, value) from None
     return scenario_at
+
+
+def unit_hinted(error: ScenarioError, value: object) -> ScenarioError:
+    """The same mistakes; where a number lacks a unit, with how to give one."""
+    hint = f" (is a unit missing? --unit /s makes it {value}/s)"
+    return ScenarioError(
+        replace(each, allowed=each.allowed + hint) if "unit" in each.allowed or "such as" in each.allowed else each
+        for each in error.problems
+    )
 
 
 def folder_for(out: str | Path | None, usual: str, mark: str, what: str) -> Path:

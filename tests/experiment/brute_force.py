@@ -19,7 +19,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from sim.experiment.density.objectives import judge  # noqa: E402
-from sim.experiment.density.search import Density, Grid, density, observe_run  # noqa: E402 (the path must be set first)
+from sim.experiment.density.observing import observe_run  # noqa: E402 (the path must be set first)
+from sim.experiment.density.questions import Grid  # noqa: E402
+from sim.experiment.density.search import Density, density  # noqa: E402
 from sim.experiment.workers.executor import Executor  # noqa: E402
 from sim.scenario import Base  # noqa: E402
 
@@ -67,7 +69,7 @@ CASES = {
         "services.api.traffic.constant-arrival-rate.rate",
         Grid(20, 5, 200),
         unit="/s",
-        short=("duration=60s", "warmup=20s"),
+        short=("duration=100s", "warmup=60s"),  # VMs are up then: what is lost before they are counts as missed
         short_grid=Grid(20, 10, 200),
     ),
     "admission, by tenants": Case(

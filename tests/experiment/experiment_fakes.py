@@ -91,8 +91,9 @@ class Loaded:
     slo: Slo | None = None
     replications: int = 10
 
-    def expanded(self) -> list[tuple[str, Service]]:
-        return [("shop", Service(self.slo))]
+    @property
+    def services(self) -> dict[str, Service]:
+        return {"shop": Service(self.slo)}
 
 
 def observation(full: float = 0.0, **values: float) -> Any:

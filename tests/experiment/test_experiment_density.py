@@ -5,7 +5,8 @@ import pytest
 from experiment_fakes import Loaded, Slo, observation, observe_admission, observe_memory, observe_queue
 
 from sim.experiment.density.objectives import judge
-from sim.experiment.density.search import DensityError, Grid, density, search
+from sim.experiment.density.questions import Grid, search
+from sim.experiment.density.search import DensityError, density
 from sim.experiment.density.study import curve_rows
 from sim.experiment.workers.executor import SerialExecutor
 from sim.model import compiled

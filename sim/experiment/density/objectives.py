@@ -1,7 +1,9 @@
 """Whether a host carries its load: every objective held, nothing refused, nothing killed for memory.
 
 An objective holds when the one-sided confidence bound of its mean over replications is on the right side of its
-limit. The rule is sequential: a load far from its limit is judged after a few replications, one near it after all.
+limit. The tenants of a service are judged together: one test of all their requests, not one test each, of which some
+would fail by chance. The rule is sequential: a load far from its limit is judged after a few replications, one near it
+after all.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from sim.terms.metrics import TAILS
 
 CLEAR = 0.999
 """Confidence (one-sided) at which an early answer is taken: that all replications would say otherwise is unlikely."""
-FULL = 0.99
-"""Share of the host's cores in use from which on it counts as full (ratio)."""
+SAFE = 0.95
+"""Share of replications that must hold, each by itself, for a load to be called safe (ratio)."""
 FULL_TIME = 0.01
 """Share of the time with a full host from which on a missed objective is put down to the CPU: a p99 needs no more."""
 _EXACT: dict[str, Cause] = {"guests.refused": "admission", "oom.kills": "memory"}
@@ -28,10 +30,17 @@ _FIRST: tuple[Cause, ...] = ("admission", "memory", "CPU", "tail")
 
 
 class Observation(NamedTuple):
-    """One run as far as density looks: metric rows, and the share of the measured time with a full CPU (ratio)."""
+    """One run as far as density looks.
+
+    `rows`: metric rows of the host (`all`) and of the services with objectives, all tenants of one together. `full`:
+    share of the measured time with a full CPU (ratio). `limit`: why admission refused the first start, if it did.
+    `seconds`: real time of the run.
+    """
 
     rows: Sequence[Any]
     full: float
+    limit: str = ""
+    seconds: float = 0.0
 
 
 class Objective(NamedTuple):
@@ -52,15 +61,22 @@ class Objective(NamedTuple):
 
     def holds(self, confidence: float) -> bool:
         """Whether the objective holds with this (one-sided) confidence."""
-        bound = self.bound(confidence)
-        return bound <= self.limit if self.at_most else bound >= self.limit
+        return self._within(self.bound(confidence))
 
     def fails(self, confidence: float) -> bool:
         """Whether it is missed with this (one-sided) confidence."""
         if not all(map(math.isfinite, self.values)):
             return True
         bound = (lower_bound if self.at_most else upper_bound)(self.values, confidence)
-        return bound is not None and (bound > self.limit if self.at_most else bound < self.limit)
+        return bound is not None and not self._within(bound)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every replication is on the right side of the limit by itself."""
+        return all(map(self._within, self.values))
+
+    def _within(self, value: float) -> bool:
+        return value <= self.limit if self.at_most else value >= self.limit
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,24 @@ class Broke:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one load. `objectives` as (service, name) -> (mean, bound, limit)."""
+    """The answer for one load. `objectives` as (service, name) -> (mean, bound, limit).
+
+    `kept`: replications in which all was well, each by itself. `clear`: it does not hold, and that is no lack of
+    replications. `served`: completed / arrived, of the services with objectives (None: no request).
+    """
 
     holds: bool
     replications: int
     broke: tuple[Broke, ...]
     objectives: Mapping[tuple[str, str], tuple[float, float, float]]
+    kept: int = 0
+    clear: bool = False
+    served: float | None = None
+
+    @property
+    def safe(self) -> bool:
+        """Whether all was well in as many replications as `SAFE` asks for."""
+        return self.holds and self.kept >= SAFE * self.replications
 
 
 def judge(
@@ -87,7 +115,7 @@ def judge(
 ) -> Verdict | None:
     """Judge a load from its replications so far; None: more are needed. At `maximum` there is always an answer.
 
-    Services with an `slo` are those of `scenario.expanded()`. Raises ValueError for fewer than 3 as `maximum`.
+    Services with an `slo` are those of `scenario.services`. Raises ValueError for fewer than 3 as `maximum`.
     """
     if maximum < FEWEST:
         raise ValueError(f"a confidence bound needs at least {FEWEST} replications, not {maximum}")
@@ -102,50 +130,49 @@ def judge(
         if not held and not any(each.fails(CLEAR) for each in found):
             return None
     missed = [each for each in found if not each.holds(confidence)]
-    broke = [*_exact(observations), *(_missed(each, observations, confidence) for each in missed)]
+    exact = _exact(observations)
+    broke = [*exact, *(_missed(each, observations, confidence) for each in missed)]
     broke.sort(key=lambda each: _FIRST.index(each.cause))
     numbers = {(each.service, each.name): (_mean(each.values), each.bound(confidence), each.limit) for each in found}
-    return Verdict(not broke, count, tuple(broke), numbers)
-
-
-def full_share(records: Any) -> float:
-    """Share of the timeline's samples in the measured span at which the host's cores were all in use (ratio)."""
-    import numpy as np
-
-    line = records.timeline
-    time = np.asarray(line["time"], dtype=np.float64)
-    inside = (time > records.warmup) & (time <= records.duration)
-    if not inside.any():
-        return 0.0
-    used = np.asarray(line["cpu_used"], dtype=np.float64)[inside]
-    capacity = np.asarray(line["cpu_capacity"], dtype=np.float64)[inside]
-    return float(np.mean(used >= FULL * capacity))
+    kept = sum(not _exact([each]) and all(one.kept for one in _objectives(scenario, [each])) for each in observations)
+    clear = bool(exact) or any(each.fails(confidence) for each in missed)
+    return Verdict(not broke, count, tuple(broke), numbers, kept, clear, _served(observations))
 
 
 def _objectives(scenario: Any, observations: Sequence[Observation]) -> list[Objective]:
     values = [{(row.service, row.metric): row.value for row in each.rows} for each in observations]
     found: list[Objective] = []
-    for service, settings in scenario.expanded():
+    for service, settings in scenario.services.items():
         slo = settings.slo
         if slo is None:
             continue
-        decided = [each for each in values if _decided(each, service) > 0]
-        if not decided:
+        asked = [each for each in values if each.get((service, "requests.arrived"), 0.0) > 0]
+        if not asked:
             continue
         for name in TAILS:
             limit = getattr(slo, name)
             if limit is not None:
-                reached = tuple(each.get((service, f"response.{name}"), math.inf) for each in decided)
+                reached = tuple(each.get((service, f"response.{name}"), math.inf) for each in asked)
                 found.append(Objective(service, name, float(limit), True, reached))
         if slo.availability is not None:
-            shares = tuple(each.get((service, "requests.completed"), 0.0) / _decided(each, service) for each in decided)
+            shares = tuple(_available(each, service) for each in asked)
             found.append(Objective(service, "availability", float(slo.availability), False, shares))
     return found
 
 
-def _decided(values: Mapping[tuple[str, str], float], service: str) -> float:
-    """Requests whose fate was known at the end of the run, as availability counts them (`docs/results.md`)."""
-    return values.get((service, "requests.arrived"), 0.0) - values.get((service, "requests.in_flight"), 0.0)
+def _available(values: Mapping[tuple[str, str], float], service: str) -> float:
+    """Completed / those whose fate was known at the end of the run (`docs/results.md`); 0 if that was nobody's."""
+    decided = values.get((service, "requests.arrived"), 0.0) - values.get((service, "requests.in_flight"), 0.0)
+    return values.get((service, "requests.completed"), 0.0) / decided if decided > 0 else 0.0
+
+
+def _served(observations: Sequence[Observation]) -> float | None:
+    totals = {"requests.arrived": 0.0, "requests.completed": 0.0}
+    for each in observations:
+        for row in each.rows:
+            if row.metric in totals:
+                totals[row.metric] += row.value
+    return totals["requests.completed"] / totals["requests.arrived"] if totals["requests.arrived"] else None
 
 
 def _exact(observations: Sequence[Observation]) -> list[Broke]:
@@ -155,12 +182,13 @@ def _exact(observations: Sequence[Observation]) -> list[Broke]:
         counts = [_host(each, metric) for each in observations]
         if any(counts):
             what = "starts refused" if metric == "guests.refused" else "OOM kills"
+            limit = next((each.limit for each in observations if each.limit), "")
             shares = ", ".join(
                 f"{title} {_average([_host(each, name) for each in observations]):.0%}"
                 for title, name in (("CPU", "cpu.allocated"), ("memory", "memory.allocated"))
             )
-            text = f"{what}: {_average(counts):.3g} (allocated: {shares} of the host)"
-            broke.append(Broke(cause, "all", text))
+            told = limit if limit and cause == "admission" else f"allocated: {shares} of the host"
+            broke.append(Broke(cause, "all", f"{what}: {_average(counts):.3g} ({told})"))
     return broke
 
 
@@ -170,7 +198,10 @@ def _missed(each: Objective, observations: Sequence[Observation], confidence: fl
     side = "above" if each.at_most else "below"
     unit = " s" if each.at_most else ""
     bound = each.bound(confidence)
-    shown = "none completed" if math.isinf(bound) else f"{_mean(each.values):.4g}{unit} (bound {bound:.4g}{unit})"
+    if math.isinf(bound):
+        shown = "is not there, as too many requests were lost or none completed"
+    else:
+        shown = f"{_mean(each.values):.4g}{unit} (bound {bound:.4g}{unit})"
     text = f"{each.name} of {each.service} {shown}, {side} {each.limit:.4g}{unit}; CPU full {full:.0%} of the time"
     return Broke(cause, each.service, text)
 

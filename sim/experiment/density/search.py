@@ -1,61 +1,39 @@
 """Density: the most of something (replicas, tenants, load) that the host carries, found with few runs.
 
-Along one path of the scenario the search doubles until the load is too much, then bisects. Every load meets the same
-seeds (common random numbers), each is judged once, and a clear answer needs only a few of its replications
-(`objectives`). The search assumes what capacity means: what a host cannot carry it cannot carry with more on top.
+Along one path of the scenario the search begins where promises alone let it end, or doubles until the load is too much,
+then bisects. Every load meets the same seeds (common random numbers), each is judged once, and a clear answer needs
+only a few of its replications (`objectives`). The search assumes what capacity means: what a host cannot carry it
+cannot carry with more on top. Around the answer it looks for the most that is safe, and the least that clearly is not.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sim.experiment.density.objectives import Broke, Observation, Verdict, full_share, judge
-from sim.experiment.replications import runner
-from sim.experiment.study import Progress, StudyError, most_replications
+from sim.experiment.density.objectives import Broke, Observation, Verdict, judge
+from sim.experiment.density.observing import observe_run
+from sim.experiment.density.questions import Found, Grid, surround
+from sim.experiment.study import Progress, most_replications
 from sim.experiment.workers.executor import Executor, SerialExecutor
 from sim.reading.errors import HostsimError
-from sim.report.metrics.statistics import FEWEST
+from sim.report.metrics.statistics import FEWEST, Interval
 
 Observe: TypeAlias = Callable[[Any, str, int], Observation]
 """(scenario, platform, replication) -> observation; picklable."""
 
 MOST_REPLICATIONS = 10
 """Replications a load gets at most, unless the scenario asks for more."""
-_MOST_STEPS = 1 << 14  # where doubling gives up when no `stop` is given: no host of today carries as many guests
+TYPICAL = 5
+"""Replications that a value on the way gets on the mean: three, six or all (to tell how much is still to come)."""
 
 
 class DensityError(HostsimError):
     """A run of the search failed."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The values tried: `start`, `start + step`, … up to `stop` (None: no end). Whole numbers stay whole."""
-
-    start: float = 1
-    step: float = 1
-    stop: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse an empty grid (StudyError)."""
-        if not self.step > 0:
-            raise StudyError(f"a grid needs a step above 0, not {self.step}")
-        if self.stop is not None and self.stop < self.start:
-            raise StudyError(f"a grid cannot stop at {self.stop} before its start, {self.start}")
-
-    @property
-    def last(self) -> int:
-        """Index of the last value."""
-        if self.stop is None:
-            return _MOST_STEPS
-        return int((self.stop - self.start) / self.step * (1 + 1e-12))
-
-    def value(self, index: int) -> float:
-        """The value at an index; an int where start and step are."""
-        return self.start + index * self.step
 
 
 @dataclass(frozen=True)
@@ -70,8 +48,11 @@ class Load:
 class Density:
     """The answer for one platform. `most` is None when already the first value is too much.
 
+    `safe`: the most at which all was well in 95 % of the replications, each by itself (None: no value); `high`: the
+    most that is not clearly too much (None: the grid ended first); the answer is between them whatever the seeds.
     `broke` is what broke just above `most` (None when the grid ended first), `curve` every value judged, ascending,
-    `runs` the runs made.
+    `runs` the runs made, `complete` whether time was enough. `recovery`: s from a reboot of the host at the answer
+    until all serve again, where one was looked at (`rebooted`; None then: longer than two hours).
     """
 
     platform: str
@@ -79,6 +60,11 @@ class Density:
     broke: Broke | None
     curve: tuple[Load, ...]
     runs: int
+    safe: float | None = None
+    high: float | None = None
+    complete: bool = True
+    rebooted: bool = False
+    recovery: Interval | None = None
 
     @property
     def monotone(self) -> bool:
@@ -86,39 +72,33 @@ class Density:
         held = [load.verdict.holds for load in self.curve]
         return held == sorted(held, reverse=True)
 
-
-def search(grid: Grid) -> Generator[tuple[int, bool], bool, int]:
-    """Yield (index to judge, with all replications?), be sent whether it holds; return the last that does (-1: none).
-
-    With an end, plain bisection; without, doubling of the distance from the start first. A "yes" on the way may rest
-    on few replications; the answer itself is confirmed with all, and the search goes on below if that fails.
-    """
-    high = grid.last + 1  # does not hold, by assumption until judged
-    held = [-1]  # what held on the way, ascending
-    if grid.stop is None:
-        index = 0
-        while index <= grid.last:
-            if not (yield index, False):
-                high = index
-                break
-            held.append(index)
-            index = 2 * index + 1
-    while True:
-        while high - held[-1] > 1:
-            middle = (held[-1] + high) // 2
-            if (yield middle, False):
-                held.append(middle)
-            else:
-                high = middle
-        if held[-1] < 0 or (yield held[-1], True):
-            return held[-1]
-        high = held.pop()
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the answer."""
+        return next((load.verdict for load in self.curve if load.value == self.most), None)
 
 
-def observe_run(scenario: Any, platform: str, replication: int) -> Observation:
-    """Run one replication on one platform: the default `Observe`."""
-    records = runner.run_one(scenario, platform, replication)
-    return Observation(runner.summarise(records, scenario), full_share(records))
+class Pace:
+    """How long runs take, and whether there is time for more. `budget`: s of real time (None: no end)."""
+
+    def __init__(self, budget: float | None) -> None:
+        self._began, self._budget = time.perf_counter(), budget
+        self.runs, self._last = 0, 0.0
+
+    def took(self, runs: int, seconds: float) -> None:
+        """A round of runs is done, which took so long in all."""
+        self.runs += runs
+        self._last = seconds / runs if runs else self._last
+
+    def remaining(self, runs: float) -> float | None:
+        """Seconds that so many more runs will take; None before there was one."""
+        return runs * self._last if self.runs else None
+
+    def allows(self, runs: int) -> bool:
+        """Whether a round of so many runs can be expected to end in time."""
+        if self._budget is None or not self.runs:
+            return True
+        return time.perf_counter() - self._began + runs * self._last <= self._budget
 
 
 def density(
@@ -130,27 +110,36 @@ def density(
     executor: Executor | None = None,
     observe: Observe = observe_run,
     progress: Callable[[Progress], None] | None = None,
+    hints: Mapping[str, int] | None = None,
+    budget: float | None = None,
 ) -> list[Density]:
     """Find, for each platform, the largest value of `grid` that the host carries (see `objectives.judge`).
 
-    `scenario_at(value)` resolves the scenario; `replications` is the most that a value gets. The platforms are
-    searched side by side on the (entered) `executor`, and their runs counted. `progress` is called after each
-    round. Raises DensityError when a run fails.
+    `scenario_at(value)` resolves the scenario; `replications` is the most that a value gets; `hints` are indices at
+    which to begin, by platform. The platforms are searched side by side on the (entered) `executor`, and their runs
+    counted. `progress` is called after each round. With a `budget` (s) the search ends when the next round would not
+    be in time, and says what it knows. Raises DensityError when a run fails.
     """
     scenarios = functools.cache(scenario_at)
     first = scenarios(grid.value(0))
     if replications is None:
         replications = max(most_replications(first), MOST_REPLICATIONS)
-    walks = [_Walk(platform, grid, scenarios, replications) for platform in platforms]
-    runs = 0
+    chosen = executor or SerialExecutor()
+    walks = [_Walk(name, grid, scenarios, replications, (hints or {}).get(name)) for name in platforms]
+    pace = Pace(budget)
     while any(walk.wanted for walk in walks):
         tasks = [(walk.platform, walk.value, replication) for walk in walks for replication in walk.wanted]
-        seen = _observe_all(tasks, scenarios, executor or SerialExecutor(), observe)
-        runs += len(tasks)
+        if not pace.allows(len(tasks)):
+            break
+        began = time.perf_counter()
+        seen = _observe_all(tasks, scenarios, chosen, observe)
+        pace.took(len(tasks), time.perf_counter() - began)
         for walk in walks:
             walk.take([seen[walk.platform, walk.value, replication] for replication in walk.wanted])
         if progress is not None:
-            progress(Progress(runs, state="; ".join(walk.state for walk in walks)))
+            left = sum(walk.left for walk in walks)
+            state = "; ".join(walk.state for walk in walks)
+            progress(Progress(pace.runs, remaining=pace.remaining(left), state=state))
     return [walk.result() for walk in walks]
 
 
@@ -186,14 +175,15 @@ class _Walk:
     grid: Grid
     scenarios: Callable[[Any], Any]
     maximum: int
+    hint: int | None = None
     curve: dict[int, Verdict] = field(default_factory=dict)
     runs: int = 0
 
     def __post_init__(self) -> None:
-        self._search = search(self.grid)
+        self._search = surround(self.grid, self.hint)
         self._index, self._thorough = next(self._search)
         self._seen: dict[int, list[Observation]] = {self._index: []}
-        self._most: int | None = None
+        self._found: Found | None = None
         self.wanted: range = self._batch()
 
     @property
@@ -204,9 +194,28 @@ class _Walk:
     @property
     def state(self) -> str:
         """Where the search stands, in a few words."""
-        if self._most is None:
+        if self._found is None:
             return f"{self.platform}: trying {self.value:g}"
-        return f"{self.platform}: {self.grid.value(self._most):g}" if self._most >= 0 else f"{self.platform}: none"
+        most = self._found.most
+        return f"{self.platform}: {self.grid.value(most):g}" if most >= 0 else f"{self.platform}: none"
+
+    @property
+    def left(self) -> float:
+        """About how many runs are still to come."""
+        if self._found is not None:
+            return 0.0
+        low, high = self._bracket()
+        if high is None:
+            high = max(2 * (low + 1), self.hint or 0, self._index) + 1
+        steps = math.log2(max(high - low, 1))
+        confirmed = self.curve.get(low) is not None and self.curve[low].replications >= self.maximum
+        return steps * min(TYPICAL, self.maximum) + (0 if confirmed else self.maximum)
+
+    def _bracket(self) -> tuple[int, int | None]:
+        """The last that held (-1: none) below the first that did not (None: none yet)."""
+        high = min((index for index, each in self.curve.items() if not each.holds), default=None)
+        held = (index for index, each in self.curve.items() if each.holds and (high is None or index < high))
+        return max(held, default=-1), high
 
     def _batch(self) -> range:
         """The first three replications, then as many again at each step."""
@@ -222,9 +231,9 @@ class _Walk:
         while (verdict := self._verdict()) is not None:
             self.curve[self._index] = verdict
             try:
-                self._index, self._thorough = self._search.send(verdict.holds)
+                self._index, self._thorough = self._search.send(verdict)
             except StopIteration as stop:
-                self._most = stop.value
+                self._found = stop.value
                 self.wanted = range(0)
                 return
             self._seen.setdefault(self._index, [])
@@ -239,9 +248,19 @@ class _Walk:
         return verdict
 
     def result(self) -> Density:
-        """The answer, once nothing is wanted any more."""
-        most = self._most if self._most is not None else -1
-        above = self.curve.get(most + 1)
+        """The answer, once nothing is wanted any more, or what is known when time is over."""
+        found, complete = self._found, self._found is not None
+        if found is None:
+            low, over = self._bracket()
+            safe = (index for index, each in self.curve.items() if each.safe and index <= low)
+            found = Found(low, max(safe, default=-1), self.grid.last if over is None else over - 1)
+        above = self.curve.get(found.most + 1)
         broke = above.broke[0] if above is not None and above.broke else None
         curve = tuple(Load(self.grid.value(index), self.curve[index]) for index in sorted(self.curve))
-        return Density(self.platform, self.grid.value(most) if most >= 0 else None, broke, curve, self.runs)
+        high = None if found.high >= self.grid.last else self._value(found.high)
+        return Density(
+            self.platform, self._value(found.most), broke, curve, self.runs, self._value(found.safe), high, complete
+        )
+
+    def _value(self, index: int) -> float | None:
+        return self.grid.value(index) if index >= 0 else None

@@ -1,141 +1,127 @@
-"""The study behind `density`: from a scenario file to the answer, its sentences and its folder."""
+"""The study behind `density` and `fit`: from a scenario file to the answer, its sentences and its folder."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
-from sim.experiment.density.search import Density, Grid, density
-from sim.experiment.study import Progress, axis_of, folder_for, write_table
+from sim.experiment.density.answer import Capacity, Question, curve_rows
+from sim.experiment.density.axes import axis_along
+from sim.experiment.density.planning import Plan, hint, plan
+from sim.experiment.density.questions import Grid
+from sim.experiment.density.recovery import recover
+from sim.experiment.density.search import MOST_REPLICATIONS, Density, density
+from sim.experiment.foresight import foresee
+from sim.experiment.replications.runner import platform_of
+from sim.experiment.study import Progress, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
-from sim.scenario import Base, Options, Scenario
+from sim.scenario import Base, Options
+from sim.terms.doubts import Doubt, doubt, in_order
 
 CURVE = "density.csv"
 """The file by which a folder is known as one that this study wrote."""
+SURVIVORS = 0.01
+"""Difference of served shares from which on answers are of different requests (ratio)."""
+_TOLD = ("never-served", "partly-placed", "oom-loop", "boots-in-span", "clock-unit", "overload", "trace-ends")
 
 
 class DensityStudy:
-    """The most of what `vary` names (a dotted path; None: the first service's replicas where fixed, else its tenants).
+    """The most of what `vary` names: dotted paths with commas between, `traffic`, or None for what the file suggests.
 
-    Tried on the `grid`, with `unit` ("/s") behind the number; `options` replace the file's own. Raises ScenarioError
-    for a wrong file or path.
+    Tried on the `grid` (None: 1, 2, 3 …), with `unit` ("/s") behind the number; `options` replace the file's own.
+    Raises ScenarioError for a wrong file or path.
     """
 
     def __init__(
-        self, file: str | Path, vary: str | None, grid: Grid, unit: str = "", **options: Unpack[Options]
+        self,
+        file: str | Path,
+        vary: str | None = None,
+        grid: Grid | None = None,
+        unit: str = "",
+        **options: Unpack[Options],
     ) -> None:
         base = Base.load(file, checks=CHECKS, **options)
         self.scenario = base.scenario
-        self.vary, self.grid, self.unit = vary or default_path(self.scenario), grid, unit
-        self._replications = options.get("replications")
-        self._scenario_at = axis_of(base, self.vary, unit, [grid.value(0)])
+        self.axis = axis_along(base, vary, unit, grid)
+        self.platforms = tuple(self.scenario.platforms)
+        asked = options.get("replications")
+        self.replications = asked or max(most_replications(self.scenario), MOST_REPLICATIONS)
+        found = {name: hint(self.axis, name) for name in self.platforms}
+        self.hints = {name: index for name, index in found.items() if index is not None}
 
     def folder(self, out: str | Path | None) -> Path:
         """Where to write. Raises ResultsError when something else is there."""
         return folder_for(out, f"density-{self.scenario.name}", CURVE, "result of density")
 
-    def run(self, executor: Executor, progress: Callable[[Progress], None] | None = None) -> list[Density]:
-        """Search on an entered executor. Raises DensityError when a run fails."""
-        return density(
-            self._scenario_at,
-            tuple(self.scenario.platforms),
-            self.grid,
-            replications=self._replications,
+    def plan(self, executor: Executor) -> Plan:
+        """What would be run; one run a platform is made to tell how long it takes."""
+        return plan(self.axis, self.platforms, self.hints, self.replications, executor.slots)
+
+    def run(
+        self,
+        executor: Executor,
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        budget: float | None = None,
+        reboot: bool = True,
+    ) -> Capacity:
+        """Search on an entered executor, then reboot the host at each answer. Raises DensityError when a run fails.
+
+        `budget`: seconds of real time after which the search ends with what it knows.
+        """
+        began = time.perf_counter()
+        found = density(
+            self.axis.at,
+            self.platforms,
+            self.axis.grid,
+            replications=self.replications,
             executor=executor,
             progress=progress,
+            hints=self.hints,
+            budget=budget,
         )
+        if reboot and (budget is None or time.perf_counter() - began < budget):
+            found = [self._rebooted(each, executor) for each in found]
+        question = Question(self.scenario, self.axis.name, self.axis.unit, self.axis.times, self.axis.why)
+        return Capacity(question, tuple(found), tuple(self._doubts(found)))
 
-    def save(self, found: Sequence[Density], folder: Path, plots: bool = True) -> None:
+    def _rebooted(self, each: Density, executor: Executor) -> Density:
+        if each.most is None:
+            return each
+        return dataclasses.replace(each, rebooted=True, recovery=recover(self.axis, each.most, each.platform, executor))
+
+    def save(self, found: Capacity, folder: Path, plots: bool = True) -> None:
         """Write the answer (density.json), the curve that was walked (density.csv) and a plot of both."""
-        rows = curve_rows(found)
+        rows = curve_rows(found.platforms)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "density.json", self.to_dict(found))
-        write_table(folder / CURVE, rows)
-        if plots:
+        write_json(folder / "density.json", found.to_dict())
+        if rows:
+            write_table(folder / CURVE, rows)
+        if plots and rows:
             from sim.report.figures.density import save_density
 
-            most = {each.platform: each.most for each in found}
-            broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found if each.broke}
-            save_density(rows, most, broke, folder / "density.png", self.vary, self.unit, self.scenario.name)
+            most = {each.platform: each.most for each in found.platforms}
+            broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found.platforms if each.broke}
+            save_density(rows, most, broke, folder / "density.png", self.axis.name, self.axis.unit, self.scenario.name)
 
-    def to_dict(self, found: Sequence[Density]) -> dict[str, Any]:
-        """The answer as plain data."""
-        return {"vary": self.vary, "platforms": [_as_dict(each) for each in found]}
-
-    @property
-    def question(self) -> str:
-        """What is looked for, in words."""
-        return (
-            f"Most of {self.vary} while every objective holds with 95 % confidence,\n"
-            "no start is refused and nothing is killed for memory"
-        )
-
-    def sentences(self, found: Sequence[Density]) -> list[tuple[str, str, str]]:
-        """Of each platform: its name, the most, and what broke first above it."""
-        return [
-            (
-                each.platform,
-                "none" if each.most is None else f"{'' if each.broke else '≥ '}{each.most:g}{self.unit}",
-                f"{each.broke.cause}: {each.broke.text}" if each.broke else "nothing, up to the greatest value tried",
-            )
-            for each in found
-        ]
-
-
-def default_path(scenario: Scenario) -> str:
-    """What is varied when nobody says: the first service's replicas where fixed, else its tenants."""
-    name, service = next(iter(scenario.services.items()))
-    return f"services.{name}.{'replicas' if isinstance(service.replicas, int) else 'tenants'}"
-
-
-def curve_rows(found: Sequence[Density]) -> list[Mapping[str, Any]]:
-    """The curves as rows for a table or a plot: platform, value, holds, replications, service, objective, numbers."""
-    rows: list[Mapping[str, Any]] = []
-    for each in found:
-        for load in each.curve:
-            shared = {
-                "platform": each.platform,
-                "value": load.value,
-                "holds": load.verdict.holds,
-                "replications": load.verdict.replications,
-                "broke": load.verdict.broke[0].cause if load.verdict.broke else "",
-            }
-            numbers = load.verdict.objectives or {("all", ""): (float("nan"),) * 3}
-            for (service, name), (mean, bound, limit) in numbers.items():
-                rows.append(
-                    {**shared, "service": service, "objective": name, "mean": mean, "bound": bound, "limit": limit}
-                )
-    return rows
-
-
-def _as_dict(each: Density) -> dict[str, Any]:
-    return {
-        "platform": each.platform,
-        "most": each.most,
-        "broke": dataclasses.asdict(each.broke) if each.broke else None,
-        "runs": each.runs,
-        "monotone": each.monotone,
-        "curve": [
-            {
-                "value": load.value,
-                "holds": load.verdict.holds,
-                "replications": load.verdict.replications,
-                "objectives": [
-                    {"service": service, "objective": name, **_finite(numbers)}
-                    for (service, name), numbers in load.verdict.objectives.items()
-                ],
-            }
-            for load in each.curve
-        ],
-    }
-
-
-def _finite(numbers: tuple[float, float, float]) -> dict[str, float | None]:
-    """JSON has no infinity: None stands for it (nothing was completed)."""
-    names = ("mean", "bound", "limit")
-    return {name: value if math.isfinite(value) else None for name, value in zip(names, numbers, strict=True)}
+    def _doubts(self, found: list[Density]) -> list[Doubt]:
+        """What makes the answer doubtful: of each platform at its own value, and of their comparison."""
+        told: list[Doubt] = []
+        shares: dict[str, float] = {}
+        for each in found:
+            scenario = self.axis.at(self.axis.grid.value(0) if each.most is None else each.most)
+            at_it = foresee(scenario, {each.platform: platform_of(scenario, each.platform)})
+            told += [one for one in at_it if one.code in _TOLD]
+            if each.verdict is not None and each.verdict.served is not None:
+                shares[each.platform] = each.verdict.served
+        both = foresee(self.scenario, {name: platform_of(self.scenario, name) for name in self.platforms})
+        told += [one for one in both if one.code == "unequal-promise"]
+        if shares and max(shares.values()) - min(shares.values()) > SURVIVORS:
+            text = ", ".join(f"{name} completed {share:.1%}" for name, share in shares.items())
+            told.append(doubt("survivors", f"at the answers {text}: no platform is the better one", served=shares))
+        return in_order(told)

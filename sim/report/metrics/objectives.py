@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from sim.report.metrics import samples
@@ -15,27 +16,46 @@ if TYPE_CHECKING:
 def met(slo: Slo, tally: RequestTally, span: float, *, ready: bool = True) -> bool | None:
     """Whether every objective held over a span (s); None when no request arrived, though a replica was `ready`.
 
-    An objective is of requests, not of survivors: availability is completed / (arrived − in flight), and a percentile
-    counts a request that was rejected, failed or left as one that never came back. So does one in flight for longer
-    than the objective: of those in flight, no more than arrive in that time are still undecided. Without a replica,
-    and with requests but none completed, every objective is missed.
+    An objective is of requests, not of survivors: see `reached`. Without a replica, and with requests but none
+    completed, every objective is missed.
     """
     if not ready:
         return False
     if tally.arrived == 0:
         return None
-    limits = {name: float(limit) for name in TAILS if (limit := getattr(slo, name)) is not None}
-    undecided = min(float(tally.in_flight), tally.arrived * max(limits.values(), default=span) / span)
-    decided = tally.arrived - undecided
     if tally.completed == 0:
         return False
-    if slo.availability is not None and tally.completed < slo.availability * decided:
+    if slo.availability is not None and tally.completed < slo.availability * (
+        tally.arrived - undecided(slo, tally, span)
+    ):
         return False
-    if not limits:
-        return True
-    beyond = decided / tally.completed  # the percentile of all is one further out among those completed
-    asked = [TAILS[name] * beyond for name in limits]
-    if max(asked) > 1.0:
-        return False
-    reached = samples.quantiles(tally.response, asked)
-    return all(value <= limit for value, limit in zip(reached, limits.values(), strict=True))
+    return all(value <= getattr(slo, name) for name, value in reached(slo, tally, span).items())
+
+
+def undecided(slo: Slo, tally: RequestTally, span: float) -> float:
+    """Requests of a span (s) whose fate is still open at its end.
+
+    One in flight for longer than the objective will not keep it any more: of those in flight, no more than arrive in
+    that time are undecided.
+    """
+    longest = max(_limits(slo).values(), default=span)
+    return min(float(tally.in_flight), tally.arrived * longest / span)
+
+
+def reached(slo: Slo, tally: RequestTally, span: float) -> dict[str, float]:
+    """The percentiles of the response time (s) on which `slo` has a limit; infinite where more were lost than that.
+
+    They are of all decided requests of the span (s): one that was rejected, failed or left counts as one that never
+    came back.
+    """
+    names = list(_limits(slo))
+    if not names or tally.completed == 0:
+        return dict.fromkeys(names, inf)
+    beyond = (tally.arrived - undecided(slo, tally, span)) / tally.completed  # one of all is further out among those
+    asked = [TAILS[name] * beyond for name in names]
+    values = samples.quantiles(tally.response, [min(each, 1.0) for each in asked]).tolist()
+    return {name: inf if part > 1.0 else value for name, part, value in zip(names, asked, values, strict=True)}
+
+
+def _limits(slo: Slo) -> dict[str, float]:
+    return {name: float(limit) for name in TAILS if (limit := getattr(slo, name)) is not None}

@@ -19,6 +19,7 @@ name: sides
 seed: 2
 duration: 200s
 warmup: 60s
+quota: fluid
 replications: 5
 quota: fluid  # theory knows a cap on the rate, no budgets by period
 host: {cores: 8, memory: 16GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 10Gbit/s}

@@ -124,10 +124,10 @@ class _OnPlatform:
             work *= self.platform.cpu.overhead
             total += work * max(self.scenario.tenants_of(name), 1)
             most = service.most
-            cores = min(share.cap, float(service.concurrency), self.scenario.host.cores)
+            cores = min(share.cap, float(service.concurrency), self.scenario.host.effective_cores)
             if most is not None and most * cores > 0 and work >= most * cores * (1 - 1e-9):
                 yield self._overloaded(name, work, most * cores, f"{most} × {cores:g} cores")
-        cores = self.scenario.host.cores - self.platform.cpu.host
+        cores = self.scenario.host.effective_cores - self.platform.cpu.host
         if total >= cores * (1 - 1e-9):
             yield self._overloaded("", total, cores, f"{cores:g} cores of the host")
 

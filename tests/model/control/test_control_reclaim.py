@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from model.small_world import GIB, FakeFleet, Told, platform, service, share, small_world
@@ -31,7 +32,9 @@ class Hand:
         """One that has been admitted."""
         image = self.spec.image_on(["container"])
         assert image is not None
-        recipe = Recipe(name, 0, self.spec, self.world.platform, image, [(name, 1.0)], 0.0, {})
+        recipe = Recipe(
+            name, 0, self.spec, self.world.platform, image, [(name, 1.0)], 0.0, {}, np.random.default_rng(1)
+        )
         slot = self.world.plane.add_guest(0, 1.0, 1.0)
         guest = Guest(self.world, recipe, len(self.fleet.guests), slot, self.host, share(1.0, ram * GIB, ram=ram * GIB))
         self.fleet.guests.append(guest)

@@ -96,7 +96,8 @@ def test_tenants_are_called_by_their_services_name_too() -> None:
 
 @pytest.mark.parametrize("missing", ["image", "size"])
 def test_a_service_without_image_or_size_on_the_platform_is_refused(missing: str) -> None:
-    world = small_world(service())
+    pulls = platform(startup=[{"name": "pull", "kind": "pull", "bytes": "image"}])
+    world = small_world(service(), on=pulls)
     spec = world.scenario.services["app"].model_copy(update={missing: {}})
     with pytest.raises(ValueError, match=f"service app has no {missing} for container"):
         ServiceRun(world, Host(world), "app", spec, world.stream("stop"), lambda again: None)

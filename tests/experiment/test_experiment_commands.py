@@ -21,7 +21,6 @@ duration: 200s
 warmup: 60s
 quota: fluid
 replications: 5
-quota: fluid  # theory knows a cap on the rate, no budgets by period
 host: {cores: 8, memory: 16GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 10Gbit/s}
 platforms: {vm: {cpu: {overhead: 1.5}}, container: {}}
 services:

@@ -72,6 +72,7 @@ class KernelRun:
                 routing=ROUTING[s.routing],
                 overhead=s.overhead,
             )
+        self._services_made()
         self.slots = [self._guest(number) for number in range(len(self.case.guests))]
         for number, g in enumerate(self.case.guests):
             if g.max_in_service is not None:
@@ -94,6 +95,9 @@ class KernelRun:
     def _service(self, number: int) -> dict[str, Any]:
         """What a service has beyond the oracle's."""
         return {}
+
+    def _services_made(self) -> None:
+        """All services are there, and no guest."""
 
     def _all_started(self) -> None:
         """The stories of all guests have begun."""

@@ -132,13 +132,17 @@ def end_all(a: Arrays, guest: int, t: float, status: int) -> None:
     """Write a row for every request that the guest holds: `status`, or timed out if its client has left."""
     guest_row = a.guests[guest]
     if a.services[guest_row["service"]]["n_kinds"] > 0:
-        forsake_all(a, guest, t)
-        slot = word(guest_row["held"])
+        if status == FAILED:  # else the run is over, and nobody leaves anybody
+            forsake_all(a, guest, t)
+        slot = last = word(guest_row["held"])
         guest_row["held"] = -1
         while slot >= 0:
-            after = word(a.acts[slot]["hold_next"])
-            end_one(a, slot, a.requests[slot]["start"], t, status)
-            slot = after
+            last = slot
+            slot = word(a.acts[slot]["hold_next"])
+        while last >= 0:  # the list begins with the last to start, who is told last
+            before = word(a.acts[last]["hold_prev"])
+            end_one(a, last, a.requests[last]["start"], t, status)
+            last = before
     elif guest_row["task"] == WORK_REQUEST:
         for i in range(guest_row["busy"]):
             slot = word(a.jobs[guest_row["jobs"] + i]["slot"])

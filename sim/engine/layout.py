@@ -255,6 +255,7 @@ act_dtype = np.dtype(
         ("stamp", "i8"),  # of this use of the slot; 0: in no use
         ("parent_stamp", "i8"),
         ("parent", "i4"),  # the request (or strand) that waits for it
+        ("callee", "i4"),  # the last request that it made
         ("owner", "i4"),  # of a strand: the request (or strand) whose branch it is
         ("op", "i4"),  # its step
         ("times", "i4"),  # calls that are left of a step; -1: not begun

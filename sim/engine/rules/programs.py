@@ -66,6 +66,7 @@ def begin_act(a: Arrays, slot: int, key: np.uint64, op: int) -> None:
     act["op"] = op
     act["times"] = -1
     act["parent"] = -1
+    act["callee"] = -1
     act["owner"] = -1
     act["strands"] = 0
     act["first_strand"] = -1
@@ -160,19 +161,25 @@ def main_of(a: Arrays, slot: int) -> int:
 
 @inline
 def call(a: Arrays, slot: int, service: int, t: float) -> None:
-    """Make a request to another service; the caller is told when it ends."""
+    """Make a request to another service; the caller is told when it ends. From its own deadline on it fails instead."""
+    a.acts[slot]["mark"] = t
+    deadline = a.requests[main_of(a, slot)]["deadline"]
+    if t >= deadline:
+        a.acts[slot]["tries"] = 0
+        todo_push(a, slot, word(TOLD_FAILED))
+        return
     key = next_key(a, slot)
     child = take_slot(a)
     begin_act(a, child, key, word(0))
     act = a.acts[child]
     act["parent"] = slot
     act["parent_stamp"] = a.acts[slot]["stamp"]
-    a.acts[slot]["mark"] = t
+    a.acts[slot]["callee"] = child
     choose_kind(a, child, service)
     service_row = a.services[service]
     request_row = a.requests[child]
     request_row["arrival"] = t
-    request_row["deadline"] = min(t + service_row["timeout"], a.requests[main_of(a, slot)]["deadline"])
+    request_row["deadline"] = min(t + service_row["timeout"], deadline)
     request_row["start"] = np.nan
     request_row["demand"] = 0.0
     request_row["service"] = service
@@ -239,8 +246,7 @@ def end_strand(a: Arrays, slot: int, failed: bool) -> None:
 def forsake(a: Arrays, slot: int, t: float) -> None:
     """A request ends before its program does: its transfers and strands go, and nobody waits for its calls."""
     act = a.acts[slot]
-    stop_flow(a, slot, t)
-    act["stamp"] = 0
+    drop_out(a, slot, t)
     strand = word(act["first_strand"])
     while strand >= 0:  # strands of strands are behind those that they come from
         inner = word(a.acts[strand]["first_strand"])
@@ -251,11 +257,21 @@ def forsake(a: Arrays, slot: int, t: float) -> None:
         if last >= 0:
             a.acts[last]["next_strand"] = after
             after = inner
-        stop_flow(a, strand, t)
-        a.acts[strand]["stamp"] = 0
+        drop_out(a, strand, t)
         give_slot(a, strand)
         strand = after
     act["first_strand"] = -1
+
+
+@inline
+def drop_out(a: Arrays, slot: int, t: float) -> None:
+    """A request (or strand) does nothing any more; to the one that it has called, it is a client that leaves now."""
+    act = a.acts[slot]
+    stop_flow(a, slot, t)
+    callee = word(act["callee"])
+    if callee >= 0 and a.acts[callee]["parent"] == slot and a.acts[callee]["parent_stamp"] == act["stamp"]:
+        a.requests[callee]["deadline"] = min(a.requests[callee]["deadline"], t)
+    act["stamp"] = 0
 
 
 @inline

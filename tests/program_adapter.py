@@ -1,0 +1,86 @@
+"""Runs a stack of the oracle on the product's data plane."""
+
+from __future__ import annotations
+
+import math
+
+from adapter import KernelRun
+from oracle import program_steps as o
+from oracle.oracle import Outcome
+from oracle.program_steps import Result
+from oracle.programs import Stack
+from sim.engine import layout, steps
+
+
+def step_of(step: o.Step, links: list[int]) -> steps.Step:
+    match step:
+        case o.Cpu(law, overhead):
+            return steps.Cpu(_law(law), overhead)
+        case o.Wait(law, part):
+            return steps.Wait(_law(law), part)
+        case o.Move(link, size, part):
+            return steps.Move(links[link], size, part)
+        case o.Call(service, times, probability, retries):
+            return steps.Call(service, times, probability, retries)
+        case o.Parallel(branches):
+            return steps.Parallel([[step_of(each, links) for each in branch] for branch in branches])
+
+
+def _law(law: o.Law) -> steps.Law:
+    return steps.Law(law.name, law.a, law.b)
+
+
+class StackKernelRun(KernelRun):
+    """One stack on the kernel. `ready`: from when to when each guest was ready, or served what it still held."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack)
+        self.rows: list[dict[int, Outcome]] = [{} for _ in stack.services]
+        self.ready: list[list[list[float]]] = [[] for _ in stack.guests]
+
+    def _services_made(self) -> None:
+        links = [self.plane.add_link(bandwidth) for bandwidth in self.case.links]
+        for number, program in enumerate(self.case.programs):
+            if program is not None:
+                kinds = [(share, [step_of(each, links) for each in steps]) for share, steps in program.kinds]
+                self.plane.set_programs(number, kinds, program.base)
+
+    def result(self) -> Result:
+        self.run()
+        services = range(len(self.case.services))
+        for service in services:
+            numbers = sorted(self.rows[service])
+            assert numbers == list(range(self.plane.arrived(service))), f"a request of service {service} was lost"
+        outcomes = [[own[number] for number in sorted(own)] for own in self.rows]
+        spent = [self.plane.parts(service) for service in services]
+        calls = [self.plane.calls(service) for service in services]
+        return Result(outcomes, self.boots, calls, [n for n, _ in spent], [parts for _, parts in spent])
+
+    def _all_started(self) -> None:
+        for fall in self.case.falls:
+            self.env.process(self._at(fall.time, self._fall, fall.guest))
+            self.env.process(self._at(fall.again, self._open, fall.guest))
+
+    def _sink(self, rows) -> None:
+        for row in rows:
+            own = self.rows[row["service"]]
+            assert int(row["number"]) not in own, "a request ended twice"
+            guest = -1 if row["guest"] < 0 else int(row["guest"])
+            status = layout.STATUS_NAMES[row["status"]]
+            own[int(row["number"])] = Outcome(guest, float(row["start"]), float(row["finish"]), status)
+
+    def _fall(self, number: int) -> None:
+        if number not in self.dead:
+            self.ready[number][-1][1] = self.env.now
+            self.env.forget(self.slots[number])
+            self.plane.kill(self.slots[number])
+
+    def _open(self, number: int) -> None:
+        if number not in self.dead and number not in self.closed:
+            self.ready[number].append([self.env.now, math.inf])
+        super()._open(number)
+
+    def _die(self, number: int) -> None:
+        if number not in self.dead and self.ready[number]:
+            self.ready[number][-1][1] = self.env.now
+        super()._die(number)

@@ -72,13 +72,15 @@ class BandTable:
         pool_row = a.pools[pool]
         base, n = int(pool_row["order"]), int(pool_row["bands"])
         row = a.order[base : base + n + 1]
-        rank = int(np.searchsorted(a.bands["rho"][row[:n]], rho))
+        rank = n  # ratios come in ascending order: mostly it is the greatest
+        if n and rho <= a.bands[row[n - 1]]["rho"]:
+            rank = int(np.searchsorted(a.bands["rho"][row[:n]], rho))
         row[rank + 1 :] = row[rank:n].copy()
         row[rank] = band
         band_row = a.bands[band]
         a.bands[band] = np.zeros((), a.bands.dtype)
         band_row["rho"], band_row["pool"] = rho, pool
-        a.bands["rank"][row] = np.arange(n + 1)
+        a.bands["rank"][row[rank:]] = np.arange(rank, n + 1)
         if rank < int(pool_row["boundary"]) or int(pool_row["n_unsaturated"]) == 0:
             pool_row["boundary"] += 1
         pool_row["bands"] = n + 1

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sim.experiment.replications import runner
-from sim.scenario import load_scenario
+from sim.model.run import simulate
+from sim.platforms import load_platform
+from sim.scenario import load_scenario, scenario_from_text
 
 FILE = Path(__file__).parents[1] / "scenarios" / "throttling.yaml"
 LIMIT, CORES = 0.5, 4
@@ -47,3 +49,29 @@ def test_fewer_threads_stand_still_for_less_and_serve_no_better_a_higher_limit_d
     two = told("limited", "services.api.threads=2", "services.api.size.limited.cpu.limit=2")
     assert "cpu.throttled_periods" not in two
     assert two["response.p99"] < 0.2 * four["response.p99"]
+
+
+def test_branches_of_one_request_run_ahead_of_the_limit_and_are_stopped() -> None:
+    """Four branches of 30 ms under a limit of 1: a budget of 100 ms lasts 25 ms, the other 20 ms wait for the next."""
+    text = """\
+name: branches
+duration: 10s
+host: {cores: 8, memory: 8GiB}
+platforms: [native]
+services:
+  web:
+    request: [parallel: [{cpu: 30ms}, {cpu: 30ms}, {cpu: 30ms}, {cpu: 30ms}]]
+    size: {cpu: {request: 1, limit: 1}, memory: 256MiB}
+    traffic: {constant-arrival-rate: {rate: 1/s, arrivals: even}}
+"""
+    records = simulate(scenario_from_text(text), load_platform("native"), 0)
+    responses = records.requests["web"].response.values
+    assert responses is not None
+    assert len(responses) == 10
+    # the end of the period falls x after the arrival, the same x every second: 30 ms if the budget is filled on the
+    # way (x of 5 to 25 ms), else it stands still: until x and 5 ms more, or, with x below 5 ms, until the next end
+    assert responses.max() == pytest.approx(responses.min(), abs=1e-9)
+    assert 0.030 - 1e-9 <= responses[0] <= 0.105 + 1e-9
+    stood_still = responses[0] > 0.030 + 1e-9
+    assert records.service_integrals["web"]["still_periods"] == (10 if stood_still else 0)
+    assert records.integrals["cpu_request"] == pytest.approx(10 * 0.120)

@@ -204,6 +204,11 @@ def one_cpu_step(steps: Sequence[Step]) -> Distribution | None:
     return None
 
 
+def width(steps: Sequence[Step]) -> int:
+    """Most branches of one request that are at work at once, 1 where there is no `parallel` step."""
+    return max((sum(map(width, step.parallel)) for step in steps if isinstance(step, ParallelStep)), default=1)
+
+
 def renamed(steps: Sequence[Step], names: Mapping[str, str]) -> list[Step]:
     """The steps with the services that they call under other names."""
     return [_renamed(step, names) for step in steps]

@@ -22,7 +22,7 @@ from sim.reading.fields import (
     quantity,
     quantity_schema,
 )
-from sim.scenario.requests import CpuStep, Mix, Step, Steps, one_cpu_step, renamed
+from sim.scenario.requests import CpuStep, Mix, Step, Steps, one_cpu_step, renamed, width
 from sim.scenario.scaling import Autoscale, Ramp, Replicas
 from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
 from sim.scenario.traffic import Trace, Traffic
@@ -175,8 +175,9 @@ class Service(Strict):
 
     @property
     def parallelism(self) -> int:
-        """Most jobs that a replica runs at once: requests, or the threads of its start."""
-        serving = self.concurrency if self.threads is None else min(self.threads, self.concurrency)
+        """Most jobs that a replica runs at once: requests and their branches, or the threads of its start."""
+        jobs = self.concurrency * max((width(steps) for _, steps in self.programs), default=1)
+        serving = jobs if self.threads is None else min(self.threads, jobs)
         return max(serving, self.start_threads if self.start_cpu > 0.0 else 1)
 
     @property

@@ -248,7 +248,7 @@ class Building:
             guest_row, pool_row = self.a.guests[flow], self.a.pools[link]
             guest_row["weight"] = 1.0
             guest_row["service"], guest_row["jobs"], guest_row["uid"] = self._flows, jobs, -1
-            guest_row["state"], guest_row["flow"], guest_row["levels"] = lay.FREE, lay.OF_REQUEST, 1
+            guest_row["state"], guest_row["flow"], guest_row["levels"] = lay.FREE, 1, 1
             guest_row["away"] = 1  # what it is given are no cores of this host
             guest_row["profile"] = self._bands.profile(self.a, link, [UNCAPPED])
             guest_row["idle_next"], pool_row["flow"] = pool_row["flow"], flow

@@ -284,8 +284,8 @@ def book_work(a: Arrays) -> None:
     t = a.state[0]["now"]
     charge(a, t, 0.0)
     for i in range(a.state[0]["ends"]):
-        guest = word(a.ends[i]["guest"])
-        if a.guests[guest]["uid"] == a.ends[i]["uid"] and a.guests[guest]["state"] != FREE:
+        guest = word(a.ends[i]["slot"])
+        if a.guests[guest]["uid"] == a.ends[i]["stamp"] and a.guests[guest]["state"] != FREE:
             book_stillness(a, guest, t)
     for pool in range(word(a.state[0]["pools"])):
         pool_clock(a, pool, t)

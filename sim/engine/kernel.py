@@ -25,7 +25,6 @@ from sim.engine.layout import (
     NEED_ARRIVALS,
     NEED_ROOM,
     NEED_SLOTS,
-    OF_REQUEST,
     POOL_OOM,
     REACHED,
     READY,
@@ -35,7 +34,7 @@ from sim.engine.layout import (
     word,
 )
 from sim.engine.rules.bands import guest_sync, pool_clock
-from sim.engine.rules.heaps import end_pop, job_pop, timer_pop, timer_push
+from sim.engine.rules.heaps import alarm_pop, job_pop, timer_pop, timer_push
 from sim.engine.rules.programs import begin_root, take_slot
 from sim.engine.rules.queueing import (
     client_thinks,
@@ -172,7 +171,7 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
         changed(a, guest, t)
         return REACHED
     guest_row["v"] = a.jobs[guest_row["jobs"]]["tag"]
-    if guest_row["flow"] == OF_REQUEST:
+    if guest_row["flow"]:
         flow_ends(a, guest, t)
         return REACHED
     if guest_row["task"] == WORK_REQUEST:
@@ -199,9 +198,9 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
 def on_period_end(a: Arrays, t: float) -> int:
     """The period of a guest with a quota ends; the guest may have gone meanwhile."""
     state = a.state[0]
-    guest = word(a.ends[0]["guest"])
-    uid = a.ends[0]["uid"]
-    end_pop(a.ends, word(state["ends"]))
+    guest = word(a.ends[0]["slot"])
+    uid = a.ends[0]["stamp"]
+    alarm_pop(a.ends, word(state["ends"]))
     state["ends"] -= 1
     guest_row = a.guests[guest]
     if guest_row["uid"] != uid or guest_row["state"] == FREE:

@@ -38,8 +38,6 @@ CPU, CONTENTION, WAIT, DISK, NETWORK, CALLS = range(6)
 # what is to be done about a request at once, and when an alarm goes off
 GO, ADMIT, TOLD_OK, TOLD_FAILED = range(4)
 WAIT_ENDS, GIVE_UP = range(2)
-# what a flow is: the transfer of a request, or one that control waits for
-OF_REQUEST, OF_CONTROL = 1, 2
 
 word: Any = np.int64  # makes an index one type in compiled code, so that no function is compiled twice
 
@@ -83,7 +81,7 @@ guest_dtype = np.dtype(
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
         ("watched", "i1"),  # control waits for it to become idle
-        ("flow", "i1"),  # it is a transfer over a link
+        ("flow", "i1"),  # it is a transfer of a request over a link
         ("limited", "i1"),  # it has a quota: a row of `quotas`
         ("done", "i1"),  # what has ended at this moment: FREED, BOOTED
     ],
@@ -225,8 +223,6 @@ out_dtype = np.dtype(
 )
 
 timer_dtype = np.dtype([("time", "f8"), ("number", "i8"), ("loop", "i4"), ("slot", "i4")], align=True)
-
-end_dtype = np.dtype([("time", "f8"), ("guest", "i4"), ("uid", "i4")], align=True)  # of a period
 
 quota_dtype = np.dtype(
     [
@@ -380,7 +376,7 @@ ROWS: dict[str, np.dtype[Any]] = {
     "todo": todo_dtype,  # ring of what is to be done at once
     "alarms": alarm_dtype,  # heap of waits and deadlines of calls
     "quotas": quota_dtype,  # by guest
-    "ends": end_dtype,  # heap of the ends of guests' periods
+    "ends": alarm_dtype,  # heap of the ends of guests' periods: slot and number of the guest
     "timers": timer_dtype,  # heap of closed-loop clients by time
     "members": member_dtype,  # guests in band heaps
     "jobs": job_dtype,  # guests' job heaps

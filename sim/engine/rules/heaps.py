@@ -1,4 +1,4 @@
-"""Binary heaps over array regions: guests in a band, bands in a pool, jobs in a guest, client timers.
+"""Binary heaps over array regions: guests in a band, bands in a pool, jobs in a guest, client timers, alarms.
 
 Textbook sift operations (Cormen et al., Introduction to Algorithms, ch. 6); the first two heaps keep each member's
 position in its record, so that any member can be moved or removed in O(log n).
@@ -213,39 +213,57 @@ def timer_pop(timers: Array, n: int) -> None:
 
 
 @inline
-def end_push(ends: Array, n: int, time: float, guest: int, uid: int) -> None:
-    """Add the end of a guest's period to the heap of `n` ends."""
-    i = n
-    while i > 0:
-        up = (i - 1) >> 1
-        if ends[up]["time"] <= time:
-            break
-        ends[i]["time"] = ends[up]["time"]
-        ends[i]["guest"] = ends[up]["guest"]
-        ends[i]["uid"] = ends[up]["uid"]
-        i = up
-    ends[i]["time"] = time
-    ends[i]["guest"] = guest
-    ends[i]["uid"] = uid
+def alarm_before(rows: Array, i: int, j: int) -> bool:
+    """Whether the alarm at `i` goes off before the one at `j`: by time, then by order."""
+    one = rows[i]
+    other = rows[j]
+    return bool(one["time"] < other["time"] or (one["time"] == other["time"] and one["order"] < other["order"]))
 
 
 @inline
-def end_pop(ends: Array, n: int) -> None:
-    """Take the first end off the heap of `n` ends."""
+def alarm_copy(rows: Array, source: int, target: int) -> None:
+    """Copy an alarm."""
+    one = rows[source]
+    other = rows[target]
+    other["time"] = one["time"]
+    other["order"] = one["order"]
+    other["slot"] = one["slot"]
+    other["what"] = one["what"]
+    other["stamp"] = one["stamp"]
+
+
+@inline
+def alarm_push(rows: Array, n: int, time: float, order: int, slot: int, stamp: int, what: int) -> None:
+    """Add an alarm to the heap of `n`: `what` is due about `slot` at `time`, if it still has that stamp."""
+    i = n
+    while i > 0:
+        up = (i - 1) >> 1
+        above = rows[up]
+        if above["time"] < time or (above["time"] == time and above["order"] <= order):
+            break
+        alarm_copy(rows, up, i)
+        i = up
+    row = rows[i]
+    row["time"] = time
+    row["order"] = order
+    row["slot"] = slot
+    row["what"] = what
+    row["stamp"] = stamp
+
+
+@inline
+def alarm_pop(rows: Array, n: int) -> None:
+    """Take the first alarm off the heap of `n`."""
     last = n - 1
     i = 0
     while True:
         child = 2 * i + 1
         if child >= last:
             break
-        if child + 1 < last and ends[child + 1]["time"] < ends[child]["time"]:
+        if child + 1 < last and alarm_before(rows, child + 1, child):
             child += 1
-        if ends[child]["time"] >= ends[last]["time"]:
+        if not alarm_before(rows, child, last):
             break
-        ends[i]["time"] = ends[child]["time"]
-        ends[i]["guest"] = ends[child]["guest"]
-        ends[i]["uid"] = ends[child]["uid"]
+        alarm_copy(rows, child, i)
         i = child
-    ends[i]["time"] = ends[last]["time"]
-    ends[i]["guest"] = ends[last]["guest"]
-    ends[i]["uid"] = ends[last]["uid"]
+    alarm_copy(rows, last, i)

@@ -32,7 +32,7 @@ from sim.engine.layout import (
 from sim.engine.rules.bands import guest_sync, pool_clock
 from sim.engine.rules.draws import draw, mix, next_key, next_number
 from sim.engine.rules.heaps import job_push
-from sim.engine.rules.queues import alarm_push, todo_push
+from sim.engine.rules.queues import set_alarm, todo_push
 from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
@@ -126,7 +126,7 @@ def run(a: Arrays, guest: int, slot: int, t: float) -> bool:
             seconds = draw(a, slot, word(op["law"]), op["a"], op["b"])
             if seconds > 0.0:
                 act["mark"] = t
-                alarm_push(a, t + seconds, slot, word(WAIT_ENDS))
+                set_alarm(a, t + seconds, slot, word(WAIT_ENDS))
                 return False
         elif kind == OP_MOVE:
             if op["a"] > 0.0:
@@ -190,7 +190,7 @@ def call(a: Arrays, slot: int, service: int, t: float) -> None:
     request_row["u1"] = next_number(a, child) if routing in (RANDOM, POWER_OF_TWO) else 0.0
     request_row["u2"] = next_number(a, child) if routing == POWER_OF_TWO else 0.0
     if request_row["deadline"] < np.inf:
-        alarm_push(a, request_row["deadline"], child, word(GIVE_UP))
+        set_alarm(a, request_row["deadline"], child, word(GIVE_UP))
     todo_push(a, child, word(ADMIT))
 
 

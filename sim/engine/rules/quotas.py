@@ -7,7 +7,7 @@ from math import floor
 from sim.engine.arrays import Arrays
 from sim.engine.compiling.jit import inline
 from sim.engine.layout import TINY, word
-from sim.engine.rules.heaps import end_push
+from sim.engine.rules.heaps import alarm_push
 
 
 @inline
@@ -29,7 +29,8 @@ def push_end(a: Arrays, guest: int) -> None:
     quota_row = a.quotas[guest]
     state = a.state[0]
     at = quota_row["phase"] + (quota_row["last"] + 1) * quota_row["period"]
-    end_push(a.ends, word(state["ends"]), at, guest, a.guests[guest]["uid"])
+    uid = word(a.guests[guest]["uid"])
+    alarm_push(a.ends, word(state["ends"]), at, uid, guest, uid, word(0))
     state["ends"] += 1
     quota_row["timer"] = 1
 

@@ -29,11 +29,11 @@ from sim.engine.layout import (
     word,
 )
 from sim.engine.rules.bands import guest_sync, pool_clock
-from sim.engine.rules.heaps import job_pop
+from sim.engine.rules.heaps import alarm_pop, job_pop
 from sim.engine.rules.memory import charge_guest
 from sim.engine.rules.programs import call, end_strand, forsake, main_of, release_flow, run, spend, tell_caller, unhold
 from sim.engine.rules.queueing import enter, expired, fill, finish, need, note_done, outstanding_changed
-from sim.engine.rules.queues import alarm_pop, todo_push
+from sim.engine.rules.queues import todo_push
 from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
@@ -227,7 +227,8 @@ def on_alarm(a: Arrays, t: float) -> int:
     what = alarm["what"]
     if state["todo_n"] + 4 > a.todo.shape[0]:
         return NEED_ALARMS
-    alarm_pop(a)
+    alarm_pop(a.alarms, word(state["alarms"]))
+    state["alarms"] -= 1
     if not there:
         return REACHED
     state["now"] = t

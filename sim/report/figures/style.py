@@ -44,7 +44,6 @@ STYLE: Any = {
 }
 INK, FAINT, ALARM = "#222222", "#808080", "#8B1A00"
 GIB = 2.0**30
-BETTER, WORSE = "#0072B2", "#D55E00"
 _USUAL: Mapping[str, tuple[str, str]] = {
     "vm": ("#0072B2", "o"),
     "microvm": ("#D55E00", "^"),

@@ -195,8 +195,7 @@ class Building:
         first, ops = self._used["kinds"], self._used["ops"]
         self._used["kinds"] += len(kinds)
         self.a.grow(kinds=first + len(kinds))
-        total = up_to = 0.0
-        total = sum(share for share, _ in kinds)
+        up_to, total = 0.0, sum(share for share, _ in kinds)
         for i, (share, steps) in enumerate(kinds):
             rows = flattened(steps, ops)
             self.a.grow(ops=ops + len(rows))

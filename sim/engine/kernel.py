@@ -53,7 +53,7 @@ from sim.engine.rules.stepping import flow_ends, on_alarm, on_todo, short, step_
 
 @inline
 def advance(a: Arrays, until: float) -> int:
-    """Run the data plane up to and including clock `until`; return why it stopped (`st.subject`: of whom)."""
+    """Run the data plane up to and including clock `until`; return why it stopped (`state.subject`: of whom)."""
     state = a.state[0]
     while True:
         if state["pending"] > 0 or state["pool_oom"] or state["host_oom"] or state["resume"]:

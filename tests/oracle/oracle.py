@@ -13,7 +13,9 @@ drains or dies). Which event is next is decided by comparing computed times; the
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 BOOT = -1  # the key of the start-up task among the jobs of a guest; requests are 0, 1, ...
 FREE = -2  # instead of a job: the guest has none any more
@@ -110,6 +112,23 @@ def simulate(
     return _Run(cores, services, guests, arrivals, end).run()
 
 
+def control_events(guests: Sequence[Guest], replicas: Sequence[Any]) -> list[tuple[float, int, int]]:
+    """(time, guest, action). Guests that open at 0 are open before anything happens."""
+    events = []
+    for number, guest in enumerate(guests):
+        if guest.boot_work is not None:
+            events.append((guest.boot_at, number, SUBMIT_BOOT))
+        elif guest.opens > 0:
+            events.append((guest.opens, number, OPEN))
+        else:
+            replicas[number].is_open = True
+        if guest.closes is not None:
+            events.append((guest.closes, number, CLOSE))
+        if guest.dies is not None:
+            events.append((guest.dies, number, DIE))
+    return events
+
+
 class _Run:
     def __init__(
         self, cores: float, services: list[Service], guests: list[Guest], arrivals: list[Arrival], end: float
@@ -128,20 +147,7 @@ class _Run:
         self.freed: set[int] = set()  # guests of `per-request` services that may take the next one, see there
 
     def _control_events(self) -> list[tuple[float, int, int]]:
-        """(time, guest, action). Guests that open at 0 are open before anything happens."""
-        events = []
-        for number, guest in enumerate(self.guests):
-            if guest.boot_work is not None:
-                events.append((guest.boot_at, number, SUBMIT_BOOT))
-            elif guest.opens > 0:
-                events.append((guest.opens, number, OPEN))
-            else:
-                self.replicas[number].is_open = True
-            if guest.closes is not None:
-                events.append((guest.closes, number, CLOSE))
-            if guest.dies is not None:
-                events.append((guest.dies, number, DIE))
-        return events
+        return control_events(self.guests, self.replicas)
 
     # --- time ------------------------------------------------------------------------------------------
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .oracle import NAN, Outcome
+from .oracle import DIE, NAN, Outcome, control_events
 from .program_steps import PARTS, Numbers, Result, Step
 
 if TYPE_CHECKING:
     from .programs import Stack
 
-SUBMIT_BOOT, OPEN, CLOSE, DIE, FALL, OPEN_AGAIN = range(6)  # what control does
+FALL, OPEN_AGAIN = DIE + 1, DIE + 2  # what control does besides
 
 
 @dataclass(eq=False)
@@ -99,19 +99,7 @@ class GuestsRun:
         )
 
     def _control_events(self) -> list[tuple[float, int, int]]:
-        """(time, guest, action). Guests that open at 0 are open before anything happens."""
-        events = []
-        for number, guest in enumerate(self.stack.guests):
-            if guest.boot_work is not None:
-                events.append((guest.boot_at, number, SUBMIT_BOOT))
-            elif guest.opens > 0:
-                events.append((guest.opens, number, OPEN))
-            else:
-                self.replicas[number].is_open = True
-            if guest.closes is not None:
-                events.append((guest.closes, number, CLOSE))
-            if guest.dies is not None:
-                events.append((guest.dies, number, DIE))
+        events = control_events(self.stack.guests, self.replicas)
         for fall in self.stack.falls:
             events += [(fall.time, fall.guest, FALL), (fall.again, fall.guest, OPEN_AGAIN)]
         return events

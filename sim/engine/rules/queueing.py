@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sim.engine.arrays import Arrays
@@ -287,25 +289,22 @@ def route_backlog(a: Arrays, service: int, t: float) -> None:
 @inline
 def from_line(a: Arrays, guest: int, t: float) -> int:
     """Take the next request whose client is still there off the guest's line, -1 if there is none."""
-    guest_row = a.guests[guest]
-    while guest_row["waiting"] > 0:
-        slot = word(guest_row["head"])
-        guest_row["head"] = a.requests[slot]["next"]
-        guest_row["waiting"] -= 1
-        if not expired(a, slot, t):
-            return word(slot)
-        drop(a, slot)
-    return word(-1)
+    return first_waiting(a, a.guests[guest], t)
 
 
 @inline
 def from_backlog(a: Arrays, service: int, t: float) -> int:
     """Take the next request whose client is still there off the service's backlog, -1 if there is none."""
-    service_row = a.services[service]
-    while service_row["waiting"] > 0:
-        slot = word(service_row["head"])
-        service_row["head"] = a.requests[slot]["next"]
-        service_row["waiting"] -= 1
+    return first_waiting(a, a.services[service], t)
+
+
+@inline
+def first_waiting(a: Arrays, row: Any, t: float) -> int:
+    """Take requests off the line of `row`, a guest's or a service's, up to one whose client is still there (or -1)."""
+    while row["waiting"] > 0:
+        slot = word(row["head"])
+        row["head"] = a.requests[slot]["next"]
+        row["waiting"] -= 1
         if not expired(a, slot, t):
             return word(slot)
         drop(a, slot)

@@ -31,13 +31,12 @@ from sim.scenario.requests import (
     WriteStep,
 )
 
-PACKET: Final = (
-    1448.0  # bytes: an Ethernet frame of 1,500 less the headers of IP (20), TCP (20) and its time stamps (12)
-)
-OPERATION: Final = (
-    128 * 1024.0
-)  # bytes: read_ahead_kb of a Linux block device, and the most that its readahead asks for
-PAGE: Final = 4096.0  # bytes: a page of memory and of the page cache
+PACKET: Final = 1448.0
+"""Bytes: an Ethernet frame of 1,500 less the headers of IP (20), TCP (20) and its time stamps (12)."""
+OPERATION: Final = 128 * 1024.0
+"""Bytes: read_ahead_kb of a Linux block device, the most that its readahead asks for."""
+PAGE: Final = 4096.0
+"""Bytes: a page of memory and of the page cache."""
 
 LinkName = Literal["read", "write", "network"]
 

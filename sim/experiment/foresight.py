@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sim.experiment import offered
+from sim.experiment import loads, offered
 from sim.model.host.placement import Share, admission_limits, share_of
 from sim.platforms import Platform
 from sim.report.answers.doubts.observed import softened
 from sim.scenario import Scenario, Service, Trace
+from sim.scenario.requests import width
 from sim.terms.doubts import Doubt, doubt, in_order
 
 SHAPED = 0.01
@@ -114,30 +116,47 @@ class _OnPlatform:
         ]
 
     def load(self) -> Iterator[Doubt]:
-        """More work than the caps of the guests, or the cores of the host, can do in the measured span."""
-        total = 0.0
-        for name, share in self.shares.items():
-            service = self.scenario.services[name]
-            work = offered.work(service, self.scenario)
-            if work is None:
-                continue
-            work *= self.platform.cpu.overhead
-            total += work * max(self.scenario.tenants_of(name), 1)
-            most = service.most
-            cores = min(share.cap, float(service.concurrency), self.scenario.host.effective_cores)
-            if most is not None and most * cores > 0 and work >= most * cores * (1 - 1e-9):
-                yield self._overloaded(name, work, most * cores, f"{most} × {cores:g} cores")
+        """More than the guests' caps and places, the host's cores, its disk and its network can do, calls included."""
+        found = loads.load(self.scenario, self.platform, lambda name, each: self._most(name, each)[0])
+        for name, each in found.items():
+            most, cores, places = self._most(name, each.each)
+            if each.rate >= most * (1 - _SLACK):
+                by_cores = each.work * places >= each.places * cores
+                told = f"{each.work:.3g} core-s a second for {cores:g} cores"
+                if not by_cores:
+                    told = f"{each.places:.3g} requests in service at least, {places:g} places"
+                yield self._overloaded(name, each.rate / most, told)
+        total = sum(each.served * each.each.work for each in found.values())
         cores = self.scenario.host.effective_cores - self.platform.cpu.host
-        if total >= cores * (1 - 1e-9):
-            yield self._overloaded("", total, cores, f"{cores:g} cores of the host")
+        if total >= cores * (1 - _SLACK):
+            yield self._overloaded("", total / cores, f"{total:.3g} core-s a second for {cores:g} cores of the host")
+        for link in ("read", "write", "network"):
+            moved = sum(each.served * each.each.moved.get(link, 0.0) for each in found.values())
+            host = self.scenario.host
+            there = host.network if link == "network" else float(getattr(host.disk, link))
+            if moved >= there * (1 - _SLACK):
+                where = "the network" if link == "network" else f"{link}s of the disk"
+                told = f"{moved / 1e6:.4g} MB/s for {where}, {there / 1e6:.4g} MB/s"
+                yield self._overloaded("", moved / there, told)
 
-    def _overloaded(self, service: str, work: float, cores: float, told: str) -> Doubt:
-        factor = work / cores
+    def _most(self, name: str, each: loads.Taken) -> tuple[float, float, float]:
+        """Requests a second that one tenant of a service can serve at most; the cores and the places that it has."""
+        service, share = self.scenario.services[name], self.shares.get(name)
+        if service.most is None or share is None:
+            return math.inf, math.inf, math.inf
+        jobs = service.concurrency * max((width(steps) for _, steps in service.programs), default=1)
+        threads = jobs if service.threads is None else min(service.threads, jobs)
+        cores = service.most * min(share.cap, float(threads), self.scenario.host.effective_cores)
+        places = float(service.most * service.concurrency)
+        by_cores = cores / each.work if each.work > 0.0 else math.inf
+        by_places = places / each.seconds if each.seconds > 0.0 else math.inf
+        return min(by_cores, by_places), cores, places
+
+    def _overloaded(self, service: str, factor: float, told: str) -> Doubt:
         ends = "the queue grows with `duration`"
         if service and _bounded(self.scenario.services[service]):
             ends = "the rest is lost"
-        text = f"load {factor:.3g} ({work:.3g} core-s a second for {told}): {ends}"
-        return doubt("overload", text, self.name, service, load=factor)
+        return doubt("overload", f"load {factor:.3g} ({told}): {ends}", self.name, service, load=factor)
 
     def boots(self) -> Iterator[Doubt]:
         """Starts at time 0 that take longer than the warm-up, with a share of the requests that shapes the p99."""

@@ -1,4 +1,4 @@
-"""How much a scenario asks for, on the mean: requests, work, the length of a start. Nothing is run."""
+"""How much a scenario asks for, on the mean: requests from outside, the length of a start. Nothing is run."""
 
 from __future__ import annotations
 
@@ -21,18 +21,6 @@ def requests(service: Service, scenario: Scenario, begin: float, end: float) -> 
             return None
         total += number
     return total
-
-
-def work(service: Service, scenario: Scenario) -> float | None:
-    """Mean CPU work of one tenant's requests in the measured span, core-s a second, before the platform's overhead.
-
-    None where it cannot be told: also of a service whose requests are programs of several steps.
-    """
-    begin = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
-    number = requests(service, scenario, begin, scenario.duration)
-    if not number or service.plain is None:
-        return None
-    return number * service.plain.mean / (scenario.duration - begin)
 
 
 def _arrivals(source: Source, begin: float, end: float) -> float | None:

@@ -300,6 +300,15 @@ class Platform(_Part):
         kernel = self.memory.guest_kernel
         return self.memory.guest_os + (kernel.bytes(ram) if kernel else 0.0)
 
+    def io_costs(self, link: str, units: int) -> tuple[float, float]:
+        """Core-seconds and seconds that a step of a request takes before its bytes move over a link.
+
+        `link`: read, write or network; `units`: operations of the disk, or packets of the network.
+        """
+        if link == "network":
+            return units * self.net.cpu_per_packet, self.net.latency
+        return units * self.disk.cpu_per_op, units * self.disk.latency
+
     @property
     def phases(self) -> Mapping[str, Phase]:
         """The start-up phases by name, in order."""

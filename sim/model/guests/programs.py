@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -16,29 +16,9 @@ from sim.model.world import World
 from sim.platforms import Platform
 from sim.reading.distribution import Distribution
 from sim.scenario import Host
+from sim.scenario.amounts import Amount, LinkName, amount
 from sim.scenario.calls import names_called
-from sim.scenario.requests import (
-    CallStep,
-    CpuStep,
-    ParallelStep,
-    ReadsStep,
-    ReadStep,
-    ReceiveStep,
-    SendStep,
-    Step,
-    WaitStep,
-    WritesStep,
-    WriteStep,
-)
-
-PACKET: Final = 1448.0
-"""Bytes: an Ethernet frame of 1,500 less the headers of IP (20), TCP (20) and its time stamps (12)."""
-OPERATION: Final = 128 * 1024.0
-"""Bytes: read_ahead_kb of a Linux block device, the most that its readahead asks for."""
-PAGE: Final = 4096.0
-"""Bytes: a page of memory and of the page cache."""
-
-LinkName = Literal["read", "write", "network"]
+from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
 
 
 def begin(world: World, services: Sequence[ServiceRun]) -> None:
@@ -87,39 +67,22 @@ class Resolver:
                 return [engine.Cpu(law_of(work))]
             case WaitStep(wait=time):
                 return [engine.Wait(law_of(time))]
-            case ReadStep(read=size):
-                return self._disk("read", math.ceil(size / OPERATION), size)
-            case WriteStep(write=size):
-                return self._disk("write", math.ceil(size / OPERATION), size)
-            case ReadsStep(reads=n):
-                return self._disk("read", n, n * PAGE)
-            case WritesStep(writes=n):
-                return self._disk("write", n, n * PAGE)
-            case SendStep(send=size) | ReceiveStep(receive=size):
-                return self._network(size)
             case CallStep(call=call):
                 number = self.services[call.service]
                 return [engine.Call(number, call.times, call.probability, call.retries)]
             case ParallelStep(parallel=branches):
                 return [engine.Parallel([self.program(branch) for branch in branches])]
+        moves = amount(step)
+        return [] if moves is None else self._moved(moves)
 
-    def _disk(self, direction: LinkName, operations: int, size: float) -> list[engine.Step]:
-        costs = self.platform.disk
-        return self._moved(direction, size, "disk", work=operations * costs.cpu_per_op, time=operations * costs.latency)
-
-    def _network(self, size: float) -> list[engine.Step]:
-        costs = self.platform.net
-        packets = math.ceil(size / PACKET)
-        return self._moved("network", size, "network", work=packets * costs.cpu_per_packet, time=costs.latency)
-
-    def _moved(
-        self, link: LinkName, size: float, part: Literal["disk", "network"], *, work: float, time: float
-    ) -> list[engine.Step]:
+    def _moved(self, moves: Amount) -> list[engine.Step]:
         """The platform's CPU (no overhead on top), its latency, and the bytes; nothing for no bytes."""
-        if size <= 0.0:
+        if moves.size <= 0.0:
             return []
+        part: Literal["disk", "network"] = "network" if moves.link == "network" else "disk"
+        work, time = self.platform.io_costs(moves.link, moves.units)
         cpu, wait = engine.Cpu(Law("constant", work), overhead=False), engine.Wait(Law("constant", time), part)
-        return [cpu, wait, engine.Move(self.links[link], size, part)]
+        return [cpu, wait, engine.Move(self.links[moves.link], moves.size, part)]
 
 
 def law_of(distribution: Distribution) -> Law:

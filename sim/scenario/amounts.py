@@ -1,0 +1,49 @@
+"""How much a step moves over the disk or the network, and in how many operations or packets."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, NamedTuple
+
+from sim.scenario.requests import (
+    ReadsStep,
+    ReadStep,
+    ReceiveStep,
+    SendStep,
+    Step,
+    WritesStep,
+    WriteStep,
+)
+
+PACKET: Final = 1448.0
+"""Bytes: an Ethernet frame of 1,500 less the headers of IP (20), TCP (20) and its time stamps (12)."""
+OPERATION: Final = 128 * 1024.0
+"""Bytes: read_ahead_kb of a Linux block device, the most that its readahead asks for."""
+PAGE: Final = 4096.0
+"""Bytes: a page of memory and of the page cache."""
+
+LinkName = Literal["read", "write", "network"]
+
+
+class Amount(NamedTuple):
+    """`size` bytes over a link, in `units` operations of the disk or packets of the network."""
+
+    link: LinkName
+    size: float
+    units: int
+
+
+def amount(step: Step) -> Amount | None:
+    """What a step moves; None of a step that moves nothing."""
+    match step:
+        case ReadStep(read=size):
+            return Amount("read", size, math.ceil(size / OPERATION))
+        case WriteStep(write=size):
+            return Amount("write", size, math.ceil(size / OPERATION))
+        case ReadsStep(reads=n):
+            return Amount("read", n * PAGE, n)
+        case WritesStep(writes=n):
+            return Amount("write", n * PAGE, n)
+        case SendStep(send=size) | ReceiveStep(receive=size):
+            return Amount("network", size, math.ceil(size / PACKET))
+    return None

@@ -14,6 +14,7 @@ def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
     from sim.experiment.foresight import foresee
     from sim.experiment.replications.runner import platform_of
+    from sim.experiment.sweep.doubts import foresee_sweep
     from sim.platforms.checks import CHECKS
     from sim.reading.document import read_document
     from sim.reading.errors import ScenarioError
@@ -25,15 +26,16 @@ def validate(options: Namespace) -> int:
             tree = read_document(file).tree
             if "base" in tree and "services" not in tree:
                 sweep = load_sweep(file, overrides=options.overrides, checks=CHECKS)
-                print(f"{file}: a sweep of {len(points(sweep)):,} points, correct")
+                what, found, rest = f"a sweep of {len(points(sweep)):,} points", foresee_sweep(sweep), ""
             else:
                 scenario = load_scenario(file, overrides=options.overrides, checks=CHECKS)
                 found = foresee(scenario, {name: platform_of(scenario, name) for name in scenario.platforms})
-                wrong += sum(each.severity == "wrong" for each in found)
-                what = "correct" if not any(each.severity == "wrong" for each in found) else "can be run, but"
-                print(f"{file}: scenario {scenario.name}, {what} ({', '.join(scenario.platforms)})")
-                for each in found:
-                    print(f"  {each.line}")
+                what, rest = f"scenario {scenario.name}", f" ({', '.join(scenario.platforms)})"
+            doubted = sum(each.severity == "wrong" for each in found)
+            wrong += doubted
+            print(f"{file}: {what}, {'can be run, but' if doubted else 'correct'}{rest}")
+            for each in found:
+                print(f"  {each.line}")
         except ScenarioError as error:
             mistakes += len(error.problems)
             print(error, file=sys.stderr)

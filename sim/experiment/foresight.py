@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sim.experiment import loads, offered
-from sim.model.host.placement import Share, admission_limits, share_of
-from sim.platforms import Platform
+from sim.experiment.rooms import Placed, placed, size_told
+from sim.model.host.placement import Share, share_of, vm_share
+from sim.platforms import Platform, load_platform
 from sim.report.answers.doubts.observed import softened
-from sim.scenario import Scenario, Service, Trace
+from sim.scenario import RampingRate, Scenario, Service, Size, Trace
 from sim.scenario.requests import width
 from sim.terms.doubts import Doubt, doubt, in_order
 
 SHAPED = 0.01
 """Share of the requests of the span that decide its p99."""
+OPENING = 0.01
+"""Share of the run in which a first request starts a first replica at the beginning."""
 SHORT, LONG = 0.01, 100.0
 """Shares of the run that a trace covers beyond which its clock is doubted."""
-_GIB = 2.0**30
 _SLACK = 1e-9
 
 
@@ -54,25 +55,51 @@ class _OnPlatform:
         memory = self.scenario.host.memory if self.platform.nested is None else self.platform.nested.vm.memory
         return {name: share_of(self.platform, size, memory) for name, size in sizes.items() if size is not None}
 
-    @cached_property
-    def flat(self) -> bool:
-        """Whether guests are on the host itself."""
-        return self.platform.nested is None
-
     def memory(self) -> Iterator[Doubt]:
         """An application that does not fit into its limit is killed whenever it starts, or serves."""
         for name, share in self.shares.items():
             need = self.scenario.services[name].memory
             one = need.per_request if self.scenario.services[name].traffic else 0.0
-            if need.base + one <= share.application:
+            there = min(share.application, self._machine)
+            if need.base + one <= there:
                 continue
-            what = "idle" if need.base > share.application else "with one request"
+            what = "idle" if need.base > there else "with one request"
             limit = self._limit_for(need.base + one, share)
-            text = f"needs {_size(need.base + one)} {what}, has {_size(share.application)}: killed over and over"
+            text = f"needs {size_told(need.base + one)} {what}, has {size_told(there)}: killed over and over"
             yield doubt(
-                "oom-loop", text, self.name, name, f"give it at least {_size(limit)}",
-                needs=need.base + one, there=share.application, limit=limit,
+                "oom-loop", text, self.name, name, f"give it at least {size_told(limit)}",
+                needs=need.base + one, there=there, limit=limit,
             )  # fmt: skip
+        yield from self._of_all_memory()
+
+    @cached_property
+    def _machine(self) -> float:
+        """Bytes that the guests of one machine, the host or a VM of the pool, can use at most."""
+        if self.platform.nested is None:
+            return self.scenario.host.memory - self.platform.memory.host
+        outside = load_platform(self.platform.nested.vm_platform)
+        share = vm_share(outside, self.platform.nested.vm.cpu, self.platform.nested.vm.memory)
+        return share.application - load_platform(self.platform.nested.guest).memory.host
+
+    def _of_all_memory(self) -> Iterator[Doubt]:
+        """Replicas of the start that are all admitted, and together need more than the host has, when idle."""
+        costs = self.platform.memory
+        if self.platform.nested is not None or (costs.sharing, costs.reclaim) != ("none", "none"):
+            return
+        idle = sum(
+            each.admitted * (self.shares[each.service].resident + self.scenario.services[each.service].memory.base)
+            for each in self._placed
+        )
+        if idle > self._machine:
+            text = f"the replicas of the start need {size_told(idle)} idle, the host has {size_told(self._machine)}"
+            yield doubt(
+                "oom-loop", f"{text}: it kills some of them over and over", self.name,
+                advice="fewer replicas, or promise them what they need", needs=idle, there=self._machine,
+            )  # fmt: skip
+
+    @cached_property
+    def _placed(self) -> Sequence[Placed]:
+        return placed(self.scenario, self.platform, self.shares)
 
     def _limit_for(self, need: float, share: Share) -> float:
         if not share.ram:
@@ -84,36 +111,15 @@ class _OnPlatform:
 
     def room(self) -> Iterator[Doubt]:
         """Replicas of the start that admission has no room for, in the order of the file."""
-        for name, admitted, asked, limit in self._placed:
-            if asked and admitted == 0:
-                yield doubt("never-served", f"no replica fits: {limit}", self.name, name, limit=limit)
-            if admitted < asked:
-                text = f"{admitted} of {asked} replicas fit: {limit}"
-                yield doubt("partly-placed", text, self.name, name, admitted=admitted, asked=asked, limit=limit)
-
-    @cached_property
-    def _placed(self) -> list[tuple[str, int, int, str]]:
-        """Service, replicas of the start that fit, those asked for, what binds. Empty where guests are in VMs."""
-        if not self.flat:
-            return []
-        services = {
-            name: each
-            for name, each in self.scenario.services.items()
-            if name in self.shares and (each.replicas is None or isinstance(each.replicas, int))
-        }
-        room = _Room(self, *admission_limits(self.scenario, self.platform))
-        of = {name: stack for stack in self.scenario.stacks.values() for name in stack.services}
-        for turn in range(max((each.least for each in services.values()), default=0)):
-            for name, service in services.items():
-                for _ in range(max(self.scenario.tenants_of(name), 1)):
-                    if name not in of and turn < service.least:
-                        room.admit({name: 1})
-                    elif name in of and turn == 0 and name == of[name].services[0]:
-                        room.admit({each: services[each].least for each in of[name].services if each in services})
-        return [
-            (name, room.admitted[name], each.least * max(self.scenario.tenants_of(name), 1), room.limits.get(name, ""))
-            for name, each in services.items()
-        ]
+        for each in self._placed:
+            if each.asked and each.admitted == 0:
+                yield doubt("never-served", f"no replica fits: {each.limit}", self.name, each.service, limit=each.limit)
+            if each.admitted < each.asked:
+                text = f"{each.admitted} of {each.asked} replicas fit: {each.limit}"
+                yield doubt(
+                    "partly-placed", text, self.name, each.service,
+                    admitted=each.admitted, asked=each.asked, limit=each.limit,
+                )  # fmt: skip
 
     def load(self) -> Iterator[Doubt]:
         """More than the guests' caps and places, the host's cores, its disk and its network can do, calls included."""
@@ -146,7 +152,8 @@ class _OnPlatform:
             return math.inf, math.inf, math.inf
         jobs = service.concurrency * max((width(steps) for _, steps in service.programs), default=1)
         threads = jobs if service.threads is None else min(service.threads, jobs)
-        cores = service.most * min(share.cap, float(threads), self.scenario.host.effective_cores)
+        inside = math.inf if self.platform.nested is None else self.platform.nested.vm.cpu
+        cores = service.most * min(share.cap, float(threads), self.scenario.host.effective_cores, inside)
         places = float(service.most * service.concurrency)
         by_cores = cores / each.work if each.work > 0.0 else math.inf
         by_places = places / each.seconds if each.seconds > 0.0 else math.inf
@@ -166,7 +173,8 @@ class _OnPlatform:
         for name in self.shares:
             service = scenario.services[name]
             until = offered.start_up(self.platform, service, scenario)
-            if not service.least or until <= scenario.warmup:
+            opening = offered.requests(service, scenario, 0.0, OPENING * scenario.duration)
+            if until <= scenario.warmup or not (service.least or opening):
                 continue
             early = offered.requests(service, scenario, scenario.warmup, min(until, scenario.duration))
             every = offered.requests(service, scenario, scenario.warmup, scenario.duration)
@@ -178,30 +186,6 @@ class _OnPlatform:
                 yield doubt("boots-in-span", text, self.name, name, start=until, share=early / every)
 
 
-class _Room:
-    """What a platform's host can promise, and to whom it has."""
-
-    def __init__(self, here: _OnPlatform, cores: float, memory: float) -> None:
-        self._shares, self.cores, self.memory = here.shares, cores, memory
-        self.admitted: Counter[str] = Counter()
-        self.limits: dict[str, str] = {}  # of services: what bound the first time
-
-    def admit(self, wanted: Mapping[str, int]) -> None:
-        """Promise so many replicas of each service, all or none."""
-        cpu = sum(self._shares[name].cpu * number for name, number in wanted.items())
-        memory = sum(self._shares[name].memory * number for name, number in wanted.items())
-        if cpu <= self.cores + _SLACK and memory <= self.memory * (1 + _SLACK):
-            self.admitted.update(wanted)
-            self.cores, self.memory = self.cores - cpu, self.memory - memory
-            return
-        if cpu > self.cores + _SLACK:
-            limit = f"cpu: {cpu:g} cores each, {max(self.cores, 0.0):g} left"
-        else:
-            limit = f"memory: {_size(memory)} each, {_size(max(self.memory, 0.0))} left"
-        for name in wanted:
-            self.limits.setdefault(name, limit)
-
-
 def _bounded(service: Service) -> bool:
     return service.queue is not None or service.timeout is not None
 
@@ -210,27 +194,51 @@ def _promises(scenario: Scenario, platforms: Mapping[str, Platform]) -> Iterator
     """What a replica is promised on each platform, where that differs; services with the same promises are one."""
     alike: dict[str, tuple[list[str], dict[str, Any]]] = {}
     for name, service in scenario.services.items():
-        promised: dict[tuple[float, float], list[str]] = {}
+        promised: dict[str, list[str]] = {}
+        numbers: dict[str, Any] = {}
         for platform_name, platform in platforms.items():
             size = service.size_on(platform.size_lineage)
             if size is None:
                 continue
-            share = share_of(platform, size, scenario.host.memory)
-            cpu = share.cpu - platform.cpu.request_per_guest
-            promised.setdefault((cpu, share.ram or size.memory_request), []).append(platform_name)
+            told, numbers[platform_name] = _promise(scenario, platform, size)
+            promised.setdefault(told, []).append(platform_name)
         if len(promised) > 1:
-            told = "; ".join(
-                f"{', '.join(names)} {cpu:g} CPU, {_size(memory)}" for (cpu, memory), names in promised.items()
-            )
-            numbers = {each: {"cpu": key[0], "memory": key[1]} for key, names in promised.items() for each in names}
+            told = "; ".join(f"{', '.join(names)} {what}" for what, names in promised.items())
             alike.setdefault(told, ([], numbers))[0].append(name)
     for told, (names, numbers) in alike.items():
         text = f"a replica is promised: {told}"
         yield doubt("unequal-promise", text, service=", ".join(names), promised=numbers)
 
 
+def _promise(scenario: Scenario, platform: Platform, size: Size) -> tuple[str, dict[str, float | None]]:
+    """A promise in words and numbers: CPU, memory, the most that may be used, and how often each is promised."""
+    share = share_of(platform, size, scenario.host.memory)
+    cpu, memory = share.cpu - platform.cpu.request_per_guest, share.ram or size.memory_request
+    most = (share.cap, memory if share.ram else size.memory_limit or math.inf)
+    words = [
+        f"{cpu:g} CPU{_up_to(cpu, most[0], f'{most[0]:g}')}",
+        f"{size_told(memory)}{_up_to(memory, most[1], size_told(most[1]))}",
+    ]
+    if platform.allocation == "reserved" or platform.nested is not None:
+        over = {"CPU": scenario.cpu_overcommit, "memory": scenario.memory_overcommit}
+        words += [f"{what} promised {factor:g} times over" for what, factor in over.items() if factor != 1.0]
+    limits = {"cpu_limit": most[0], "memory_limit": most[1]}
+    numbers = {"cpu": cpu, "memory": memory} | {
+        key: None if math.isinf(value) else value for key, value in limits.items()
+    }
+    return ", ".join(words), numbers
+
+
+def _up_to(promised: float, most: float, told: str) -> str:
+    if most == promised:
+        return ""
+    return " (no limit)" if math.isinf(most) else f" (up to {told})"
+
+
 def _traces(scenario: Scenario, name: str, service: Service) -> Iterator[Doubt]:
     for source in service.traffic:
+        if isinstance(source, RampingRate):
+            yield from _ramp_ends(scenario, name, source)
         if not isinstance(source, Trace):
             continue
         last, epoch = offered.end_of(source), source.recording().looks_like
@@ -246,18 +254,34 @@ def _traces(scenario: Scenario, name: str, service: Service) -> Iterator[Doubt]:
             yield doubt("trace-ends", text, service=name, ends=last, duration=scenario.duration)
 
 
+def _ramp_ends(scenario: Scenario, name: str, source: RampingRate) -> Iterator[Doubt]:
+    last = sum(stage.duration for stage in source.stages)
+    if source.stages[-1].target > 0 and last < scenario.duration * (1 - SHORT):
+        text = f"the ramp's last stage ends at {last:.4g} s of {scenario.duration:g} s, and its traffic with it"
+        advice = "another stage, or a shorter `duration`"
+        yield doubt("trace-ends", text, service=name, advice=advice, ends=last, duration=scenario.duration)
+
+
 def _defaults(scenario: Scenario) -> Iterator[Doubt]:
     """Numbers of the host and of services that the file leaves out although they matter."""
     given = scenario.host.model_fields_set
-    left = [f"host.{key}" for key in ("disk", "network") if key not in given]
+    left = [
+        f"services.{name}.concurrency (1: one request at a time)"
+        for name, service in scenario.services.items()
+        if "concurrency" not in service.model_fields_set and _could_do_more(service)
+    ]
     left += [
         f"services.{name}.memory" + ("" if "memory" not in service.model_fields_set else ".base")
         for name, service in scenario.services.items()
         if "memory" not in service.model_fields_set or "base" not in service.memory.model_fields_set
     ]
+    left += [f"host.{key}" for key in ("disk", "network") if key not in given]
     if left:
         yield doubt("defaulted", f"not given, so a default stands for it: {', '.join(left)}", paths=left)
 
 
-def _size(bytes_: float) -> str:
-    return f"{bytes_ / _GIB:.3g} GiB" if bytes_ >= _GIB else f"{bytes_ / 2**20:.3g} MiB"
+def _could_do_more(service: Service) -> bool:
+    """Whether more than one request at a time would find CPU in a replica, or wait for something else."""
+    limits = [size.cpu_request if size.cpu_limit is None else size.cpu_limit for size in service.size.values()]
+    per_request = service.autoscale is not None and service.most is None
+    return not per_request and bool(service.traffic) and (max(limits, default=0.0) > 1 or service.plain is None)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+import numpy as np
+
 from sim.experiment import offered
 from sim.platforms import Platform
-from sim.scenario import Scenario, Service
+from sim.scenario import Scenario, Service, Trace
 from sim.scenario.amounts import amount
 from sim.scenario.calls import names_called
 from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
@@ -122,7 +124,11 @@ class _Takes:
         if name not in self._known:
             service = self._scenario.services[name]
             self._known[name] = total = Taken()
-            for share, steps in service.programs:
+            recorded = _recorded(service)
+            if recorded is not None:
+                work = recorded * self._platform.cpu.overhead
+                total.add(Taken(work, work))
+            for share, steps in service.programs if recorded is None else ():
                 total.add(self._program(steps), share)
             if beside := service.request_bytes + service.response_bytes:  # they slow no request
                 total.add(Taken(moved={"network": beside}))
@@ -165,3 +171,13 @@ class _Takes:
     def _bandwidth(self, link: str) -> float:
         host = self._scenario.host
         return host.network if link == "network" else float(getattr(host.disk, link))
+
+
+def _recorded(service: Service) -> float | None:
+    """Mean of the recorded demands, core-s; None where some are drawn."""
+    sources = [source.recording().demands if isinstance(source, Trace) else None for source in service.traffic]
+    found = [demands for demands in sources if demands is not None and not np.isnan(demands).any()]
+    if not found or len(found) < len(sources):
+        return None
+    every = np.concatenate(found)
+    return float(every.mean()) if every.size else None

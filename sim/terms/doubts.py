@@ -31,9 +31,20 @@ class DoubtKind:
     touches: Sequence[str] = ()
 
 
-_TIMES: Final = ("response.", "waiting.")
+_TIMES: Final = ("response.", "waiting.", "request.")
 _SERVED: Final = (*_TIMES, "slo.met")
-_UNLIKE: Final = (*_TIMES, "startup.", "scale_out.time", "deploy.", "cpu.", "memory.", "guests.")
+_UNLIKE: Final = (
+    *_SERVED,
+    "energy.",
+    "cost.",
+    "carbon.",
+    "startup.",
+    "scale_out.time",
+    "deploy.",
+    "cpu.",
+    "memory.",
+    "guests.",
+)
 
 DOUBTS: Final[Mapping[str, DoubtKind]] = {
     "never-served": DoubtKind(
@@ -58,8 +69,8 @@ DOUBTS: Final[Mapping[str, DoubtKind]] = {
         "less load, or more cores", _SERVED,
     ),
     "boots-in-span": DoubtKind(
-        "wrong", "replicas asked for at the start became ready inside the measured span, and requests had to wait for "
-        "them or were lost",
+        "wrong", "replicas asked for at the start became ready inside the measured span, or the queue that grew while "
+        "they started was still there in it, and requests had to wait or were lost",
         "try `warmup: auto`", (*_SERVED, "requests.completed", "goodput"),
     ),
     "clock-unit": DoubtKind(
@@ -76,7 +87,7 @@ DOUBTS: Final[Mapping[str, DoubtKind]] = {
         "longer `duration`",
     ),
     "not-settled": DoubtKind(
-        "weak", "the number of requests in flight rises over the second half of the run (Mann-Kendall)",
+        "weak", "the number of requests in flight rises or falls over the second half of the run (Mann-Kendall)",
         "longer `duration`",
     ),
     "many-tests": DoubtKind(
@@ -84,11 +95,12 @@ DOUBTS: Final[Mapping[str, DoubtKind]] = {
         "more `replications` make it sharper",
     ),
     "trace-ends": DoubtKind(
-        "note", "a trace ends before the run does: no traffic comes from it after that",
+        "note", "a trace, or the last stage of a ramp, ends before the run does: no traffic comes from it after that",
         "`repeat: true` beside the trace's file, or a shorter `duration`",
     ),
     "unequal-promise": DoubtKind(
-        "note", "platforms are promised different CPU or memory for a replica of the same service",
+        "note", "platforms promise different CPU or memory to a replica of the same service, or let it use different "
+        "amounts of them",
         "",
     ),
     "defaulted": DoubtKind(

@@ -21,7 +21,7 @@ ALIKE = 0.01
 BACKLOG = 0.02
 """Share of the requests still in flight at the end from which on a queue that rises is one that grows without end."""
 BATCHES = 20
-RISES = 0.999
+MOVES = 0.999
 """Confidence (one-sided) of the test for a trend."""
 _SHOWN = ("p95", "p99", "p999")
 
@@ -62,7 +62,7 @@ def _apart(shares: Mapping[str, float], service: str) -> list[Doubt]:
 def overload(evidence: Evidence) -> Iterator[Doubt]:
     """Requests pile up until the end of the run."""
     for platform in evidence.platforms:
-        if not all(_rises(*_second_half(evidence, run.timeline)) for run in evidence.of(platform)):
+        if not all(_moves(*_second_half(evidence, run.timeline)) > 0 for run in evidence.of(platform)):
             continue
         for name, full in evidence.tenants.items():
             waiting = sum(evidence.total(platform, "requests.in_flight", each) for each in full)
@@ -76,7 +76,7 @@ def not_settled(evidence: Evidence) -> Iterator[Doubt]:
     """The number in flight rises or falls over the second half of the span, in every replication."""
     for platform in evidence.platforms:
         halves = [_second_half(evidence, run.timeline) for run in evidence.of(platform)]
-        if halves and all(_rises(*half) for half in halves):
+        if halves and abs(sum(_moves(*half) for half in halves)) == len(halves):
             begin, end = (float(np.mean([half[1][part] for half in halves])) for part in (0, -1))
             text = f"requests in flight went from {begin:.3g} to {end:.3g} over the second half of the run"
             yield doubt("not-settled", text, platform, begin=begin, end=end)
@@ -93,14 +93,14 @@ def _second_half(evidence: Evidence, line: Any) -> tuple[NDArray[np.float64], ND
     return means, np.array([means[:quarter].mean(), means[-quarter:].mean()])
 
 
-def _rises(means: NDArray[np.float64], ends: NDArray[np.float64]) -> bool:
-    """Mann-Kendall's test (Mann 1945) for a rising trend, of a size that matters: by half, and by one request."""
+def _moves(means: NDArray[np.float64], ends: NDArray[np.float64]) -> int:
+    """Mann-Kendall's test (Mann 1945) for a trend of a size that matters, by half and by one request: 1, -1 or 0."""
     n = len(means)
-    if n == 0 or ends[1] - ends[0] < max(1.0, 0.5 * ends[0]):
-        return False
+    if n == 0 or abs(ends[1] - ends[0]) < max(1.0, 0.5 * min(ends)):
+        return 0
     score = float(sum(np.sign(means[i + 1 :] - means[i]).sum() for i in range(n - 1)))
     deviation = (n * (n - 1) * (2 * n + 5) / 18) ** 0.5
-    return bool((score - 1) / deviation > NormalDist().inv_cdf(RISES))
+    return int(np.sign(score)) if (abs(score) - 1) / deviation > NormalDist().inv_cdf(MOVES) else 0
 
 
 def few_samples(evidence: Evidence) -> Iterator[Doubt]:

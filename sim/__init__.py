@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
-    "sensitivity", "sweep",
+    "sensitivity", "sweep", "why",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sensitivity, sweep
+    from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sensitivity, sweep, why
     from .registry import arrivals, autoscaler
 
     __version__: str

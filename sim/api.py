@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim.reading.errors import HostsimError
 from sim.report.results import Results
-from sim.report.results import load_results as load_results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
+    from sim.experiment.attribution.answer import Why
     from sim.experiment.crossover.crossing import Crossover
     from sim.experiment.density.answer import Capacity
     from sim.experiment.replications.scenario import Failure
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
     from sim.experiment.study import Progress
     from sim.experiment.sweep.session import SweepResult
     from sim.report.answers.comparison import Comparison
+
+
+class Result(Results):
+    """A finished result, which can be asked why."""
+
+    def why(self, metric: str | None = None, **how: Any) -> Why:
+        """Why two of its platforms differ: see `sim.why`, whose options it takes."""
+        return why(self, metric, **how)
+
+
+def load_results(folder: str | Path) -> Result:
+    """Open a finished result folder: tables as data frames, the comparison, the verdict, and `.why()`.
+
+    Raises ResultsError when it is not there, not whole or of another format.
+    """
+    return Result(Path(folder))
 
 
 class RunFailed(HostsimError):
@@ -67,7 +83,7 @@ def run(
     plots: bool = False,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
-) -> Results:
+) -> Result:
     """Run a scenario on its platforms, and give the result.
 
     The result has `.table()` and `.verdict` to read, `.summary`, `.guests`, `.timeline`, `.events`, `.response` (and
@@ -86,6 +102,7 @@ def run(
 
     chosen = _chosen(scenario, platforms, replications)
     runs = len(chosen.platforms) * most_replications(chosen)
+    result: Result | None = None
 
     def show(where: Progress) -> None:
         if progress is not None:
@@ -105,16 +122,16 @@ def run(
             progress=show,
         )
         if report.results is not None:
-            remover = on_the_way.pop_all()
-            weakref.finalize(report.results, remover.close)
+            result = Result(report.results.folder)
+            weakref.finalize(result, on_the_way.pop_all().close)
     if report.interrupted:
         raise KeyboardInterrupt
     if report.failures:
         first = report.failures[0]
         text = f"{report.missing} of {runs} runs failed, the first on {first.platform}: {first.error}"
-        raise RunFailed(text, report.results, report.failures)
-    assert report.results is not None
-    return report.results
+        raise RunFailed(text, result, report.failures)
+    assert result is not None
+    return result
 
 
 def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, replications: int | None) -> Scenario:
@@ -249,6 +266,43 @@ def crossover(
     folder = None if out is None else study.folder(out)
     with executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, metric=metric, service=service, points=points, whole=whole, progress=progress)
+    if folder is not None:
+        study.save(found, folder, plots)
+    return found
+
+
+def why(
+    scenario: Results | Scenario | str | Path,
+    metric: str | None = None,
+    *,
+    platforms: Sequence[str] | None = None,
+    replications: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    out: str | Path | None = None,
+    plots: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    budget: float | None = None,
+) -> Why:
+    """Split the difference of two platforms in a metric over groups of mechanisms (promise, start-up, memory …).
+
+    `scenario`: also a result, whose scenario it is. `metric`: "response.p99", "shop/goodput", or "served", the share of
+    requests completed (None: from the scenario's focus). Of more than two platforms those are taken that are farthest
+    apart. The answer has `.parts`, each with its `.share` (they add up to `.difference`), what it adds `.alone` and
+    `.last`; `.sentences`, `.doubts`, `.worth`. `replications`: None means 5, or what the scenario asks for. `workers`:
+    processes (None: this one), or `scheduler`: the address of Dask's. `out`: a folder for why.json and why.csv (and a
+    plot). `budget`: s of real time after which it ends with the replications that it has. Raises ScenarioError for
+    a wrong file, ValueError for one platform or an unknown metric, ResultsError when `out` holds something else,
+    sim.experiment.attribution.game.WhyError when a run fails or the metric is missing in one.
+    """
+    from sim.experiment.attribution.study import WhyStudy
+    from sim.experiment.workers.choice import executor_for
+
+    asked = scenario.folder / "manifest.json" if isinstance(scenario, Results) else scenario
+    study = WhyStudy(_chosen(asked, platforms, None), metric, replications)
+    folder = None if out is None else study.folder(out)
+    with executor_for(workers or 1, scheduler) as executor:
+        found = study.run(executor, progress, budget=budget)
     if folder is not None:
         study.save(found, folder, plots)
     return found

@@ -18,7 +18,7 @@ from sim.reading.errors import ScenarioError
 
 NAMES = [
     "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
-    "sensitivity", "sweep",
+    "sensitivity", "sweep", "why",
 ]  # fmt: skip
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
@@ -33,6 +33,9 @@ PARAMETERS = {
     "crossover": [
         "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "points", "platforms",
         "replications", "overrides", "seed", "workers", "scheduler", "out", "plots", "progress",
+    ],
+    "why": [
+        "scenario", "metric", "platforms", "replications", "workers", "scheduler", "out", "plots", "progress", "budget",
     ],
     "sweep": [
         "path", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms", "replications", "seed",

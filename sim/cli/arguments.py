@@ -16,6 +16,7 @@ COMMANDS = {
     "fit": "fit:command",
     "density": "fit:command",
     "crossover": "crossover:command",
+    "why": "why:command",
     "validate": "files:validate",
     "platforms": "files:platforms",
     "schema": "files:schema",
@@ -36,6 +37,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim density FILE              the most guests, or the most load, while every SLO holds
   python -m sim fit FILE                  the same, in the words of the question: how many tenants fit?
   python -m sim crossover FILE            where along one axis the better of two platforms changes
+  python -m sim why FILE                  why one platform is better: the difference, mechanism by mechanism
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
@@ -88,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("fit", "density"):
         _fit(commands, name)
     _crossover(commands)
+    _why(commands)
     _files(commands)
     return parser
 
@@ -207,6 +210,24 @@ def _crossover(commands: _Commands) -> None:
     parser.add_argument("--points", type=_several, default=5, metavar="N", help="values to begin with (5)")
     parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to compare (response.p99)")
     parser.add_argument("--service", metavar="NAME", default="all", help="whose metric (all: the host)")
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
+def _why(commands: _Commands) -> None:
+    parser = _add(
+        commands, "why", "Split the difference of two platforms in a metric over groups of mechanisms.",
+        "Each group (promise, start-up, images, memory, CPU tax, I/O tax …) is taken from the one or the other\n"
+        "platform, in every combination, on the same seeds; Shapley's shares of the groups add up to the difference.\n"
+        "Of more than two platforms, those that are farthest apart.\n",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="the scenario, or a result's manifest.json")
+    parser.add_argument("--metric", metavar="NAME", help="such as response.p99, shop/goodput, served (from the focus)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
+    parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
     _scenario_options(parser)
     _output_options(parser)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)

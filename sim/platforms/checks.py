@@ -33,7 +33,7 @@ def platforms_fit(scenario: Scenario | None, document: Document) -> Iterator[Fin
     lineages = {"size": {name: each.size_lineage for name, each in platforms.items()},
                 "image": {name: each.image_lineage for name, each in with_images.items()}}  # fmt: skip
     # the file's own platforms may be named although others are run
-    replaced = [name for laid in document.laid if laid.loc == ("platforms",) for name in _raw(laid.before)]
+    replaced = [name for laid in document.laid if laid.loc == ("platforms",) for name in _named(laid.before)]
     steps = (step for each in lineages["size"].values() for step in each)
     yield from _coverage(scenario, lineages, sorted({*names(), *replaced, *scenario.platforms, *steps}))
 
@@ -45,6 +45,11 @@ def _raw(given: Any) -> Mapping[str, Mapping[str, Any]]:
     if isinstance(given, dict):
         return {name: own or {} for name, own in given.items() if own is None or isinstance(own, dict)}
     return {}
+
+
+def _named(given: Any) -> list[str]:
+    """Names of the platforms of a tree, also of those that are files."""
+    return [name for name in given if isinstance(name, str)] if isinstance(given, list | dict) else []
 
 
 def _coverage(

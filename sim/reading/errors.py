@@ -8,6 +8,7 @@ HostsimError                everything that this package raises for its user's e
 ├── RunFailed               some runs of a scenario failed; it holds those that finished
 ├── DensityError            a run of a density search failed
 ├── CrossoverError          there is nothing to compare, or a run of the search failed
+├── WhyError                a run of an attribution failed, or its metric is missing in one
 ├── SweepError              a sweep cannot start or go on; what is on the disk stays as it is
 ├── VersionMismatch         a worker runs other code than the sweep was started with
 ├── ExecutorError           workers cannot be reached, or were lost as a whole

@@ -1,6 +1,6 @@
 """The rooms of the house: imports run one way, and what a platform is stays data.
 
-    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> cli
+    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> scorecard -> cli
 
 and inside `model/` and `report/` from one sub-room to the next, so that no file of `sim` can reach itself.
 
@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "model": {*GROUND, "scenario", "platforms", "engine"},
     "report": {*GROUND, "scenario"},
     "experiment": {*GROUND, "scenario", "platforms", "model", "report"},
+    "scorecard": {*GROUND, "scenario", "platforms", "report", "experiment"},
 }
 TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
 # the sub-rooms and files of a room; each may import those before it
@@ -49,6 +50,7 @@ STRANGERS: dict[str, set[str]] = {
     "model": {"pandas", "matplotlib", "seaborn", "rich", "dask", "distributed"},
     "report": {"simpy", "numba", "dask", "distributed"},
     "experiment": {"rich"},
+    "scorecard": {"rich", "simpy", "numba", "dask", "distributed"},
 }
 # named policies of a platform, one of whose values is also a platform's name
 POLICIES = {"panic_scope"}

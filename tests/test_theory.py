@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg, signal, stats
 
-import theory
+from sim.scorecard import theory
 
 RATE, MEAN = 0.8, 1.0
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import sim
-import theory
+from sim.scorecard import theory
 
 pytestmark = pytest.mark.slow
 

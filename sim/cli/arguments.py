@@ -21,6 +21,7 @@ COMMANDS = {
     "platforms": "files:platforms",
     "schema": "files:schema",
     "explain": "explain:command",
+    "scorecard": "scorecard:command",
 }
 """Command → module and function that carries it out."""
 
@@ -42,6 +43,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
   python -m sim explain NAME              what a metric or a doubt is, and what to do
+  python -m sim scorecard                 what is known, predicted: theory, published values, measurements
 
 A command's own options: python -m sim COMMAND --help (for a scenario: python -m sim run --help)."""
 _CODES = """\
@@ -92,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _crossover(commands)
     _why(commands)
     _files(commands)
+    _scorecard(commands)
     return parser
 
 
@@ -245,6 +248,20 @@ def _files(commands: _Commands) -> None:
     _add(commands, "schema", "Print the JSON Schema of the scenario file, for editors.")
     explain = _add(commands, "explain", "Say what a metric or a doubt is, how it is found, and what to do.")
     explain.add_argument("name", metavar="METRIC|DOUBT", help="such as response.p99 or survivors")
+
+
+def _scorecard(commands: _Commands) -> None:
+    parser = _add(
+        commands, "scorecard", "Run scenarios whose answer is known; print predicted against known.",
+        "Writes scorecard.json, .csv, .md and .png to results/scorecard/, or to --out.\n",
+    )  # fmt: skip
+    parser.add_argument("--only", metavar="TEXT", help="cases with these words in name, kind, topic, platform, source")
+    parser.add_argument("--cases", action="append", metavar="FILE", help="a file of cases instead; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="without what takes long")
+    parser.add_argument("--all", action="store_true", help="exact cases that agree too")
+    parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores)")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: results/scorecard)")
+    _format_options(parser)
 
 
 _SCHEDULER = "an existing Dask scheduler: tcp://host:port, or the .json that it wrote"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sim
-import theory
+from sim.scorecard import theory
 from sim.experiment.replications import runner
 from sim.model.record import timeline
 from sim.report.metrics.statistics import mean_interval, paired_difference, unpaired_difference

@@ -9,11 +9,17 @@ Gross: D. Gross, J. Shortle, J. Thompson, C. Harris, Fundamentals of Queueing Th
 Law: A. Law, Simulation Modeling and Analysis, 5th ed. (2015), McGraw-Hill.
 """
 
+import inspect
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sim.reading.errors import nearest
+from sim.reading.units import UnitError
 
 
 def _load(rate: float, mean: float, servers: int = 1) -> float:
@@ -27,6 +33,11 @@ def _load(rate: float, mean: float, servers: int = 1) -> float:
 def mm1_response(rate: float, mean: float) -> float:
     """Mean response of M/M/1, mean / (1 - load): Kleinrock vol. 1 ch. 3; Harchol-Balter ch. 13."""
     return mean / (1 - _load(rate, mean))
+
+
+def mm1_waiting(rate: float, mean: float) -> float:
+    """Mean waiting of M/M/1, response less service."""
+    return mm1_response(rate, mean) - mean
 
 
 def mm1_response_quantile(rate: float, mean: float, q: float) -> float:
@@ -112,6 +123,118 @@ def mmck_response(rate: float, mean: float, servers: int, places: int) -> float:
     return float(np.arange(places + 1) @ present) / (rate * (1 - float(present[-1])))
 
 
+def closed_network_response(users: int, think: float, demands: Sequence[float]) -> float:
+    """Mean response of a closed network of FCFS stations, by exact mean value analysis.
+
+    `demands`: s of work at each station in one round. Reiser and Lavenberg, JACM 27 (1980).
+    """
+    queues, response = [0.0] * len(demands), 0.0
+    for n in range(1, users + 1):
+        times = [demand * (1 + queue) for demand, queue in zip(demands, queues, strict=True)]
+        response = math.fsum(times)
+        queues = [n / (response + think) * time for time in times]
+    return response
+
+
+def closed_network_throughput(users: int, think: float, demands: Sequence[float]) -> float:
+    """Rounds a second of the same network: users / (response + think), Little's law."""
+    return users / (closed_network_response(users, think, demands) + think)
+
+
+def fork_join_response(rate: float, mean: float) -> float:
+    """Mean of the later of two M/M/1 that every request forks into: Nelson and Tantawi, IEEE ToC 37 (1988)."""
+    load = _load(rate, mean)
+    return (12 - load) / 8 / (1 / mean - rate)
+
+
+def tandem_response(rate: float, means: Sequence[float]) -> float:
+    """Mean response of M/M/1 one behind the other, each as if alone: Jackson (1957)."""
+    return math.fsum(mm1_response(rate, mean) for mean in means)
+
+
+def retried_response(mean: float, limit: float, retries: int) -> float:
+    """Mean of those served when an exponential wait is broken off at `limit` and tried again, `retries` times.
+
+    With q = exp(-limit / mean) it is a truncated geometric sum; elementary.
+    """
+    q = math.exp(-limit / mean)
+    served = mean - limit * q / (1 - q)
+    tried = retries + 1
+    return math.fsum(q**k * (1 - q) * (k * limit + served) for k in range(tried)) / (1 - q**tried)
+
+
+def retried_failed(mean: float, limit: float, retries: int) -> float:
+    """Share that fails in all its tries: q^(retries + 1)."""
+    return math.exp(-limit / mean) ** (retries + 1)
+
+
+def retried_calls(mean: float, limit: float, retries: int) -> float:
+    """Mean number of tries."""
+    q = math.exp(-limit / mean)
+    return (1 - q ** (retries + 1)) / (1 - q)
+
+
+def product(factors: Sequence[float]) -> float:
+    """The product of numbers: what is shared out, how long work takes."""
+    return math.prod(factors)
+
+
+def total(parts: Sequence[float]) -> float:
+    """The sum of numbers."""
+    return math.fsum(parts)
+
+
+def queue_for_a_lock(starts: int, hold: float, before: float = 0.0, after: float = 0.0) -> float:
+    """When the last of `starts` at once has been through a lock held `hold` s, with `before` and `after` beside it."""
+    return before + starts * hold + after
+
+
+def throttled_response_mean(demand: float, limit: float, period: float = 0.1) -> float:
+    """Mean time of `demand` core-s in one thread under `limit` (< 1) cores a `period`, begun at a random moment.
+
+    The group is idle before, so its budget Q = limit x period is full. Begun u before the end of a period, it runs
+    min(u, Q) in what is left of it, then Q in each whole period, then the rest r: with demand - min(u, Q) = n Q + r and
+    0 < r <= Q that takes u + n period + r. It takes `demand` where min(u, Q) is enough. Linear in u between corners, so
+    the mean over u in (0, period) is a sum of trapezia.
+    """
+    budget = limit * period
+
+    def took(u: float) -> float:
+        first = min(u, budget)
+        if first >= demand:
+            return demand
+        rest = demand - first
+        whole = math.ceil(rest / budget - 1e-12) - 1
+        return u + whole * period + (rest - whole * budget)
+
+    corners = sorted({0.0, min(demand, budget), budget, demand % budget, period})
+    return math.fsum((b - a) * took((a + b) / 2) for a, b in itertools.pairwise(corners)) / period
+
+
+def throttled_response_max(demand: float, limit: float, period: float = 0.1) -> float:
+    """The longest of the same: n whole periods and the rest of the work, begun as a period begins."""
+    budget = limit * period
+    whole = math.ceil(demand / budget - 1e-12) - 1
+    return whole * period + (demand - whole * budget)
+
+
+def precopy_time(memory: float, dirty_rate: float, bandwidth: float, downtime: float) -> float:
+    """Order to end of a live migration: (M / B) sum (D / B)^i, i = 0 ... n: Clark et al., NSDI 2005, section 3."""
+    left, time = memory, 0.0
+    while left > downtime * bandwidth:
+        took = left / bandwidth
+        time, left = time + took, dirty_rate * took
+    return time + left / bandwidth
+
+
+def precopy_downtime(memory: float, dirty_rate: float, bandwidth: float, downtime: float) -> float:
+    """How long the guest is stopped: what is left when the rest fits into `downtime` x bandwidth, sent."""
+    left = memory
+    while left > downtime * bandwidth:
+        left = dirty_rate * left / bandwidth
+    return left / bandwidth
+
+
 def batch_interval(
     values: Sequence[float] | NDArray[np.float64], level: float = 0.95, batches: int = 20
 ) -> tuple[float, float]:
@@ -132,3 +255,28 @@ def batch_interval(
     means = series[series.size - batches * length :].reshape(batches, length).mean(axis=1)
     half = stats.t.ppf((1 + level) / 2, batches - 1) * means.std(ddof=1) / math.sqrt(batches)
     return float(means.mean() - half), float(means.mean() + half)
+
+
+_NO_FORMS = {"batch_interval", "evaluate", "mmck_probabilities"}
+
+
+def forms() -> dict[str, Callable[..., float]]:
+    """The closed forms that a case may name."""
+    return {
+        name: each
+        for name, each in globals().items()
+        if inspect.isfunction(each) and each.__module__ == __name__ and name[0] != "_" and name not in _NO_FORMS
+        and name != "forms"
+    }  # fmt: skip
+
+
+def evaluate(name: object, arguments: Mapping[str, Any]) -> float:
+    """A closed form by its name and arguments (SI). Raises UnitError."""
+    known = forms()
+    if name not in known:
+        raise UnitError(repr(name), f"one of {', '.join(known)}", nearest(name, known))
+    try:
+        return float(known[str(name)](**arguments))
+    except (TypeError, ValueError) as error:
+        signature = inspect.signature(known[str(name)])
+        raise UnitError(f"{dict(arguments)} ({error})", f"{name}{signature}, all in SI") from None

@@ -1,0 +1,96 @@
+"""From a case to what is run: its scenarios, each with one platform, and what is wanted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sim.platforms.catalogue import names
+from sim.platforms.checks import CHECKS
+from sim.reading.document import Document, read_document
+from sim.reading.errors import HostsimError, ScenarioError
+from sim.scenario import Base, Scenario
+from sim.scorecard.loading import ROOT, Loaded, laid
+from sim.scorecard.measures import Asked
+from sim.scorecard.specs import Other, Prediction
+
+
+class CannotSay(HostsimError):
+    """A case cannot be run here: a platform that the catalogue does not have, or a file that is not there."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of a prediction: what is asked of which scenario, on which platform."""
+
+    scenario: Scenario
+    platform: str
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a case needs: (value − less) / over; and for recordings, what was measured in the same repetition."""
+
+    value: Part
+    less: Part | None = None
+    over: Part | None = None
+    known: float | None = None
+    parts: tuple[Part, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather the terms that are there."""
+        there = tuple(each for each in (self.value, self.less, self.over) if each is not None)
+        object.__setattr__(self, "parts", there)
+
+
+def plan(loaded: Loaded) -> Plan:
+    """The runs of a case. Raises ScenarioError for a wrong scenario, CannotSay for what is not here."""
+    case = loaded.case
+    assert case.predicted is not None
+    tree, base = _tree(case.scenario, loaded.file)
+    wanted = case.predicted
+    own = Asked(wanted.measure, wanted.service, wanted.nth)
+    first = Part(scenario_of(tree, case.platform, base, loaded.label), case.platform, own)
+
+    def other(given: Other | None) -> Part | None:
+        if given is None:
+            return None
+        platform = given.platform or case.platform
+        made = scenario_of(laid(tree, given.scenario), platform, base, loaded.label)
+        return Part(made, platform, _asked(given, wanted))
+
+    return Plan(first, other(wanted.less), other(wanted.over))
+
+
+def _asked(other: Other, own: Prediction) -> Asked:
+    return Asked(other.measure or own.measure, other.service or own.service, own.nth)
+
+
+def _tree(given: Any, file: Path) -> tuple[Mapping[str, Any], Path]:
+    """A scenario's raw tree, and the folder to which its paths are relative."""
+    if not isinstance(given, str):
+        return given, file.parent
+    for folder in (file.parent, ROOT):
+        if (folder / given).is_file():
+            return read_document(folder / given).tree, (folder / given).parent
+    raise CannotSay(f"{given} is not here: it is part of the source tree")
+
+
+def scenario_of(tree: Mapping[str, Any], platform: str, base: Path, label: str) -> Scenario:
+    """The scenario of a tree on one platform. Raises ScenarioError, placed at `label`, and CannotSay."""
+    own = tree.get("platforms")
+    overrides = own.get(platform) if isinstance(own, Mapping) else None
+    known = platform in names() or (isinstance(overrides, Mapping) and "based_on" in overrides)
+    if not known and not isinstance(overrides, str):
+        raise CannotSay(f"the catalogue has no platform {platform!r}")
+    whole = {"name": "case", "seed": 1, **tree, "platforms": {platform: overrides or {}}}
+    try:
+        return Base(Document(label, whole, base=base), CHECKS).scenario
+    except ScenarioError as error:
+        gone = [each for each in error.problems if each.path.startswith("platforms.") and "unknown platform" in str(each)]
+        if gone and len(gone) == len(error.problems):
+            raise CannotSay(str(gone[0])) from None
+        raise

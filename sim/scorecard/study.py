@@ -1,0 +1,175 @@
+"""The study behind `scorecard`: from files of cases to scores, headline and folder."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from sim.experiment.study import Progress, StudyError, folder_for
+from sim.experiment.workers.executor import Executor
+from sim.report.folder.summary import write_json
+from sim.scorecard import recorded, references
+from sim.scorecard.building import CannotSay, Plan, plan
+from sim.scorecard.loading import Loaded, load, select, shipped
+from sim.scorecard.running import Runs, run, tasks_of
+from sim.scorecard.scoring import CALIBRATES, CONTEXT, FAILED, NOT_RUN, SCORED, UNCOVERED, Score, score, unscored
+from sim.scorecard.specs import Case
+
+MARK: Final = "scorecard.json"
+"""The file by which a folder is known as one that this study wrote."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A case that can be run: its plans (one, or one a repetition of a measurement), and what is known."""
+
+    case: Case
+    plans: Sequence[Plan]
+    replications: int
+    known: float
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """All scores, in the order of the files; `runs` made, and whether it was the `quick` form."""
+
+    scores: tuple[Score, ...]
+    runs: int
+    quick: bool
+
+    def scored(self, *kinds: str) -> list[Score]:
+        """Those with a verdict about the simulator, of these kinds (none: of all)."""
+        return [each for each in self.scores if each.verdict in SCORED and (not kinds or each.kind in kinds)]
+
+    @property
+    def coverage(self) -> float | None:
+        """Of the published `check` rows: the share that a scenario can say, and says."""
+        rows = [each for each in self.scores if each.kind == "published" and each.use == "check"]
+        rows = [each for each in rows if each.verdict != NOT_RUN]
+        there = [each for each in rows if each.verdict not in (UNCOVERED, FAILED)]
+        return len(there) / len(rows) if rows else None
+
+    @property
+    def median_error(self) -> float | None:
+        """Median of |predicted / known − 1| over the published `check` rows that were scored; bounds have none."""
+        return median_error(self.scored("published"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types: the cases, `coverage` and `median_error` (ratios)."""
+        return {
+            "cases": [each.to_dict() for each in self.scores],
+            "coverage": self.coverage,
+            "median_error": self.median_error,
+            "quick": self.quick,
+            "runs": self.runs,
+        }
+
+
+def median_error(scores: Iterable[Score]) -> float | None:
+    """Median of the absolute errors; None where there are none."""
+    errors = [abs(each.error) for each in scores if each.error is not None]
+    return median(errors) if errors else None
+
+
+class ScorecardStudy:
+    """The cases of `files` (None: those that hostsim ships, with our own measurements), narrowed by `only`.
+
+    `quick`: without what takes long (`long: true`). Raises ScenarioError for wrong files, StudyError where
+    nothing is left.
+    """
+
+    def __init__(
+        self, files: Sequence[str | Path] | None = None, only: str | None = None, *, quick: bool = False
+    ) -> None:
+        self.quick = quick
+        self.only = only
+        self.ours = files is None
+        cases = load(shipped() if files is None else [Path(file) for file in files])
+        self.cases = select(cases, only)
+        if not self.cases and not self.ours:
+            raise StudyError(f"no case has all the words {only!r}")
+
+    def folder(self, out: str | Path | None) -> Path:
+        """Where to write. Raises ResultsError when something else is there."""
+        return folder_for(out, "scorecard", MARK, "scorecard")
+
+    def run(self, executor: Executor, progress: Callable[[Progress], None] | None = None) -> Scorecard:
+        """Run every case. Raises ScenarioError for a wrong scenario."""
+        with tempfile.TemporaryDirectory(prefix="hostsim-scorecard-") as folder:
+            lines: list[Job | Score] = [self._line(each) for each in self.cases]
+            if self.ours:
+                lines += self._recorded(Path(folder))
+            if not lines:
+                raise StudyError(f"no case has all the words {self.only!r}")
+            jobs = [each for each in lines if isinstance(each, Job)]
+            tasks = tasks_of((made, job.replications) for job in jobs for made in job.plans)
+            runs = run(tasks, executor, lambda done, total: _show(progress, done, total))
+        return Scorecard(tuple(_scored(each, runs) for each in lines), len(tasks), self.quick)
+
+    def _line(self, loaded: Loaded) -> Job | Score:
+        case = loaded.case
+        if case.not_expressible:
+            return unscored(case, UNCOVERED if case.use == "check" else _unused(case), case.not_expressible)
+        if self.quick and case.long:
+            return unscored(case, NOT_RUN, "left out by --quick")
+        try:
+            made = plan(loaded)
+            known = self._known(case, made)
+        except CannotSay as reason:
+            missing = "source tree" in str(reason)
+            return unscored(case, NOT_RUN if missing else UNCOVERED, str(reason))
+        except references.NotHere as reason:
+            return unscored(case, NOT_RUN, str(reason))
+        return Job(case, [made], case.replications, known)
+
+    def _known(self, case: Case, made: Plan) -> float:
+        assert case.known is not None
+        where, _, name = case.known.form.partition(":")
+        if where == "reference":
+            return references.response(name, made.value.scenario)
+        assert case.known.value is not None
+        return case.known.value
+
+    def _recorded(self, folder: Path) -> list[Job | Score]:
+        found: list[Job | Score] = []
+        for case, plans, replications in recorded.cases(folder):
+            if select([Loaded(case, Path("measured.yaml"))], self.only):
+                assert case.known is not None
+                assert case.known.value is not None
+                found.append(Job(case, plans, replications, case.known.value))
+        return found
+
+    def save(self, found: Scorecard, folder: Path, title: str = "Scorecard") -> list[Path]:
+        """Write scorecard.json, .csv, .md and .png; what is there of an earlier one is replaced. Returns their paths."""
+        from sim.scorecard.figure import save_scorecard
+        from sim.scorecard.page import page
+
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / MARK, found.to_dict())
+        with (folder / "scorecard.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, [each.name for each in fields(Score)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(each.to_dict() for each in found.scores)
+        save_scorecard(found, folder / "scorecard.png")
+        (folder / "scorecard.md").write_text(page(found, title), encoding="utf-8")
+        return [folder / name for name in (MARK, "scorecard.csv", "scorecard.md", "scorecard.png")]
+
+
+def _unused(case: Case) -> str:
+    return CALIBRATES if case.use == "calibrate" else CONTEXT
+
+
+def _scored(line: Job | Score, runs: Runs) -> Score:
+    if isinstance(line, Score):
+        return line
+    return score(line.case, line.plans, runs, line.replications, line.known)
+
+
+def _show(progress: Callable[[Progress], None] | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(Progress(done, total))

@@ -27,6 +27,8 @@ SPAN: Final = 1e-6
 """The measured span begins here, s: behind the request of no work with which every recording begins."""
 PHASES: Final = 8
 """Replications: they differ in where the periods of a limit lie, which nobody can know."""
+CROWDED: Final = 0.10
+"""Share of the CPUs' time that other work had, from which on a measurement is no check of the simulator."""
 _TOPICS: Final = {"quota": "quota", "no limit": "contention", "neighbours": "contention", "weights": "contention"}
 
 
@@ -109,6 +111,7 @@ def _case(
     known = [each.known for each in plans if each.known is not None]
     words = f"{case['name']}, {group['name']}" if len(case["groups"]) > 1 else case["name"]
     most = max(others)
+    crowded = f"other work had {most:.0%} of the CPUs' time, so the error is an upper bound"
     tree: dict[str, Any] = {
         "case": f"{words}: {statistic} ({data})",
         "kind": "measured",
@@ -119,9 +122,9 @@ def _case(
         "known": f"{float(np.mean(known))!r}s",
         "scenario": {},
         "predicted": {"measure": STATISTICS[statistic], "service": group["name"]},
-        "note": f"other work had {most:.0%} of the CPUs' time" if most > 0.05 else None,
+        "use": "context" if most > CROWDED else "check",
+        "note": crowded if most > CROWDED else None,
     }
     if len(known) > 1:
-        tree["uncertainty"] = float(np.std(known, ddof=1) / np.mean(known))
         tree["uncertainty_of"] = f"standard deviation of {len(known)} repetitions"
     return Case.model_validate(tree)

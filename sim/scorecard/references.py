@@ -1,19 +1,20 @@
 """Values that another program gives for the very same requests: the oracle of our tests, and SimGrid.
 
 A scenario that they can say something about has services of one replica each on `native`, recorded requests (time and
-demand), one request in service at a time, a weight (CPU request), and no start-up: a guest is a queue that shares the
-host's cores. `response` is the mean over all requests that came to an end.
+demand, each recording beginning at 0 s), one request in service at a time, a weight (CPU request), perhaps a cap (limit),
+and no start-up: a guest is a queue that shares the host's cores. `response` is the mean over all requests that came to
+an end.
 """
 
 from __future__ import annotations
 
-import csv
+import atexit
 import math
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,7 +54,7 @@ def known(name: object) -> str:
 def response(name: str, scenario: Scenario) -> float:
     """Mean response of all requests, s, as the reference `name` has it. Raises NotHere, ValueError."""
     queues = queues_of(scenario)
-    return {"oracle": _oracle, "simgrid": _simgrid}[name](scenario.host.cores, queues, scenario.duration)
+    return (_oracle if name == "oracle" else _simgrid)(scenario.host.cores, queues, scenario.duration)
 
 
 def queues_of(scenario: Scenario) -> list[Queue]:
@@ -63,14 +64,11 @@ def queues_of(scenario: Scenario) -> list[Queue]:
     lineage = load_platform("native").size_lineage
     queues = []
     for name, service in scenario.expanded():
-        size = service.size_on(lineage)
-        sources = service.traffic
+        size, sources = service.size_on(lineage), service.traffic
         if size is None or service.replicas != 1 or service.concurrency != 1 or len(sources) != 1:
             raise ValueError(f"{name}: the references need one replica, concurrency 1 and one recording")
         recording = sources[0].recording()  # type: ignore[union-attr]  # a trace, or it has none
-        times, demands = recording.time, recording.demand
-        start = float(times[0])
-        pairs = [(float(t) - start, float(d)) for t, d in zip(times, demands, strict=True)]
+        pairs = [(float(t), float(d)) for t, d in zip(recording.times, recording.demands, strict=True)]
         queues.append(Queue(size.cpu_request, math.inf if size.cpu_limit is None else size.cpu_limit, pairs))
     return queues
 
@@ -134,7 +132,9 @@ def simgrid_program() -> str:
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise NotHere("no C++ compiler (g++ or clang++) for SimGrid's driver")
-    target = Path(tempfile.mkdtemp(prefix="hostsim-simgrid-")) / "simgrid_queues"
+    folder = tempfile.mkdtemp(prefix="hostsim-simgrid-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = Path(folder) / "simgrid_queues"
     flags = ["-O2", "-std=c++17", "-o", str(target), str(DRIVER), "-lsimgrid"]
     built = subprocess.run([compiler, *flags], capture_output=True, text=True, check=False)
     if built.returncode == 0:
@@ -143,14 +143,3 @@ def simgrid_program() -> str:
         raise NotHere("SimGrid is not installed (apt-get install libsimgrid-dev)")
     first = next((line for line in built.stderr.splitlines() if "error" in line), "see the compiler")
     raise NotHere(f"SimGrid's driver does not compile: {first.rsplit('error:', 1)[-1].strip()}")
-
-
-REFERENCES: Final[Mapping[str, Callable[..., float]]] = {"oracle": _oracle, "simgrid": _simgrid}
-
-
-def write_requests(path: Path, requests: Sequence[tuple[float, float]]) -> None:
-    """Write a recording that a scenario's trace can replay: seconds and core-seconds, to the last bit."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("arrival", "demand"))
-        writer.writerows((repr(time), repr(demand)) for time, demand in requests)

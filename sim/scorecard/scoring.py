@@ -86,10 +86,10 @@ def score(case: Case, plans: Sequence[Plan], runs: Runs, replications: int, know
     half = tuple(math.sqrt(sum(each[side] ** 2 for each in found)) / len(found) for side in (1, 2))
     low, high = middle - half[0], middle + half[1]
     error = middle / known - 1 if known else None
-    uncertainty = own_uncertainty(case)
+    uncertainty = own_uncertainty(case) if len(plans) == 1 else _spread(plans, [each[0] for each in found])
     verdict, why = judge(case, middle, (low, high), known, uncertainty)
     if case.use != "check":
-        verdict = CALIBRATES if case.use == "calibrate" else CONTEXT
+        verdict, why = CALIBRATES if case.use == "calibrate" else CONTEXT, case.note or ""
     elif verdict != AGREES and case.note:
         why = case.note
     return _line(case, middle, (low, high), known, None if case.bound else error, uncertainty, verdict, why)
@@ -103,6 +103,12 @@ def own_uncertainty(case: Case) -> float | None:
     if known is not None and known.low is not None and known.high is not None and known.value:
         return (known.high - known.low) / 2 / known.value
     return 0.0 if case.trust == "exact" else None
+
+
+def _spread(plans: Sequence[Plan], values: Sequence[float]) -> float:
+    """How far repetitions of a measurement differ from one another, arrivals apart: sd of measured / predicted."""
+    ratios = [plan.known / value for plan, value in zip(plans, values, strict=True) if plan.known is not None]
+    return float(np.std(ratios, ddof=1) / np.mean(ratios))
 
 
 def judge(

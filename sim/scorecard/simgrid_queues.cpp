@@ -45,8 +45,8 @@ void serve(const Guest* guest, double end)
 int main(int argc, char** argv)
 {
   sg4::Engine engine(&argc, argv);
-  sg4::Engine::set_config("precision/work-amount:1e-9");
-  sg4::Engine::set_config("precision/timing:1e-12");
+  sg4::Engine::set_config("maxmin/precision:1e-9"); // core-flop/s of 1e9: below rounding
+  sg4::Engine::set_config("surf/precision:1e-12");
   int cores;
   size_t guests;
   double end;

@@ -1,6 +1,7 @@
 """The rooms of the house: imports run one way, and what a platform is stays data.
 
-    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> scorecard -> cli
+    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> scorecard
+    -> cli
 
 and inside `model/` and `report/` from one sub-room to the next, so that no file of `sim` can reach itself.
 

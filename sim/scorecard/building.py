@@ -90,7 +90,9 @@ def scenario_of(tree: Mapping[str, Any], platform: str, base: Path, label: str) 
     try:
         return Base(Document(label, whole, base=base), CHECKS).scenario
     except ScenarioError as error:
-        gone = [each for each in error.problems if each.path.startswith("platforms.") and "unknown platform" in str(each)]
+        gone = [
+            each for each in error.problems if each.path.startswith("platforms.") and "unknown platform" in str(each)
+        ]
         if gone and len(gone) == len(error.problems):
             raise CannotSay(str(gone[0])) from None
         raise

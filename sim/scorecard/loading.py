@@ -122,9 +122,7 @@ def laid(base: Any, over: Any) -> Any:
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     kept = {key: each for key, each in base.items() if key not in over}
-    put = {
-        key: each if key in _WHOLE else laid(base.get(key), each) for key, each in over.items() if each is not None
-    }
+    put = {key: each if key in _WHOLE else laid(base.get(key), each) for key, each in over.items() if each is not None}
     order = [*base, *(key for key in over if key not in base)]
     return {key: put[key] if key in put else kept[key] for key in order if key in put or key in kept}
 

@@ -56,12 +56,14 @@ class Ran:
         values = np.asarray(self.records.guests[column], dtype=np.float64)
         if service == ALL:
             return values
-        return values[np.asarray(self.records.guests["service"]) == service]
+        own: Sample = values[np.asarray(self.records.guests["service"]) == service]
+        return own
 
     def line(self, column: str) -> Sample:
         """A column of the timeline, of the measured span."""
         time = np.asarray(self.records.timeline["time"], dtype=np.float64)
-        return np.asarray(self.records.timeline[column], dtype=np.float64)[time >= self.records.warmup]
+        measured: Sample = np.asarray(self.records.timeline[column], dtype=np.float64)[time >= self.records.warmup]
+        return measured
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,9 @@ def sentences(found: Scorecard) -> list[str]:
         counted = Counter(each.verdict for each in own)
         if own:
             told = ", ".join(f"{counted[verdict]} {verdict}" for verdict in SCORED if counted[verdict])
-            error = median_error(own)
-            lines.append(f"{kind}: {len(own)} scored: {told}" + (f"; median error {percent(error)}." if error else "."))
+            middle = median_error(own)
+            more = "" if middle is None else f"; median error {percent(middle)}"
+            lines.append(f"{kind}: {len(own)} scored: {told}{more}.")
     return lines
 
 
@@ -88,8 +89,8 @@ def page(found: Scorecard, title: str = "Scorecard") -> str:
     parts.append("\n".join(f"- {line}" for line in sentences(found)))
     parts.append("![Predicted against known](scorecard.png)")
     parts.append(
-        "*Predicted* has the interval of its replications (95 %; theory 99.9 %), not of the catalogue's numbers. *Error* is "
-        "predicted / known − 1. *Its own* is the uncertainty that the source gives, where it gives one.\n\n"
+        "*Predicted* has the interval of its replications (95 %; theory 99.9 %), not of the catalogue's numbers. "
+        "*Error* is predicted / known − 1. *Its own* is the uncertainty that the source gives, where it gives one.\n\n"
         + "\n".join(f"- **{verdict}**: {meaning}" for verdict, meaning in VERDICTS.items())
     )
     for kind in sorted(KINDS, key=list(ABOUT).index):

@@ -65,7 +65,10 @@ def _of_case(
     for group in case["groups"]:
         for statistic, metric in STATISTICS.items():
             plans = [
-                Plan(Part(scenario, "native", Asked(metric, group["name"])), known=_measured(seen, group, case, statistic))
+                Plan(
+                    Part(scenario, "native", Asked(metric, group["name"])),
+                    known=_measured(seen, group, case, statistic),
+                )
                 for seen, scenario in runs
             ]
             yield _case(data, host, case, group, statistic, plans, others), plans, PHASES if limited else 1
@@ -111,12 +114,13 @@ def _case(
     known = [each.known for each in plans if each.known is not None]
     words = f"{case['name']}, {group['name']}" if len(case["groups"]) > 1 else case["name"]
     most = max(others)
+    where = f"{host['date']}, Linux {host['kernel']}, {host['cpus']} CPUs"
     crowded = f"other work had {most:.0%} of the CPUs' time, so the error is an upper bound"
     tree: dict[str, Any] = {
         "case": f"{words}: {statistic} ({data})",
         "kind": "measured",
         "topic": _TOPICS.get(case["kind"], "quota"),
-        "source": f"our own measurement, {host['date']}, Linux {host['kernel']}, {host['cpus']} CPUs (docs/validation.md)",
+        "source": f"our own measurement, {where} (docs/validation.md)",
         "trust": "raw data",
         "calibrated_on": "nothing of it: the requests' own CPU times are replayed",
         "known": f"{float(np.mean(known))!r}s",

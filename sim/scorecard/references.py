@@ -1,9 +1,9 @@
 """Values that another program gives for the very same requests: the oracle of our tests, and SimGrid.
 
 A scenario that they can say something about has services of one replica each on `native`, recorded requests (time and
-demand, each recording beginning at 0 s), one request in service at a time, a weight (CPU request), perhaps a cap (limit),
-and no start-up: a guest is a queue that shares the host's cores. `response` is the mean over all requests that came to
-an end.
+demand, each recording beginning at 0 s), one request in service at a time, a weight (CPU request), perhaps a cap
+(limit), and no start-up: a guest is a queue that shares the host's cores. `response` is the mean over all requests that
+came to an end.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def response(name: str, scenario: Scenario) -> float:
 def queues_of(scenario: Scenario) -> list[Queue]:
     """The guests of a scenario. Raises ValueError for one that the references cannot stand for."""
     from sim.platforms import load_platform
+    from sim.scenario import Trace
 
     lineage = load_platform("native").size_lineage
     queues = []
@@ -67,7 +68,10 @@ def queues_of(scenario: Scenario) -> list[Queue]:
         size, sources = service.size_on(lineage), service.traffic
         if size is None or service.replicas != 1 or service.concurrency != 1 or len(sources) != 1:
             raise ValueError(f"{name}: the references need one replica, concurrency 1 and one recording")
-        recording = sources[0].recording()  # type: ignore[union-attr]  # a trace, or it has none
+        source = sources[0]
+        recording = source.recording() if isinstance(source, Trace) else None
+        if recording is None or recording.demands is None:
+            raise ValueError(f"{name}: the references need a recording of times and demands")
         pairs = [(float(t), float(d)) for t, d in zip(recording.times, recording.demands, strict=True)]
         queues.append(Queue(size.cpu_request, math.inf if size.cpu_limit is None else size.cpu_limit, pairs))
     return queues

@@ -94,9 +94,7 @@ def perform(task: Task) -> dict[Asked, Sample]:
     return take(Ran(run_one(scenario, task.platform, task.replication), scenario), task.wanted)
 
 
-def run(
-    tasks: Sequence[Task], executor: Executor, progress: Callable[[int, int], None] | None = None
-) -> Runs:
+def run(tasks: Sequence[Task], executor: Executor, progress: Callable[[int, int], None] | None = None) -> Runs:
     """Make all runs; one that fails stops no other."""
     runs, done = Runs(), 0
     for outcome in executor.unordered(perform, tasks):

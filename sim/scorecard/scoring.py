@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -75,8 +76,8 @@ def unscored(case: Case, verdict: str, reason: str, known: float | None = None) 
 def score(case: Case, plans: Sequence[Plan], runs: Runs, replications: int, known: float) -> Score:
     """The line of a case that was run. `plans`: one, or one a repetition of a measurement, whose mean counts."""
     for part in (part for plan in plans for part in plan.parts):
-        if (error := runs.error(part)) is not None:
-            return unscored(case, FAILED, error, known)
+        if (broken := runs.error(part)) is not None:
+            return unscored(case, FAILED, broken, known)
     found = [_value(case, plan, runs, replications) for plan in plans]
     middle = float(np.mean([each[0] for each in found]))
     if not math.isfinite(middle):
@@ -151,7 +152,7 @@ def _value(case: Case, plan: Plan, runs: Runs, replications: int) -> tuple[float
         if replications > 1 and any(term.pooled for term in terms if term is not None):
             low, high = _bootstrapped(combined, replications, case.level)
             return middle, max(0.0, middle - low), max(0.0, high - middle)
-        each = [combined(lambda term, number=number: term.of(number)) for number in range(replications)]
+        each = [combined(partial(_Term.of, replication=number)) for number in range(replications)]
     half = _half(each, case.level)
     return middle, half, half
 
@@ -185,7 +186,7 @@ def _bootstrapped(
     values = []
     for _ in range(BOOTSTRAPS):
         rows = generator.integers(0, replications, replications).tolist()
-        values.append(combined(lambda term, rows=rows: term.drawn(rows)))
+        values.append(combined(partial(_Term.drawn, rows=rows)))
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -145,7 +145,7 @@ class ScorecardStudy:
         return found
 
     def save(self, found: Scorecard, folder: Path, title: str = "Scorecard") -> list[Path]:
-        """Write scorecard.json, .csv, .md and .png; what is there of an earlier one is replaced. Returns their paths."""
+        """Write scorecard.json, .csv, .md and .png over those of an earlier one; returns their paths."""
         from sim.scorecard.figure import save_scorecard
         from sim.scorecard.page import page
 

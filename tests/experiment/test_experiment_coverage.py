@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import sim
-from sim.scorecard import theory
 from sim.experiment.replications import runner
 from sim.model.record import timeline
 from sim.report.metrics.statistics import mean_interval, paired_difference, unpaired_difference
 from sim.scenario import scenario_from_text
+from sim.scorecard import theory
 
 RATE, MEAN = 5.0, 0.1  # 1/s, s: an M/M/1 at a load of 0.5
 REQUESTS = 4000  # a replication: its mean is near normal, and what is in flight at the end does not count

@@ -14,8 +14,8 @@ from .common import at_work, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sim.scorecard.card import Scorecard
     from sim.scorecard.scoring import Score
-    from sim.scorecard.study import Scorecard
 
 
 def command(options: Namespace) -> int:

@@ -12,6 +12,8 @@ HostsimError                everything that this package raises for its user's e
 ├── SweepError              a sweep cannot start or go on; what is on the disk stays as it is
 ├── VersionMismatch         a worker runs other code than the sweep was started with
 ├── ExecutorError           workers cannot be reached, or were lost as a whole
+├── CannotSay               a case of the scorecard that the catalogue has no words for
+├── NotHere                 what a case is compared with is not on this machine
 ├── StudyError (ValueError) what is asked cannot be done; nothing was run or written
 ├── RecordingError (ValueError)  a recording cannot be read: which file, which row, what is there
 ├── Refused (ValueError)    a part of a tree is refused; becomes a ScenarioError

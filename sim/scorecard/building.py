@@ -14,11 +14,12 @@ from sim.reading.errors import HostsimError, ScenarioError
 from sim.scenario import Base, Scenario
 from sim.scorecard.loading import ROOT, Loaded, laid
 from sim.scorecard.measures import Asked
+from sim.scorecard.references import NotHere
 from sim.scorecard.specs import Other, Prediction
 
 
 class CannotSay(HostsimError):
-    """A case cannot be run here: a platform that the catalogue does not have, or a file that is not there."""
+    """A case cannot be run: the catalogue does not have its platform."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
 
 
 def plan(loaded: Loaded) -> Plan:
-    """The runs of a case. Raises ScenarioError for a wrong scenario, CannotSay for what is not here."""
+    """The runs of a case. Raises ScenarioError for a wrong scenario, CannotSay for an unknown platform, NotHere."""
     case = loaded.case
     assert case.predicted is not None
     tree, base = _tree(case.scenario, loaded.file)
@@ -76,7 +77,7 @@ def _tree(given: Any, file: Path) -> tuple[Mapping[str, Any], Path]:
     for folder in (file.parent, ROOT):
         if (folder / given).is_file():
             return read_document(folder / given).tree, (folder / given).parent
-    raise CannotSay(f"{given} is not here: it is part of the source tree")
+    raise NotHere(f"{given} is part of the source tree")
 
 
 def scenario_of(tree: Mapping[str, Any], platform: str, base: Path, label: str) -> Scenario:

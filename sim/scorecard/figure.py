@@ -12,7 +12,7 @@ from sim.scorecard.scoring import CALIBRATES, NEAR, SCORED, Score
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sim.scorecard.study import Scorecard
+    from sim.scorecard.card import Scorecard
 
 LOOKS: Final = {
     "theory, oracle, SimGrid": Look("#555555", "X"),
@@ -57,6 +57,8 @@ def kind_of(each: Score) -> str:
 
 def panel(rows: Sequence[Score], ax: Axes, unit: str, title: str) -> Axes:
     """One panel: all cases of one unit."""
+    from matplotlib.ticker import LogLocator
+
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_title(title)
@@ -74,8 +76,10 @@ def panel(rows: Sequence[Score], ax: Axes, unit: str, title: str) -> Axes:
     ax.set_xlim(*ends)
     ax.set_ylim(*ends)
     if unit:
-        for axis in (ax.xaxis, ax.yaxis):
-            unit_ticks(axis, unit)
+        unit_ticks(ax.yaxis, unit)
+        unit_ticks(ax.xaxis, unit)
+        ax.xaxis.set_major_locator(LogLocator(numticks=8))
+        ax.tick_params(axis="x", labelrotation=30)
     _name_the_worst(rows, ax)
     return ax
 

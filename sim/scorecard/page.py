@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sim.report.metrics.numbers import text
+from sim.scorecard.card import Scorecard, median_error
 from sim.scorecard.scoring import SCORED, VERDICTS, Score
 from sim.scorecard.specs import KINDS
-
-if TYPE_CHECKING:
-    from sim.scorecard.study import Scorecard
 
 _STANDARD: Final = ("s", "B", "ratio", "1", "1/s")
 ABOUT: Final = {
@@ -61,8 +59,6 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 def sentences(found: Scorecard) -> list[str]:
     """The headline: coverage and median error of what is published, then a sentence a kind."""
-    from sim.scorecard.study import median_error
-
     lines = []
     if found.coverage is not None:
         rows = [each for each in found.scores if each.kind == "published" and each.use == "check"]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from sim.experiment.study import Progress, StudyError, folder_for
 from sim.experiment.workers.executor import Executor
 from sim.report.folder.summary import write_json
 from sim.scorecard import recorded, references
 from sim.scorecard.building import CannotSay, Plan, plan
+from sim.scorecard.card import Scorecard
 from sim.scorecard.loading import Loaded, load, select, shipped
+from sim.scorecard.page import page
 from sim.scorecard.running import Runs, run, tasks_of
-from sim.scorecard.scoring import CALIBRATES, CONTEXT, FAILED, NOT_RUN, SCORED, UNCOVERED, Score, score, unscored
+from sim.scorecard.scoring import CALIBRATES, CONTEXT, NOT_RUN, UNCOVERED, Score, score, unscored
 from sim.scorecard.specs import Case
 
 MARK: Final = "scorecard.json"
@@ -32,48 +33,6 @@ class Job:
     plans: Sequence[Plan]
     replications: int
     known: float
-
-
-@dataclass(frozen=True)
-class Scorecard:
-    """All scores, in the order of the files; `runs` made, and whether it was the `quick` form."""
-
-    scores: tuple[Score, ...]
-    runs: int
-    quick: bool
-
-    def scored(self, *kinds: str) -> list[Score]:
-        """Those with a verdict about the simulator, of these kinds (none: of all)."""
-        return [each for each in self.scores if each.verdict in SCORED and (not kinds or each.kind in kinds)]
-
-    @property
-    def coverage(self) -> float | None:
-        """Of the published `check` rows: the share that a scenario can say, and says."""
-        rows = [each for each in self.scores if each.kind == "published" and each.use == "check"]
-        rows = [each for each in rows if each.verdict != NOT_RUN]
-        there = [each for each in rows if each.verdict not in (UNCOVERED, FAILED)]
-        return len(there) / len(rows) if rows else None
-
-    @property
-    def median_error(self) -> float | None:
-        """Median of |predicted / known − 1| over the published `check` rows that were scored; bounds have none."""
-        return median_error(self.scored("published"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the cases, `coverage` and `median_error` (ratios)."""
-        return {
-            "cases": [each.to_dict() for each in self.scores],
-            "coverage": self.coverage,
-            "median_error": self.median_error,
-            "quick": self.quick,
-            "runs": self.runs,
-        }
-
-
-def median_error(scores: Iterable[Score]) -> float | None:
-    """Median of the absolute errors; None where there are none."""
-    errors = [abs(each.error) for each in scores if each.error is not None]
-    return median(errors) if errors else None
 
 
 class ScorecardStudy:
@@ -121,8 +80,7 @@ class ScorecardStudy:
             made = plan(loaded)
             known = self._known(case, made)
         except CannotSay as reason:
-            missing = "source tree" in str(reason)
-            return unscored(case, NOT_RUN if missing else UNCOVERED, str(reason))
+            return unscored(case, UNCOVERED if case.use == "check" else _unused(case), str(reason))
         except references.NotHere as reason:
             return unscored(case, NOT_RUN, str(reason))
         return Job(case, [made], case.replications, known)
@@ -147,7 +105,6 @@ class ScorecardStudy:
     def save(self, found: Scorecard, folder: Path, title: str = "Scorecard") -> list[Path]:
         """Write scorecard.json, .csv, .md and .png over those of an earlier one; returns their paths."""
         from sim.scorecard.figure import save_scorecard
-        from sim.scorecard.page import page
 
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / MARK, found.to_dict())

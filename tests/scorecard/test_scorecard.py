@@ -12,11 +12,12 @@ from sim.experiment.workers.executor import SerialExecutor
 from sim.reading.errors import ScenarioError
 from sim.reading.units import UnitError
 from sim.scorecard import theory
+from sim.scorecard.card import Scorecard
 from sim.scorecard.loading import laid, load, select, shipped
 from sim.scorecard.measures import find
 from sim.scorecard.scoring import AGREES, MISSES, NEARBY, judge
 from sim.scorecard.specs import Case
-from sim.scorecard.study import Scorecard, ScorecardStudy
+from sim.scorecard.study import ScorecardStudy
 
 TREE = {
     "case": "one",

@@ -91,7 +91,8 @@ DOUBTS: Final[Mapping[str, DoubtKind]] = {
         "longer `duration`",
     ),
     "many-tests": DoubtKind(
-        "weak", "an SLO is judged for many tenants, each by a test of its own: some miss by chance",
+        "weak", "an SLO is judged for many tenants, each by a test of its own: some miss by chance. How often is told, "
+        "without and with Holm's correction, and how many miss it with it",
         "more `replications` make it sharper",
     ),
     "trace-ends": DoubtKind(

@@ -1,9 +1,10 @@
 """Whether a host carries its load: every objective held, nothing refused, nothing killed for memory.
 
 An objective holds when the one-sided confidence bound of its mean over replications is on the right side of its
-limit. The tenants of a service are judged together: one test of all their requests, not one test each, of which some
-would fail by chance. The rule is sequential: a load far from its limit is judged after a few replications, one near it
-after all.
+limit. The tenants of a service are judged together: one test of all their requests. Beside it each tenant is tested
+alone, with Holm's correction, so that one who is starved is not lost in the mean of the others, and of many tenants
+none fails by chance more often than one test would. The rule is sequential: a load far from its limit is judged after
+a few replications, one near it after all.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from sim.report.metrics.statistics import FEWEST, LEVEL, lower_bound, upper_bound
+from sim.report.metrics.statistics import FEWEST, LEVEL, chance_above, holm, lower_bound, upper_bound
 from sim.terms.metrics import TAILS
 
 CLEAR = 0.999
@@ -34,13 +36,15 @@ class Observation(NamedTuple):
 
     `rows`: metric rows of the host (`all`) and of the services with objectives, all tenants of one together. `full`:
     share of the measured time with a full CPU (ratio). `limit`: why admission refused the first start, if it did.
-    `seconds`: real time of the run.
+    `seconds`: real time of the run. `tenants`: (tenant, objective) → share of its requests that missed it, and
+    share that may.
     """
 
     rows: Sequence[Any]
     full: float
     limit: str = ""
     seconds: float = 0.0
+    tenants: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType({})
 
 
 class Objective(NamedTuple):
@@ -69,6 +73,14 @@ class Objective(NamedTuple):
             return True
         bound = (lower_bound if self.at_most else upper_bound)(self.values, confidence)
         return bound is not None and not self._within(bound)
+
+    @property
+    def chance(self) -> float | None:
+        """One-sided p-value of "it is kept"; 0 where too much was lost for a value in some replication."""
+        if not all(map(math.isfinite, self.values)):
+            return 0.0
+        sign = 1.0 if self.at_most else -1.0
+        return chance_above([sign * value for value in self.values], sign * self.limit)
 
     @property
     def kept(self) -> bool:
@@ -126,16 +138,21 @@ def judge(
     elif count < maximum:
         if count < FEWEST:
             return None
-        held = all(each.holds(CLEAR) for each in found)
-        if not held and not any(each.fails(CLEAR) for each in found):
+        starved = _starved(observations, 1 - confidence)
+        held = all(each.holds(CLEAR) for each in found) and not starved
+        failed = any(each.fails(CLEAR) for each in found) or _starved(observations, 1 - CLEAR)
+        if not held and not failed:
             return None
     missed = [each for each in found if not each.holds(confidence)]
     exact = _exact(observations)
+    starved = _starved(observations, 1 - confidence)
     broke = [*exact, *(_missed(each, observations, confidence) for each in missed)]
+    if starved and not missed:
+        broke.append(_of_tenants(starved, observations))
     broke.sort(key=lambda each: _FIRST.index(each.cause))
     numbers = {(each.service, each.name): (_mean(each.values), each.bound(confidence), each.limit) for each in found}
     kept = sum(not _exact([each]) and all(one.kept for one in _objectives(scenario, [each])) for each in observations)
-    clear = bool(exact) or any(each.fails(confidence) for each in missed)
+    clear = bool(exact or starved) or any(holm([each.chance for each in missed], 1 - confidence))
     return Verdict(not broke, count, tuple(broke), numbers, kept, clear, _served(observations))
 
 
@@ -204,6 +221,25 @@ def _missed(each: Objective, observations: Sequence[Observation], confidence: fl
         shown = f"{_mean(each.values):.4g}{unit} (bound {bound:.4g}{unit})"
     text = f"{each.name} of {each.service} {shown}, {side} {each.limit:.4g}{unit}; CPU full {full:.0%} of the time"
     return Broke(cause, each.service, text)
+
+
+def _starved(observations: Sequence[Observation], risk: float) -> dict[tuple[str, str], tuple[float, float]]:
+    """(Tenant, objective) that is missed beyond chance → mean share of requests that missed it, share that may."""
+    keys = dict.fromkeys(key for each in observations for key in each.tenants)
+    shares = {key: [each.tenants[key][0] for each in observations if key in each.tenants] for key in keys}
+    allowed = {key: most for each in observations for key, (_, most) in each.tenants.items()}
+    missed = holm([chance_above(values, allowed[key]) for key, values in shares.items()], risk)
+    return {key: (_average(shares[key]), allowed[key]) for key, one in zip(keys, missed, strict=True) if one}
+
+
+def _of_tenants(starved: Mapping[tuple[str, str], tuple[float, float]], observations: Sequence[Observation]) -> Broke:
+    full = _average([observation.full for observation in observations])
+    (tenant, objective), (share, most) = max(starved.items(), key=lambda each: each[1][0] / max(each[1][1], 1e-12))
+    number = len({name for name, _ in starved})
+    text = (
+        f"{number} tenants miss {objective} beyond chance, {tenant} with {share:.2%} of its requests ({most:.2%} may)"
+    )
+    return Broke("CPU" if full >= FULL_TIME else "tail", tenant, f"{text}; CPU full {full:.0%} of the time")
 
 
 def _host(observation: Observation, metric: str) -> float:

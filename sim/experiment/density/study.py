@@ -20,6 +20,7 @@ from sim.experiment.study import Progress, folder_for, most_replications, write_
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
+from sim.report.metrics.statistics import LEVEL
 from sim.scenario import Base, Options
 from sim.terms.doubts import Doubt, doubt, in_order
 
@@ -121,7 +122,24 @@ class DensityStudy:
                 shares[each.platform] = each.verdict.served
         both = foresee(self.scenario, {name: platform_of(self.scenario, name) for name in self.platforms})
         told += [one for one in both if one.code == "unequal-promise"]
+        told += self._tested(found)
         if shares and max(shares.values()) - min(shares.values()) > SURVIVORS:
             text = ", ".join(f"{name} completed {share:.1%}" for name, share in shares.items())
             told.append(doubt("survivors", f"at the answers {text}: no platform is the better one", served=shares))
         return in_order(told)
+
+    def _tested(self, found: list[Density]) -> list[Doubt]:
+        """Tenants whose SLO is tested one by one: the chance of a false alarm, without and with the correction."""
+        most = [self.axis.at(each.most) for each in found if each.most is not None]
+        told: list[Doubt] = []
+        for name, service in self.scenario.services.items():
+            tenants = max((scenario.tenants_of(name) for scenario in most), default=0)
+            if service.slo is not None and tenants > 1:
+                chance, risk = 1 - LEVEL**tenants, 1 - LEVEL
+                text = (
+                    f"{tenants} tenants are tested together, and one by one, where one would seem to miss its SLO by "
+                    f"chance {chance:.0%} of the time: {risk:.0%} with Holm's correction, which is made"
+                )
+                one = doubt("many-tests", text, service=name, tenants=tenants, chance=chance, corrected=risk)
+                told.append(dataclasses.replace(one, severity="note"))
+        return told

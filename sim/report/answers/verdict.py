@@ -123,6 +123,16 @@ def _response(comparison: Comparison) -> Iterator[str]:
         each = ", ".join(f"{name} {word}" for name, word in words.items())
         alike = {"yes": "by all", "no": "by none"}.get(next(iter(words.values())))
         yield f"SLO met: {alike if alike and len(set(words.values())) == 1 and len(words) > 1 else each}."
+    yield from _tenants(comparison)
+
+
+def _tenants(comparison: Comparison) -> Iterator[str]:
+    """What is left of missed SLOs of many tenants when chance is taken off."""
+    for each in comparison.doubts:
+        missed = each.numbers.get("missed") if each.code == "many-tests" else None
+        if missed and any(each.numbers["missed_alone"].values()):
+            told = ", ".join(f"{platform} {count}" for platform, count in missed.items())
+            yield f"Tenants of {each.service} (of {each.numbers['tenants']}) that miss it beyond chance (Holm): {told}."
 
 
 PARTS = {

@@ -57,5 +57,24 @@ def reached(slo: Slo, tally: RequestTally, span: float) -> dict[str, float]:
     return {name: inf if part > 1.0 else value for name, part, value in zip(names, asked, values, strict=True)}
 
 
+def missing(slo: Slo, tally: RequestTally, span: float) -> dict[str, tuple[float, float]]:
+    """Objective → share of the decided requests of a span (s) that miss it, and the share that may.
+
+    Beyond a percentile's limit are those that took longer and those that never came back: a share is finite where a
+    percentile is not, so that its mean over replications can be tested.
+    """
+    decided = tally.arrived - undecided(slo, tally, span)
+    if decided <= 0:
+        return {}
+    lost = max(decided - tally.completed, 0.0)
+    found = {
+        name: ((lost + samples.beyond(tally.response, limit)) / max(decided, tally.completed), 1.0 - TAILS[name])
+        for name, limit in _limits(slo).items()
+    }
+    if slo.availability is not None:
+        found["availability"] = lost / decided, 1.0 - slo.availability
+    return found
+
+
 def _limits(slo: Slo) -> dict[str, float]:
     return {name: float(limit) for name in TAILS if (limit := getattr(slo, name)) is not None}

@@ -62,6 +62,17 @@ def quantiles(sample: Times, probabilities: ArrayLike) -> Array:
     return np.asarray(np.interp(asked * cumulated[-1], positions, bounds), dtype=np.float64)
 
 
+def beyond(sample: Times, limit: float) -> float:
+    """How many of a sample are greater than a limit; in a histogram, linear inside the bin that it cuts."""
+    if sample.count == 0:
+        return 0.0
+    if sample.values is not None:
+        return float(sample.count - np.searchsorted(sample.values, limit, side="right"))
+    edges, counts = _histogram(sample)
+    cumulated = np.concatenate(([0.0], np.cumsum(counts, dtype=np.float64)))
+    return float(cumulated[-1] - np.interp(limit, edges, cumulated))
+
+
 def _of_ascending(values: Array, probabilities: Array) -> Array:
     """The linear method of `numpy.quantile`, to the last digit, of values in order: nothing is to be partitioned."""
     position = probabilities * (len(values) - 1)

@@ -9,7 +9,7 @@ Welch, Biometrika 34 (1947), Law section 10.2.2. Nothing is said from fewer than
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
@@ -101,6 +101,39 @@ def lower_bound(values: Iterable[float], level: float = LEVEL) -> float | None:
     """One-sided lower confidence bound for the mean of replications; None for fewer than three."""
     bound = upper_bound(-value for value in values)
     return None if bound is None else -bound
+
+
+def chance_above(values: Iterable[float], limit: float) -> float | None:
+    """One-sided p-value of "the mean is at most the limit" (Student's t); None for fewer than three replications."""
+    sample = list(values)
+    count = len(sample)
+    if count < FEWEST:
+        return None
+    mean, error = _mean_and_error(sample)
+    if error == 0.0:
+        return 0.0 if mean > limit else 1.0
+    from scipy.special import stdtr
+
+    return float(stdtr(count - 1, (limit - mean) / error))
+
+
+def holm(chances: Sequence[float | None], risk: float = 1 - LEVEL) -> list[bool]:
+    """Which hypotheses are given up so that the chance to give up any true one is at most `risk`, whatever their ties.
+
+    `chances`: their p-values (None: cannot be tested, and is kept). Holm, Scandinavian Journal of Statistics 6 (1979).
+
+    >>> holm([0.04, 0.02, 0.6, None])  # each alone would be below 5 %
+    [False, False, False, False]
+    >>> holm([0.04, 0.01, 0.6, None])
+    [False, True, False, False]
+    """
+    ranked = sorted((chance, place) for place, chance in enumerate(chances) if chance is not None)
+    given_up = [False] * len(chances)
+    for rank, (chance, place) in enumerate(ranked):
+        if chance > risk / (len(ranked) - rank):
+            break
+        given_up[place] = True
+    return given_up
 
 
 def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:

@@ -54,6 +54,8 @@ def _dry_run(study: DensityStudy, executor: Executor) -> int:
         told = "no end by promises or offered work" if end is None else f"begins at {axis.shown(end)}, "
         told += "" if end is None else "where promises or offered work alone would let it end"
         print(f"{name}: {told}")
+    for each in study.foreseen():
+        print(each.line)
     most = f"at most {study.replications} replications a value"
     low, high = (progress.duration(seconds) for seconds in plan.seconds)
     print(f"{plan.runs[0]} to {plan.runs[1]} runs ({most}), about {low} to {high}; nothing was written")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
+from sim.experiment.assumptions import assumed, may_use
 from sim.experiment.density.answer import Capacity, Question, curve_rows
 from sim.experiment.density.axes import axis_along
 from sim.experiment.density.planning import Plan, hint, plan
@@ -108,7 +109,10 @@ class DensityStudy:
 
             most = {each.platform: each.most for each in found.platforms}
             broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found.platforms if each.broke}
-            save_density(rows, most, broke, folder / "density.png", self.axis.name, self.axis.unit, self.scenario.name)
+            notes = [each.line for each in found.doubts if each.severity != "note"][:2]
+            save_density(
+                rows, most, broke, folder / "density.png", self.axis.name, self.axis.unit, self.scenario.name, notes
+            )
 
     def _doubts(self, found: list[Density]) -> list[Doubt]:
         """What makes the answer doubtful: of each platform at its own value, and of their comparison."""
@@ -123,6 +127,7 @@ class DensityStudy:
         both = foresee(self.scenario, {name: platform_of(self.scenario, name) for name in self.platforms})
         told += [one for one in both if one.code == "unequal-promise"]
         told += self._tested(found)
+        told += self._assumed(found)
         if shares and max(shares.values()) - min(shares.values()) > SURVIVORS:
             text = ", ".join(f"{name} completed {share:.1%}" for name, share in shares.items())
             told.append(doubt("survivors", f"at the answers {text}: no platform is the better one", served=shares))
@@ -143,3 +148,23 @@ class DensityStudy:
                 one = doubt("many-tests", text, service=name, tenants=tenants, chance=chance, corrected=risk)
                 told.append(dataclasses.replace(one, severity="note"))
         return told
+
+    def _assumed(self, found: list[Density]) -> list[Doubt]:
+        """Numbers of the catalogue that nobody has measured, of what binds: the room, or how requests are served."""
+        room = any(each.broke is not None and each.broke.cause in ("admission", "memory") for each in found)
+        metrics = ("guests.peak",) if room else ("response.p99",)
+        scenario = self.axis.at(max((each.most for each in found if each.most is not None), default=self._first))
+        platforms = {each.platform: platform_of(scenario, each.platform) for each in found}
+        return list(assumed(scenario, platforms, dict.fromkeys(platforms, may_use(scenario)), metrics))
+
+    @property
+    def _first(self) -> float:
+        return self.axis.grid.value(0)
+
+    def foreseen(self) -> list[Doubt]:
+        """Doubts that need no run, of each platform where its search begins."""
+        told: list[Doubt] = []
+        for name in self.platforms:
+            scenario = self.axis.at(self.axis.grid.value(self.hints.get(name, 0)))
+            told += foresee(scenario, {name: platform_of(scenario, name)})
+        return in_order(told)

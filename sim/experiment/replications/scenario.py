@@ -283,14 +283,18 @@ class _Replications:
         return Results(self.writer.finish())
 
     def _doubts(self) -> list[dict[str, Any]]:
+        from sim.experiment.assumptions import assumed, used_by
         from sim.experiment.foresight import foresee
         from sim.report.answers.doubts.evidence import Evidence
         from sim.report.answers.doubts.observed import observe
 
         scenario = self.measured
         warmup = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
-        foreseen = foresee(scenario, {name: runner.platform_of(scenario, name) for name in scenario.platforms})
+        platforms = {name: runner.platform_of(scenario, name) for name in scenario.platforms}
+        foreseen = foresee(scenario, platforms)
         evidence = Evidence(scenario, self.writer.runs, warmup)
+        ran = {name: platforms[name] for name in evidence.platforms}
+        foreseen += assumed(scenario, ran, {name: used_by(evidence, name) for name in ran})
         return [each.as_dict() for each in observe(evidence, foreseen)]
 
     def _manifest_notes(self, missing: int) -> dict[str, Any]:

@@ -26,11 +26,13 @@ def save_density(
     vary: str,
     unit: str,
     title: str = "",
+    notes: Sequence[str] = (),
 ) -> Path:
     """Save the answer of a density search, with the values tried, and below it the curve that was walked.
 
     `rows`: see `sim.experiment.density.search.curve_rows`; `most`: platform → the answer (None: no value holds);
-    `broke`: platform → what broke first above it, in words. The curve is there when the scenario has objectives.
+    `broke`: platform → what broke first above it, in words;
+    `notes`: doubts, told under the title. The curve is there when the scenario has objectives.
     """
     curve = any(row["objective"] for row in rows)
     height = 0.2 + 0.75 * len(most)
@@ -45,7 +47,7 @@ def save_density(
         left = 0.35 + 0.095 * max(len(each.get_text()) for each in panels[0].get_yticklabels())
         headline(
             figure, f"{f'{title}: how' if title else 'How'} much does the host carry?",
-            margins=(max(left, 0.9), 0.3, 0.55), gaps=(0.2, 0.35),
+            notes, margins=(max(left, 0.9), 0.3, 0.55), gaps=(0.2, 0.35),
         )  # fmt: skip
         return save(figure, path)
 

@@ -146,7 +146,9 @@ def _doubts(comparison: Comparison, every: bool, width: int) -> Iterator[Any]:
         style = {"wrong": "bold red", "weak": "yellow", "note": "dim"}[doubt.severity]
         yield Text(fill(doubt.line, width, subsequent_indent="  ", break_on_hyphens=False), style=style)
     if left:
-        more = ", ".join(f"{count} more {severity}" for severity, count in left.items())
+        more = ", ".join(
+            f"{count} more {severity}{'s' * (severity == 'note' and count > 1)}" for severity, count in left.items()
+        )
         yield Text(f"({more}: --all)", style="dim")
 
 

@@ -47,6 +47,12 @@ class FakeScenario:
         host = {"cores": CORES, "memory": MEMORY}
         return {"name": self.name, "host": host, "platforms": dict(self.platforms)}
 
+    def tenants_of(self, name: str) -> int:
+        return 0
+
+    def names_of(self, name: str) -> list[str]:
+        return [name]
+
     def expanded(self) -> Sequence[tuple[str, FakeService]]:
         return list(self.services.items())
 

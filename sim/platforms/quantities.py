@@ -39,5 +39,6 @@ KINDS: Final[Mapping[str, Quantity]] = {
     "distribution": Quantity("s", parse_distribution),
     "ratio": Quantity("1", bounded("ratio", least=0, most=1)),
     "factor": Quantity("1", bounded("number", least=1)),
+    "number": Quantity("1", bounded("number", least=0)),
     "count": Quantity("1", lambda value: whole(value, 1)),
 }

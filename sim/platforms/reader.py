@@ -120,7 +120,7 @@ class Reader:
             return ""
         allowed = "[least, greatest], quantities like the value, which lies between them"
         try:
-            low, high = (KINDS[kind].parse(each) for each in given)
+            low, high = (float(getattr(each, "mean", each)) for each in map(KINDS[kind].parse, given))
             if low <= value <= high:
                 return f"{given[0]} to {given[1]}"
         except (TypeError, ValueError, UnitError, Refused):

@@ -34,7 +34,8 @@ PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
     "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
     "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
     "cpu": (frozenset({"work"}), frozenset()),
-    "lock": (frozenset({"lock", "hold"}), frozenset()),
+    "lock": (frozenset({"lock", "hold"}), frozenset({"workers", "per_layer", "syncs"})),
+    "fault": (frozenset({"bytes", "latency"}), frozenset({"fraction", "rate", "shared"})),
     "delay": (frozenset({"duration"}), frozenset()),
 }
 
@@ -129,7 +130,10 @@ class Phase(_Part):
       is not ready made, instead of the pull.
     - cpu: `work` core-seconds in the CPU kernel, with the guest's weight and cap, without `cpu.overhead` on
       top.
-    - lock: `hold` seconds inside the host's lock named `lock`, first come, first served.
+    - lock: `hold` seconds + `per_layer` seconds a layer of the image + `syncs` times the disk's `sync`, inside the
+      host's lock named `lock`, which `workers` starts (1) can be in at once, first come, first served.
+    - fault: `bytes` x `fraction` of a snapshot are touched page by page (4096 bytes): `latency` seconds a page, and
+      the bytes read from the disk, at most at `rate`. `shared: image`: only by the first guest of an image.
     - delay: `duration` seconds that nothing shortens.
     """
 
@@ -142,6 +146,10 @@ class Phase(_Part):
     hold: Annotated[Distribution | None, "distribution"] = None
     duration: Annotated[Distribution | None, "distribution"] = None
     lock: str | None = None
+    workers: Annotated[int, "count"] = 1
+    per_layer: Annotated[float, "duration"] = 0.0
+    syncs: Annotated[float, "number"] = 0.0
+    latency: Annotated[float | None, "duration"] = None
     shared: Literal["image", "none"] = "none"
 
     def amount(self, image: float) -> float:
@@ -264,7 +272,8 @@ class Platform(_Part):
     `size_lineage` and `image_lineage` are the names under which a service's size and image are looked up,
     in order. `allocation`: what admission holds ("reserved": vCPUs and RAM; "used": requests). `oom`: who
     kills a guest that needs more than its limit (its own kernel, or the host's for its cgroup).
-    `layers_shared`: image layers are kept once on the disk and in the page cache.
+    `layers_shared`: image layers are kept once on the disk and in the page cache. `resumes`: a guest comes from a
+    snapshot in which the application runs already, so that its own start is not repeated.
     """
 
     name: str
@@ -277,6 +286,7 @@ class Platform(_Part):
     kernel: Literal["own", "shared"]
     oom: Literal["guest", "cgroup"]
     layers_shared: bool
+    resumes: bool = False
     cpu: CpuCost
     memory: MemoryCost
     disk: DiskCost

@@ -49,6 +49,9 @@ class Disk(Strict):
     capacity: Annotated[float | None, quantity("size", above=0, optional=True)] = Field(
         None, description="space for images and guests' disks, such as 1TB; not limited when left out"
     )
+    sync: Annotated[float, quantity("duration", least=0)] = Field(
+        2e-3, description="until a small write is safe on it (fsync), such as 2ms, an SSD's; 24ms is a hard disk's"
+    )
 
 
 class Host(Strict):
@@ -57,7 +60,7 @@ class Host(Strict):
     cores: Annotated[float, quantity("cpu", above=0)] = Field(description="number of cores, such as 16")
     memory: Annotated[float, quantity("size", above=0)] = Field(description="memory, such as 64GiB")
     disk: Disk = Field(
-        default_factory=lambda: Disk.model_construct(read=1.5e9, write=1e9, capacity=None),
+        default_factory=lambda: Disk.model_construct(read=1.5e9, write=1e9, capacity=None, sync=2e-3),
         description="{read: 1.5GB/s, write: 1GB/s}, which is the default",
     )
     network: Bandwidth = Field(1.25e9, description="bandwidth of the network interface; 10Gbit/s when left out")

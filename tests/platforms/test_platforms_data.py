@@ -11,7 +11,11 @@ from sim.platforms import describe, load_platform, names
 from sim.platforms.reader import TRUST
 from sim.reading.units import UnitError, guess
 
-CATALOGUE = ("container", "container-in-vm", "gvisor", "kata", "microvm", "native", "vm")
+CATALOGUE = (
+    "container", "container-in-vm", "crun", "docker", "gvisor", "kata", "microvm", "microvm-snapshot", "native", "runc",
+    "vm", "vm-cloud", "vm-snapshot",
+)  # fmt: skip
+VMS, MICROVMS = ("vm", "vm-cloud", "vm-snapshot"), ("microvm", "microvm-snapshot")
 
 
 def raw(name: str) -> Mapping[str, Any]:
@@ -81,11 +85,13 @@ def test_policies_and_phases_of_each_platform(name: str) -> None:
     platform = load_platform(name)
     assert platform.lineage[0] == name
     assert platform.size_lineage[: len(platform.lineage)] == platform.lineage
-    assert (platform.allocation == "reserved") == (name in ("vm", "microvm"))
-    assert (platform.kernel == "shared") == (name in ("native", "container", "container-in-vm"))
-    assert (platform.move.policy == "pre-copy") == (name == "vm")
+    assert (platform.allocation == "reserved") == (name in VMS + MICROVMS)
+    assert (platform.kernel == "shared") == (name not in (*VMS, *MICROVMS, "gvisor", "kata"))
+    assert (platform.move.policy == "pre-copy") == (name in VMS)
     assert (platform.nested is not None) == (name == "container-in-vm")
-    assert {phase.lock for phase in platform.startup if phase.kind == "lock"} <= {"netns"}
+    assert platform.resumes == name.endswith("-snapshot")
+    locks = {phase.lock for phase in platform.startup if phase.kind == "lock"}
+    assert locks <= {"netns", "network", "containerd", "dockerd", "libvirtd", "kvm"}
 
 
 def test_the_lineages_by_which_sizes_and_images_are_looked_up() -> None:

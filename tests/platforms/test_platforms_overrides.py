@@ -37,11 +37,11 @@ def test_a_phase_is_changed_by_name() -> None:
 
 
 def test_a_constant_becomes_a_distribution_and_back() -> None:
-    drawn = load_platform("vm", {"startup": {"launch": {"duration": {"exponential": {"mean": "2s"}}}}})
+    drawn = load_platform("vm-cloud", {"startup": {"launch": {"duration": {"exponential": {"mean": "2s"}}}}})
     duration = drawn.phases["launch"].duration
     assert duration is not None
     assert (duration.kind, duration.mean) == ("exponential", 2.0)
-    fixed = load_platform("vm", {"startup": {"attach": {"duration": "1s"}}}).phases["attach"].duration
+    fixed = load_platform("vm-cloud", {"startup": {"attach": {"duration": "1s"}}}).phases["attach"].duration
     assert fixed is not None
     assert (fixed.kind, fixed.mean) == ("constant", 1.0)
 

@@ -190,4 +190,4 @@ def test_how_often_it_is_cold_follows_from_the_traffic(platform: str) -> None:
 def test_what_it_costs_is_the_start() -> None:
     starts = [metrics_of("cold-start", name)["startup.p50"] for name in ("microvm", "container", "vm")]
     assert starts == sorted(starts)
-    assert starts[2] == pytest.approx(29.2 + 0.2, rel=0.05)  # the VM's published start and the application's own
+    assert starts[2] == pytest.approx(11.5 + 0.2, rel=0.05)  # the VM's published start and the application's own

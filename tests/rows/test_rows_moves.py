@@ -139,10 +139,10 @@ def test_users_wait_for_the_downtime_and_then_go_on_being_served() -> None:
 
 
 def test_a_container_is_made_anew_elsewhere_and_then_switched_to() -> None:
-    """Pull 0.5 s + 210 MB at 42 MB/s + written at 1 GB/s; 568 ms of phases; 1 s of its own; then 0.48 s to stop."""
+    """Pull 0.5 s + 210 MB at 42 MB/s + written at 1 GB/s; 680 ms of phases; 1 s of its own; then 0.48 s to stop."""
     records = run(EVEN, "services.app.image.cached=false", "warmup=1min", platform="container")
-    expected = 0.5 + 210 / 42 + 0.21 + 0.568 + 1.0 + 0.48
-    assert records.counters["move_time"] == pytest.approx(expected, abs=0.08)  # the spread of `run` is 0.02 s
+    expected = 0.5 + 210 / 42 + 0.21 + 0.680 + 1.0 + 0.48
+    assert records.counters["move_time"] == pytest.approx(expected, abs=0.12)  # the spread of `run` is 0.04 s
     assert records.counters["move_bytes"] == pytest.approx(210 * MB)
     assert records.counters["move_downtime"] == 0.0
     tally = records.requests["app"]

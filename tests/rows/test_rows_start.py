@@ -15,7 +15,7 @@ def test_a_vm_without_an_image_is_installed_first() -> None:
     """Install: 300 s of waiting, 240 core-s of work in one thread, 2.2 GB at 1 GB/s: 542.2 s within 1 %."""
     installed = metrics_of("first-deploy", "vm")["startup.install.p50"]
     assert installed == pytest.approx(300 + 240 + 2.2, rel=0.01)
-    assert deploy("vm") == pytest.approx(installed + 29.2 + 1.5, rel=0.03)
+    assert deploy("vm") == pytest.approx(installed + 11.5 + 1.5, rel=0.03)
 
 
 def test_a_pull_takes_its_bytes_over_the_registry_and_onto_the_disk() -> None:
@@ -49,23 +49,46 @@ def test_a_full_clone_waits_for_the_disk() -> None:
     assert max(clones) <= written * 1.01
 
 
-def test_new_containers_queue_for_the_network_namespace() -> None:
+def test_new_containers_queue_for_their_network() -> None:
     """The lock is held 110 ms a start: 98 starts take at least 10.8 s, and not much more beside it (4 s)."""
     assert 98 * 0.11 <= scale_out("container") <= 98 * 0.11 + 8
 
 
-def test_a_storm_of_containers_is_linear_in_the_lock_of_the_network_namespaces() -> None:
-    """All reach the lock within a quarter of a second, and hold it for 110 ms each: the last waits n times that."""
+def test_a_storm_of_containers_is_linear_in_the_lock_of_their_network() -> None:
+    """All reach it within a quarter of a second or at 49 ms each, and hold it for 110 ms: the last waits for all."""
     for n in (30, 60):
-        waited = records_of("boot-storm", "container", f"services.shop.replicas={n}").guests["startup_netns"]
-        assert max(waited) == pytest.approx(n * 0.110, rel=0.04)
+        guests = records_of("boot-storm", "container", f"services.shop.replicas={n}").guests
+        passed = (
+            guests["startup_daemon"] + guests["startup_create"] + guests["startup_netns"] + guests["startup_network"]
+        )
+        assert max(passed) == pytest.approx(n * 0.110 + 0.152, rel=0.04)
+
+
+def test_on_linux_4_4_they_queue_for_their_network_namespaces() -> None:
+    """Mohan et al., HotCloud 2019: 0.28 s alone, 1.27 s for ten at once (the last one), within 2 %."""
+    old = "{container: {startup: [{name: netns, kind: lock, lock: netns, hold: 110ms}, {name: network, kind: delay, \
+duration: 170ms}], restart: {phases: []}, isolation: {panic_phases: []}}}"
+    for n, took in ((1, 0.28), (10, 1.27)):
+        more = (f"services.shop.replicas={n}", "services.shop.start_cpu=0s", f"platforms={old}")
+        guests = records_of("boot-storm", "container", *more).guests
+        assert max(guests["ready"] - guests["requested"]) == pytest.approx(took, rel=0.02)
 
 
 def test_a_storm_of_vms_takes_hardly_longer_than_one_start() -> None:
-    """60 VMs on 64 cores: 29.2 s of timers and single threads each (delays vary by 10 %), then 1.5 s of start."""
+    """60 VMs on 64 cores, 20 at a time in libvirt: 11.5 s of timers and single threads each, then 1.5 s of start.
+
+    Reading 60 times 200 MB at 6 GB/s is 2 s, and three rounds of libvirt are 1 s more than one.
+    """
     found = metrics_of("boot-storm", "vm")
-    assert found["startup.p50"] == pytest.approx(29.2 + 1.5, rel=0.2)
+    assert 11.5 + 1.5 < found["startup.p50"] < 11.5 + 1.5 + 3.5
     assert found["startup.max"] < 1.3 * found["startup.p50"]
     container = metrics_of("boot-storm", "container")
-    assert container["startup.max"] > 3 * 2.1  # alone: 0.57 s and 1.5 s
+    assert container["startup.max"] > 3 * 2.18  # alone: 0.68 s and 1.5 s
     assert container["startup.max"] < found["startup.p50"]
+
+
+def test_what_a_snapshot_saves_is_boot_and_start() -> None:
+    """A VM of a snapshot: 0.5 s of libvirt, 50 ms to load, 60 MB of pages (the first), and no start of its own."""
+    alone = metrics_of("boot-storm", "vm-snapshot", "services.shop.replicas=1", "platforms=[vm-snapshot]")
+    touched = 60e6 / 4096 * 45.9e-6
+    assert alone["startup.max"] == pytest.approx(0.55 + touched, rel=0.05)

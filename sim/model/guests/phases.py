@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from math import inf
+from collections.abc import Callable, Generator, Mapping, Sequence
+from math import ceil, inf
 from typing import Any, Protocol
 
 from simpy.events import Event
@@ -19,6 +19,7 @@ Story = Generator[Event, Any, None]
 
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
+PAGE = 4096  # bytes
 VM = "vm"  # waiting for the VM that the guest is to run in
 
 
@@ -88,10 +89,11 @@ def _cpu(guest: Starting, phase: Phase) -> Story:
 
 
 def _lock(guest: Starting, phase: Phase) -> Story:
-    lock = guest.machine.lock(phase.lock or phase.name)
+    lock = guest.machine.lock(phase.lock or phase.name, phase.workers)
+    held = phase.per_layer * len(guest.image.layers) + phase.syncs * guest.machine.sync
     with lock.request() as turn:
         yield turn
-        yield guest.env.timeout(_duration(guest, phase))
+        yield guest.env.timeout(_duration(guest, phase) + held)
 
 
 def _pull(guest: Starting, phase: Phase) -> Story:
@@ -135,13 +137,18 @@ def _clone(guest: Starting, phase: Phase) -> Story:
 
 
 def _read(guest: Starting, phase: Phase) -> Story:
-    if phase.shared == "image":
-        guest.machine.trim_cache()
-        images, key = guest.machine.images, guest.parts[-1][0]
-        yield from images.read_once(key, lambda: _read_from_disk(guest, phase))
-        images.note_pages(key, phase.amount(guest.image.bytes))
-    else:
-        yield from _read_from_disk(guest, phase)
+    yield from _once(guest, phase, guest.parts[-1][0], lambda: _read_from_disk(guest, phase))
+
+
+def _once(guest: Starting, phase: Phase, key: str, read: Callable[[], Story]) -> Story:
+    """Read for oneself, or, where guests of an image share what is read, unless it is in the page cache as `key`."""
+    if phase.shared != "image":
+        yield from read()
+        return
+    guest.machine.trim_cache()
+    images = guest.machine.images
+    yield from images.read_once(key, read)
+    images.note_pages(key, phase.amount(guest.image.bytes))
 
 
 def _read_from_disk(guest: Starting, phase: Phase) -> Story:
@@ -149,7 +156,19 @@ def _read_from_disk(guest: Starting, phase: Phase) -> Story:
     yield from guest.machine.read.transfer(phase.amount(guest.image.bytes), _rate(phase))
 
 
+def _fault(guest: Starting, phase: Phase) -> Story:
+    """Pages come one after the other, when they are touched, unless the snapshot is in the page cache."""
+    size = phase.amount(guest.image.bytes)
+
+    def touch() -> Story:
+        yield guest.env.timeout(ceil(size / PAGE) * (phase.latency or 0.0))
+        yield from guest.machine.read.transfer(size, _rate(phase))
+
+    yield from _once(guest, phase, f"{guest.parts[-1][0]} (snapshot)", touch)
+
+
 for _kind, _story in {
     "delay": _delay, "cpu": _cpu, "lock": _lock, "pull": _pull, "install": _install, "clone": _clone, "read": _read,
+    "fault": _fault,
 }.items():  # fmt: skip
     registry.builtin("phases", _kind, behaviour=_story)

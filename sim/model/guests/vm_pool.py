@@ -71,7 +71,7 @@ class Vm(Machine):
         self.within, self.name, self.share = host, f"vm-{number}", share
         self._nest = host
         pool = plane.add_pool(share.cap, share.weight, share.memory)
-        links = Links(host.read, host.write, host.nic)
+        links = Links(host.read, host.write, host.nic, host.sync)
         super().__init__(host.world.env, host.platform, links, (share.cap, share.ram), host.vm_limits, pool)
         self.process = VmProcess(host, plane.add_guest(host.boots, share.weight, share.cap, pool))
         self.images.bake(host.baked)

@@ -22,11 +22,12 @@ from sim.terms.records import Array
 
 @dataclass(frozen=True)
 class Links:
-    """The disk's two directions and the NIC; VMs share the host's."""
+    """The disk's two directions and the NIC; VMs share the host's. `sync`: s until a small write is safe on disk."""
 
     read: SharedBandwidth
     write: SharedBandwidth
     nic: SharedBandwidth
+    sync: float = 0.0
 
 
 def links_of(world: World, network: float) -> Links:
@@ -34,7 +35,7 @@ def links_of(world: World, network: float) -> Links:
     host = world.scenario.host
     groups = {} if host.registry is None else {"registry": host.registry}
     read, write = SharedBandwidth(world.env, host.disk.read), SharedBandwidth(world.env, host.disk.write)
-    return Links(read, write, SharedBandwidth(world.env, network, groups))
+    return Links(read, write, SharedBandwidth(world.env, network, groups), host.disk.sync)
 
 
 class Machine:
@@ -65,7 +66,7 @@ class Machine:
         self.cores, self.memory = size
         self.cpu_limit, self.memory_limit = limits
         self.disk_limit = inf
-        self.read, self.write, self.nic = links.read, links.write, links.nic
+        self.read, self.write, self.nic, self.sync = links.read, links.write, links.nic, links.sync
         self.images = ImageStore(env, self.nic, self.write, platform)
         self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
@@ -191,10 +192,10 @@ class Machine:
         """What idle systems do not burn is for the guests to share."""
         self._env.plane.set_capacity(self.cores - self.idle_cores, self.pool)
 
-    def lock(self, name: str) -> simpy.Resource:
-        """The machine's lock of this name; one start at a time is inside."""
+    def lock(self, name: str, workers: int = 1) -> simpy.Resource:
+        """The machine's lock of this name; so many starts at a time are inside, as its first user says."""
         if name not in self.locks:
-            self.locks[name] = simpy.Resource(self._env, capacity=1)
+            self.locks[name] = simpy.Resource(self._env, capacity=workers)
         return self.locks[name]
 
     def go_down(self) -> None:

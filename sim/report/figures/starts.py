@@ -31,6 +31,7 @@ TINTS = (
 _PLACES = (
     "pull", "clone", "launch", "attach", "firmware", "kernel", "userland", "services", "app",
     "read", "create", "netns", "network", "run", "install", "vm", "boot", "vmm",
+    "daemon", "sentry", "kvm", "load", "fault",
 )  # fmt: skip
 """Phases of the catalogue, so that those of a VM differ by colour, and the others from them by hatching."""
 

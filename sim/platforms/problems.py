@@ -46,8 +46,8 @@ class PlatformError(HostsimError):
 
 
 NEAR: Final = {
-    **dict.fromkeys(("docker", "podman", "containerd", "runc", "kubernetes", "k8s", "pod", "lxc"), "container"),
-    **dict.fromkeys(("kvm", "qemu", "libvirt", "vmware", "virtualbox", "esxi", "xen"), "vm"),
+    **dict.fromkeys(("podman", "containerd", "cri-o", "kubernetes", "k8s", "pod", "lxc"), "container"),
+    **dict.fromkeys(("kvm", "qemu", "libvirt", "kubevirt", "vmware", "virtualbox", "esxi", "xen"), "vm"),
     **dict.fromkeys(("firecracker", "fargate"), "microvm"),
     **dict.fromkeys(("runsc",), "gvisor"),
     **dict.fromkeys(("bare-metal", "baremetal", "process"), "native"),

@@ -80,7 +80,7 @@ def test_a_run_without_an_image_is_one_with_an_empty_one(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[native]", "[docker]", "did you mean container?"),
+        ("[native]", "[podman]", "did you mean container?"),
         ("[native]", "[kubernetes]", "did you mean container?"),
         ("[native]", "[kvm]", "did you mean vm?"),
         ("request_cpu", "memory: {request: 1GiB}\n    request_cpu", "size: {memory: {request: …}}"),

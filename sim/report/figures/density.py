@@ -99,14 +99,14 @@ def used_up(rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None],
             dots = look.dots | {"ms": 6, "mfc": look.colour if holds else "white"}
             ax.plot([value], [height], ls="", clip_on=False, **dots)
             if beyond:
-                ax.annotate("↑", (value, height), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9)
+                ax.annotate("↑", (value, height), xytext=(0, -16), textcoords="offset points", ha="center", fontsize=9)
     ax.axhline(1.0, color=INK, lw=1)
     ax.annotate("limit", (0.008, 1.02), xycoords=("axes fraction", "data"), fontsize=8, color=INK)
     ax.set_ylim(0, MOST_SHARE)
     ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     ax.set_ylabel("95 % bound / limit")
     ax.set_title("How close is the most strained objective to its limit?")
-    ax.legend(loc="upper left", bbox_to_anchor=(0.08, 1.0))
+    ax.legend(loc="lower right")  # what is tried above an answer is at the upper edge
     return ax
 
 

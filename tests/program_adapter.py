@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import simpy
+
 from adapter import KernelRun
 from oracle import program_steps as o
 from oracle.oracle import Outcome
 from oracle.program_steps import Result
 from oracle.programs import Stack
 from sim.engine import layout, steps
+from sim.model.host.bandwidth import PlaneLink
 
 
 def step_of(step: o.Step, links: list[int]) -> steps.Step:
@@ -37,9 +40,12 @@ class StackKernelRun(KernelRun):
         super().__init__(stack)
         self.rows: list[dict[int, Outcome]] = [{} for _ in stack.services]
         self.ready: list[list[list[float]]] = [[] for _ in stack.guests]
+        self.transfers = [math.nan for _ in stack.transfers]
 
     def _services_made(self) -> None:
         links = [self.plane.add_link(bandwidth) for bandwidth in self.case.links]
+        self.sites = [self.plane.add_site(dict(zip(links, site, strict=True))) for site in self.case.sites]
+        self.links = [links, *([twins[link] for link in links] for _, twins in self.sites)]
         for number, program in enumerate(self.case.programs):
             if program is not None:
                 kinds = [(share, [step_of(each, links) for each in steps]) for share, steps in program.kinds]
@@ -54,12 +60,40 @@ class StackKernelRun(KernelRun):
         outcomes = [[own[number] for number in sorted(own)] for own in self.rows]
         spent = [self.plane.parts(service) for service in services]
         calls = [self.plane.calls(service) for service in services]
-        return Result(outcomes, self.boots, calls, [n for n, _ in spent], [parts for _, parts in spent])
+        parts = [each for _, each in spent]
+        return Result(outcomes, self.boots, calls, [n for n, _ in spent], parts, self.transfers)
 
     def _all_started(self) -> None:
         for fall in self.case.falls:
             self.env.process(self._at(fall.time, self._fall, fall.guest))
             self.env.process(self._at(fall.again, self._open, fall.guest))
+        for number in range(len(self.case.transfers)):
+            self.env.process(self._transfer(number))
+        for number, away in enumerate(self.case.away):
+            self.env.process(self._at(away.time, self._go_away, number))
+
+    def _transfer(self, number: int):
+        own = self.case.transfers[number]
+        yield self.env.timeout(own.time)
+        story = self.env.process(self._moving(number))
+        if math.isfinite(own.broken_off):
+            yield self.env.timeout(own.broken_off - own.time)
+            if story.is_alive:
+                story.interrupt()
+
+    def _moving(self, number: int):
+        own = self.case.transfers[number]
+        link = PlaneLink(self.env, self.links[own.site][own.link], 1.0)
+        try:
+            yield from link.transfer(own.size, own.rate)
+        except simpy.Interrupt:
+            return
+        self.transfers[number] = self.env.now
+
+    def _go_away(self, number: int) -> None:
+        away = self.case.away[number]
+        if away.guest not in self.dead:
+            self.plane.send_away(self.slots[away.guest], away.site)
 
     def _sink(self, rows) -> None:
         for row in rows:

@@ -30,6 +30,8 @@ def assert_agrees(ours: Result, theirs: Result) -> None:
         assert len(mine) == len(wanted), f"requests of service {service}"
     for number, (our_end, their_end) in enumerate(zip(ours.boots, theirs.boots, strict=True)):
         assert_same_time(our_end, their_end, f"boot of guest {number}")
+    for number, (our_end, their_end) in enumerate(zip(ours.transfers, theirs.transfers, strict=True)):
+        assert_same_time(our_end, their_end, f"transfer {number}")
     assert ours.calls == theirs.calls
     assert ours.completed == theirs.completed
 

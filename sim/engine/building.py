@@ -20,8 +20,6 @@ OUT_ROWS = 8192  # finished requests handed to the sink at once: about half a MB
 REQUESTS = 1024  # request slots at first; doubled when all are in use
 MOST_AT_ONCE = 10_000_000  # turns of closed-loop clients at one moment: more, and time is taken to stand still
 
-UNCAPPED = 1e18  # bytes/s: a transfer takes all that its link gives it
-
 Record = npt.NDArray[Any]
 
 NEW_GUEST = np.zeros((), lay.guest_dtype)
@@ -89,8 +87,6 @@ class Building:
         self.guests = 0
         self.services = 0
         self._storeys = False  # whether there are pools on the host
-        self._far: int | None = None
-        self._flows: int | None = None  # the service that transfers of requests are booked to
         self._source, self._sink = source, sink
         self._stocks: list[Stock] = []  # by closed loop
         self._names: list[str] = []
@@ -101,6 +97,9 @@ class Building:
         self._leaf_next: list[int] = []
         self.a = Arrays()
         self.a.grow(requests=REQUESTS, out=OUT_ROWS)
+        self._resting: dict[int, list[int]] = {}  # by link: flows of control that are not in use
+        self._widest: dict[int, float] = {}  # by link: cap of a transfer without one, bytes/s
+        self._made: dict[int, int] = {}  # by link: flows of requests that there are
         self._width: dict[int, int] = {}  # most strands of a request, of services with programs
         state = self.a.state[0]
         self._bands = BandTable()
@@ -130,13 +129,6 @@ class Building:
             raise ValueError("pools are for a host that has no guests of its own")
         self._storeys = int(self._state["pools"]) > 0
         return self._new_pool(cores, weight, memory_limit)
-
-    def far_pool(self) -> int:
-        """The pool of another host, for guests that have moved there: each has min(cap, jobs in service) cores."""
-        if self._far is None:
-            self._far = self._new_pool(inf, 0.0, inf)
-            self.a.pools[self._far]["far"] = 1
-        return self._far
 
     def _new_pool(self, cores: float, weight: float, memory_limit: float) -> int:
         pool = int(self._state["pools"])
@@ -226,32 +218,6 @@ class Building:
             ring[:count] = old[(head + np.arange(count)) % len(old)]
             self.a.put("todo", ring)
             state["todo_head"] = 0
-
-    def add_link(self, bandwidth: float) -> int:
-        """A disk's direction or a network, of so many bytes/s, for `steps.Move`. Returns its number."""
-        link = self._new_pool(bandwidth, 0.0, inf)
-        pool_row = self.a.pools[link]
-        pool_row["far"], pool_row["link"], pool_row["flow"] = 1, 1, -1
-        return link
-
-    def _more_flows(self, link: int) -> None:
-        """Flows for a link: guests that are on no list of guests, of a service that is made behind all others."""
-        if self._flows is None:
-            self._flows = self.add_service(routing=lay.RANDOM)
-        for _ in range(max(64, int(self.a.pools[link]["n_flows"]))):
-            flow, jobs = self.guests, self._used["job"]
-            self.guests += 1
-            self._used["job"] += 1
-            self.a.grow(guests=self.guests, pending=self.guests, done=self.guests, jobs=jobs + 1)
-            self.a.guests[flow] = NEW_GUEST
-            guest_row, pool_row = self.a.guests[flow], self.a.pools[link]
-            guest_row["weight"] = 1.0
-            guest_row["service"], guest_row["jobs"], guest_row["uid"] = self._flows, jobs, -1
-            guest_row["state"], guest_row["flow"], guest_row["levels"] = lay.FREE, 1, 1
-            guest_row["away"] = 1  # what it is given are no cores of this host
-            guest_row["profile"] = self._bands.profile(self.a, link, [UNCAPPED])
-            guest_row["idle_next"], pool_row["flow"] = pool_row["flow"], flow
-            pool_row["n_flows"] += 1
 
     def add_closed_loop(self, service: int, clients: ClosedLoop) -> None:
         """Closed-loop clients of a service; each starts by thinking, from the present time.

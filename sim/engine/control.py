@@ -21,6 +21,7 @@ from sim.engine.layout import (
 )
 from sim.engine.rules.bands import account, band_v, guest_sync, pool_clock
 from sim.engine.rules.heaps import job_push
+from sim.engine.rules.links import begin, change_site, rest
 from sim.engine.rules.memory import charge, charge_guest, forgive_guest
 from sim.engine.rules.queueing import (
     client_thinks,
@@ -238,8 +239,8 @@ def set_memory(a: Arrays, guest: int, amount: float, max_serving: int) -> None:
 
 
 @inline
-def send_away(a: Arrays, guest: int) -> None:
-    """The guest goes on running elsewhere: nothing it uses from now on is this host's. The caller moves its pool."""
+def send_away(a: Arrays, guest: int, site: int) -> None:
+    """The guest goes on at another site: nothing it uses from now on is this host's. The caller moves its pool."""
     t = a.state[0]["now"]
     guest_row = a.guests[guest]
     pool_clock(a, pool_of(a, guest), t)
@@ -249,6 +250,24 @@ def send_away(a: Arrays, guest: int) -> None:
     )
     guest_row["memory"] = 0.0
     guest_row["away"] = 1
+    change_site(a, guest, site, t)
+
+
+@inline
+def start_transfer(a: Arrays, flow: int, size: float) -> None:
+    """A flow of control's has so many bytes to move; its end stops `advance`."""
+    begin(a, flow, size, word(-1), a.state[0]["now"])
+
+
+@inline
+def stop_transfer(a: Arrays, flow: int) -> None:
+    """Break a flow of control's off; nothing for one that has ended."""
+    t = a.state[0]["now"]
+    forget_task(a, flow)
+    if a.guests[flow]["busy"] > 0:
+        pool_clock(a, pool_of(a, flow), t)
+        guest_sync(a, flow, t)
+        rest(a, flow, t)
 
 
 @inline

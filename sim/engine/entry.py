@@ -46,13 +46,17 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     elif op == lay.SET_MEMORY:
         c.set_memory(a, who, x, i)
     elif op == lay.SEND_AWAY:
-        c.send_away(a, who)
+        c.send_away(a, who, i)
     elif op == lay.CHARGE_HOST:
         c.charge_host(a, x)
     elif op == lay.START_CLIENTS:
         c.start_clients(a, who)
     elif op == lay.SET_CAPACITY:
         c.set_capacity(a, who, x)
+    elif op == lay.START_FLOW:
+        c.start_transfer(a, who, x)
+    elif op == lay.STOP_FLOW:
+        c.stop_transfer(a, who)
     elif op == lay.BOOK_WORK:
         c.book_work(a)
     elif op == lay.TAKE_SAMPLE:

@@ -11,7 +11,7 @@ import simpy
 from simpy.core import SimTime
 from simpy.events import NORMAL, URGENT, Event, EventPriority
 
-from sim.engine.layout import BECAME_IDLE, DRAINED, TASK_DONE
+from sim.engine.layout import BECAME_IDLE, DRAINED, TASK_DONE, TRANSFERRED
 from sim.engine.plane import DataPlane, Standstill, Stop
 
 AT_ONCE = EventPriority(URGENT - 1)  # a stop comes before all else of its time: the data plane needs its answer
@@ -60,6 +60,11 @@ class HybridEnvironment(simpy.Environment):
         self.plane.watch(guest)
         return done
 
+    def transferred(self, flow: int) -> Event:
+        """The event succeeds when a transfer of the data plane has ended."""
+        self._awaited[TRANSFERRED, flow] = done = self.event()
+        return done
+
     def at(self, time: float) -> Event:
         """An event at exactly `time` (s), which is not past; a time-out after a difference may miss it by rounding."""
         event = Event(self)
@@ -68,8 +73,8 @@ class HybridEnvironment(simpy.Environment):
         return event
 
     def forget(self, guest: int) -> None:
-        """The guest dies: nobody waits any longer for its task, its drain or its last request."""
-        for reason in (TASK_DONE, DRAINED, BECAME_IDLE):
+        """The guest (or transfer) ends: nobody waits any longer for its task, its drain or its last request."""
+        for reason in (TASK_DONE, DRAINED, BECAME_IDLE, TRANSFERRED):
             self._awaited.pop((reason, guest), None)
 
     def step(self) -> None:

@@ -22,19 +22,23 @@ from sim.engine.layout import (
     GUEST_OOM,
     HOST_OOM,
     IDLE_LIFO,
+    MOVED,
     NEED_ARRIVALS,
     NEED_ROOM,
     NEED_SLOTS,
+    OF_REQUEST,
     POOL_OOM,
     REACHED,
     READY,
     STANDSTILL,
     TASK_DONE,
+    TRANSFERRED,
     WORK_REQUEST,
     word,
 )
 from sim.engine.rules.bands import guest_sync, pool_clock
 from sim.engine.rules.heaps import alarm_pop, job_pop, timer_pop, timer_push
+from sim.engine.rules.links import control_flow_ends
 from sim.engine.rules.programs import begin_root, take_slot
 from sim.engine.rules.queueing import (
     client_thinks,
@@ -43,9 +47,9 @@ from sim.engine.rules.queueing import (
     fill,
     idle_push,
     need,
-    note_done,
     route_backlog,
 )
+from sim.engine.rules.queues import note_done
 from sim.engine.rules.quotas import refill, stand_still
 from sim.engine.rules.sharing import changed, guest_place, next_band, next_completion, pool_of
 from sim.engine.rules.stepping import flow_ends, on_alarm, on_todo, short, step_ends
@@ -172,7 +176,10 @@ def on_completion(a: Arrays, pool: int, t: float) -> int:
         return REACHED
     guest_row["v"] = a.jobs[guest_row["jobs"]]["tag"]
     if guest_row["flow"]:
-        flow_ends(a, guest, t)
+        if guest_row["flow"] == OF_REQUEST:
+            flow_ends(a, guest, t)
+        else:
+            control_flow_ends(a, guest, t)
         return REACHED
     if guest_row["task"] == WORK_REQUEST:
         if programmed:
@@ -244,6 +251,8 @@ def on_done(a: Arrays) -> int:
     guest_row["done"] = 0
     if what == BOOTED:
         return TASK_DONE
+    if what == MOVED:
+        return TRANSFERRED
     t = state["now"]
     pool_clock(a, pool_of(a, guest), t)
     guest_sync(a, guest, t)

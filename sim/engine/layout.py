@@ -21,15 +21,18 @@ STATUS_NAMES = ("completed", "rejected", "timed-out", "failed", "in-flight")
 # kinds of CPU work
 WORK_REQUEST, WORK_BOOT, WORK_START = 0, 1, 2
 # why `advance` returned
-REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM, BECAME_IDLE = range(9)
-STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS, NEED_ALARMS, NEED_FLOWS = range(9, 16)
+REACHED, TASK_DONE, GUEST_OOM, HOST_OOM, DRAINED, NEED_GUEST, WAITING, POOL_OOM, BECAME_IDLE, TRANSFERRED = range(10)
+STANDSTILL, NEED_ARRIVALS, NEED_ROOM, NEED_STOCK, NEED_SLOTS, NEED_ALARMS, NEED_FLOWS = range(10, 17)
 # what has ended in a guest, and is to have its consequences when all completions of the moment are done
-FREED, BOOTED = 1, 2
+FREED, BOOTED, MOVED = 1, 2, 3
+# what a guest of a link is: no flow, a transfer of a request, or one that control has asked for
+OF_REQUEST, OF_CONTROL = 1, 2
 # operations of `entry`
 ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, SET_PAUSED, SET_SHARE = range(9)
 SET_QUOTA, SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN = range(9, 16)
-BOOK_WORK, TAKE_SAMPLE = 16, 17
-FREE_SLOTS, REBUILD_TREE = 18, 19
+START_FLOW, STOP_FLOW = 16, 17
+BOOK_WORK, TAKE_SAMPLE = 18, 19
+FREE_SLOTS, REBUILD_TREE = 20, 21
 
 # steps of a program
 OP_STOP, OP_CPU, OP_WAIT, OP_MOVE, OP_CALL, OP_FORK, OP_BRANCH = range(7)
@@ -74,6 +77,7 @@ guest_dtype = np.dtype(
         ("idle_next", "i4"),
         ("idle_prev", "i4"),
         ("held", "i4"),  # the first of its requests in service, where they have programs
+        ("site", "i4"),  # whose links its requests use: 0, this host's
         ("state", "i1"),
         ("task", "i1"),  # kind of work its jobs are
         ("paused", "i1"),
@@ -81,7 +85,7 @@ guest_dtype = np.dtype(
         ("oom", "i1"),
         ("idle", "i1"),  # in the list of idle guests
         ("watched", "i1"),  # control waits for it to become idle
-        ("flow", "i1"),  # it is a transfer of a request over a link
+        ("flow", "i1"),  # it is a transfer over a link: OF_REQUEST, OF_CONTROL
         ("limited", "i1"),  # it has a quota: a row of `quotas`
         ("done", "i1"),  # what has ended at this moment: FREED, BOOTED
     ],
@@ -193,6 +197,7 @@ pool_dtype = np.dtype(
         ("bands", "i4"),
         ("flow", "i4"),  # of a link: the first of its flows that are not in use
         ("n_flows", "i4"),
+        ("twin", "i4"),  # of a link: the same link of the next site
         ("boundary", "i4"),  # bands of lower rank are saturated
         ("n_saturated", "i4"),
         ("n_unsaturated", "i4"),

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engine import layout as lay
-from sim.engine.building import Building, Quota
+from sim.engine.building import Quota
+from sim.engine.links import Linking
 from sim.engine.steps import PARTS
 
 MOST_REFILLS = 1_000_000  # of what the kernel runs out of, before it goes on
@@ -39,7 +40,7 @@ class Totals(NamedTuple):
     ready: int
 
 
-class DataPlane(Building):
+class DataPlane(Linking):
     """Guests that serve requests and start-up work on shared cores, advanced from event to event.
 
     `source` gives the next chunk of arrivals, sorted by time, or None at the end;
@@ -136,9 +137,13 @@ class DataPlane(Building):
         """Note that admission holds `amount` bytes for the guest (for `Totals.unused`)."""
         self.a.guests[guest]["promised"] = amount
 
-    def send_away(self, guest: int) -> None:
-        """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here."""
-        self._do(lay.SEND_AWAY, guest)
+    def send_away(self, guest: int, site: int = 0) -> None:
+        """The guest runs on another host from now on: in `far_pool`, and nothing of it is charged here.
+
+        `site`: of `add_site`, whose links its requests use (0: this host's).
+        """
+        self._room_at_site(site)
+        self._do(lay.SEND_AWAY, guest, i=site)
         guest_row = self.a.guests[guest]
         self._share(guest, float(guest_row["weight"]), float(guest_row["cap"]), self.far_pool())
 
@@ -259,7 +264,7 @@ class DataPlane(Building):
 
     def work_by_service(self) -> npt.NDArray[np.float64]:
         """CPU of this host given to the guests of each service up to the last `book`, core-s, shape (services,)."""
-        rows = self.a.services[: self.services if self._flows is None else self._flows]
+        rows = self.a.services[: self.services]  # transfers are a service without any
         total: npt.NDArray[np.float64] = rows["work_request"] + rows["work_boot"] + rows["work_start"]
         return total
 

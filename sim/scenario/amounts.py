@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from sim.scenario.requests import (
+    ParallelStep,
     ReadsStep,
     ReadStep,
     ReceiveStep,
@@ -47,3 +49,17 @@ def amount(step: Step) -> Amount | None:
         case SendStep(send=size) | ReceiveStep(receive=size):
             return Amount("network", size, math.ceil(size / PACKET))
     return None
+
+
+def links_used(programs: Iterable[Sequence[Step]]) -> set[LinkName]:
+    """The links that programs move any bytes over."""
+    return {each.link for steps in programs for each in _moves(steps) if each.size > 0.0}
+
+
+def _moves(steps: Sequence[Step]) -> Iterator[Amount]:
+    for step in steps:
+        if isinstance(step, ParallelStep):
+            for branch in step.parallel:
+                yield from _moves(branch)
+        elif (moves := amount(step)) is not None:
+            yield moves

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from .cases import ROUTINGS
 from .oracle import Arrival, Guest, Service
-from .program_steps import Call, Cpu, Fall, Law, Move, Parallel, Program, Step, Wait
+from .program_steps import Away, Call, Cpu, Fall, Law, Move, Parallel, Program, Step, Transfer, Wait
 from .programs import Stack
 
 FEATURES = (
@@ -30,6 +30,8 @@ FEATURES = (
     "falls",
     "memory",
     "cut",
+    "transfers",
+    "moves",
 )
 
 
@@ -106,7 +108,30 @@ class _Maker:
         falls = [fall for number, guest in enumerate(guests) for fall in self._falls(number, guest)]
         arrivals = sorted((self._arrival() for _ in range(shape.arrivals)), key=lambda arrival: arrival.time)
         end = self.moment(0.4, 1.0) if self.has("cut") else self.moment(1.5, 4.0)
-        return RandomStack(self.cores(), services, programs, guests, self.links, arrivals, falls, end, made)
+        sites, transfers, away = self._elsewhere()
+        return RandomStack(
+            self.cores(), services, programs, guests, self.links, arrivals, falls, end, sites, transfers, away, made
+        )  # fmt: skip
+
+    def _elsewhere(self) -> tuple[list[list[float]], list[Transfer], list[Away]]:
+        """Other sites, what control moves over links, and who goes there: drawn behind all else."""
+        rng = self.rng
+        count = int(rng.integers(1, 3)) if self.has("moves") else 0
+        sites = [[float(rng.uniform(0.3, 4.0)) for _ in self.links] for _ in range(count)]
+        away = [
+            Away(number, self.moment(0.05, 1.0), int(rng.integers(1, count + 1)))
+            for number in range(self.shape.guests if count else 0)
+            if rng.random() < 0.5
+        ]
+        transfers = [self._transfer(count) for _ in range(8 if self.links and self.has("transfers") else 0)]
+        return sites, transfers, away
+
+    def _transfer(self, sites: int) -> Transfer:
+        rng, time = self.rng, self.moment(0, 1)
+        rate = math.inf if rng.random() < 0.4 else float(rng.choice([0.2, 0.5, rng.uniform(0.05, 2.0)]))
+        broken_off = math.inf if rng.random() < 0.7 else time + self.moment(0.01, 0.3)
+        site = int(rng.integers(sites + 1))
+        return Transfer(time, int(rng.integers(len(self.links))), 3 * self.length(), rate, broken_off, site)
 
     def has(self, feature: str, probability: float = 1.0) -> bool:
         return feature in self.shape.features and bool(self.rng.random() < probability)

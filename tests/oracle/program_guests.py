@@ -14,7 +14,7 @@ from .program_steps import PARTS, Numbers, Result, Step
 if TYPE_CHECKING:
     from .programs import Stack
 
-FALL, OPEN_AGAIN = DIE + 1, DIE + 2  # what control does besides
+FALL, OPEN_AGAIN, BEGIN, BREAK_OFF, LEAVE = range(DIE + 1, DIE + 6)  # what control does besides
 
 
 @dataclass(eq=False)
@@ -54,12 +54,15 @@ class Strand:
 class Job:
     """Work in a guest, or bytes on a link."""
 
-    strand: Strand | None  # None: a boot
+    strand: Strand | None  # None: a boot, or a transfer of control's
     guest: int
     link: int
     amount: float
     since: float
     left: float
+    rate: float = math.inf  # bytes/s at most
+    site: int = 0  # of a transfer of control's
+    number: int = -1
 
 
 @dataclass
@@ -86,6 +89,7 @@ class GuestsRun:
         self.routed = [0 for _ in services]
         self.outside = [0 for _ in services]  # requests that came from there
         self.boots = [NAN for _ in stack.guests]
+        self.site = [0 for _ in stack.guests]
         self.jobs: list[Job] = []  # in the order in which they began
         self.todo: list[tuple[str, Strand | Request]] = []
         self.unrouted: int | None = None  # the service whose backlog's routing has broken off
@@ -95,13 +99,19 @@ class GuestsRun:
         # falls last of one instant: they are what control does, the rest befalls guests by themselves
         self.control = sorted(self._control_events(), key=lambda event: (event[0], event[2] >= FALL, *event[1:]))
         self.result = Result(
-            [], self.boots, [0 for _ in services], [0 for _ in services], [dict.fromkeys(PARTS, 0.0) for _ in services]
-        )
+            [], self.boots, [0 for _ in services], [0 for _ in services], [dict.fromkeys(PARTS, 0.0) for _ in services],
+            [NAN for _ in stack.transfers],
+        )  # fmt: skip
 
     def _control_events(self) -> list[tuple[float, int, int]]:
         events = control_events(self.stack.guests, self.replicas)
         for fall in self.stack.falls:
             events += [(fall.time, fall.guest, FALL), (fall.again, fall.guest, OPEN_AGAIN)]
+        for number, transfer in enumerate(self.stack.transfers):
+            events.append((transfer.time, number, BEGIN))
+            if math.isfinite(transfer.broken_off):
+                events.append((transfer.broken_off, number, BREAK_OFF))
+        events += [(away.time, number, LEAVE) for number, away in enumerate(self.stack.away)]
         return events
 
     def _tell(self, request: Request, well: bool) -> None:
@@ -200,7 +210,19 @@ class GuestsRun:
                     request.outcome.status, request.outcome.finish = "timed-out", request.deadline
         self.result.outcomes = [[request.outcome for request in requests] for requests in self.requests]
 
-    # --- guests ----------------------------------------------------------------------------------------
+    # --- guests and transfers --------------------------------------------------------------------------
+
+    def _begin_transfer(self, number: int) -> None:
+        own = self.stack.transfers[number]
+        self.jobs.append(Job(None, -1, own.link, own.size, self.now, own.size, own.rate, own.site, number))
+
+    def _break_off(self, number: int) -> None:
+        self.jobs = [job for job in self.jobs if job.strand is not None or job.guest >= 0 or job.number != number]
+
+    def _go_away(self, number: int) -> None:
+        """It has its demand there, and what its requests move goes on over that site's links."""
+        away = self.stack.away[number]
+        self.site[away.guest] = away.site
 
     def _submit_boot(self, number: int) -> None:
         work = self.stack.guests[number].boot_work

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from .oracle import Outcome
@@ -77,15 +77,40 @@ class Fall:
     again: float
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """Of a start or a move: `size` bytes over a link of the host (site 0), or of another site, from `time` on."""
+
+    time: float
+    link: int
+    size: float
+    rate: float = math.inf  # bytes/s at most
+    broken_off: float = math.inf
+    site: int = 0
+
+
+@dataclass(frozen=True)
+class Away:
+    """A guest goes on at another site (1, 2, …) from `time` on."""
+
+    guest: int
+    time: float
+    site: int
+
+
 @dataclass
 class Result:
-    """By service, all its requests in the order in which they came; of them, those called, and where time went."""
+    """By service, all its requests in the order in which they came; of them, those called, and where time went.
+
+    `boots` and `transfers`: when they ended, NaN where they did not.
+    """
 
     outcomes: list[list[Outcome]]
     boots: list[float]
     calls: list[int]
     completed: list[int]  # of services with programs
     parts: list[dict[str, float]]  # s, summed over these
+    transfers: list[float] = field(default_factory=list)
 
 
 # --- numbers -----------------------------------------------------------------------------------------------

@@ -13,13 +13,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .oracle import Arrival, Guest, Outcome, Service, max_min_rates
 from .program_guests import GuestsRun, Job, Request, Strand
-from .program_steps import Call, Cpu, Fall, Law, Move, Numbers, Parallel, Program, Result, Step, Wait, draw, mix
+from .program_steps import (
+    Away,
+    Call,
+    Cpu,
+    Fall,
+    Law,
+    Move,
+    Numbers,
+    Parallel,
+    Program,
+    Result,
+    Step,
+    Transfer,
+    Wait,
+    draw,
+    mix,
+)
 
-COMPLETION, BOOTED, ALARM, ARRIVAL, CONTROL = range(5)  # the order at equal times
+COMPLETION, BOOTED, MOVED, ALARM, ARRIVAL, CONTROL = range(6)  # the order at equal times
 SAME = 1e-11  # s: ends no further apart are at one instant on paper
 
 
@@ -35,6 +51,9 @@ class Stack:
     arrivals: list[Arrival]
     falls: list[Fall]
     end: float
+    sites: list[list[float]] = field(default_factory=list)  # the links of other sites, bytes/s
+    transfers: list[Transfer] = field(default_factory=list)
+    away: list[Away] = field(default_factory=list)
 
     def expected(self, order: int = 0) -> Result:
         """`order`: of what ends at one instant the first to begin goes on first (0), the last (1), or any."""
@@ -69,13 +88,25 @@ class StackRun(GuestsRun):
         busy = sorted({job.guest for job in self.jobs if job.guest >= 0})
         count = {number: sum(job.guest == number for job in self.jobs) for number in busy}
         guests = self.stack.guests
-        demands = [min(guests[number].cap, count[number]) for number in busy]
-        given = dict(zip(busy, max_min_rates(self.stack.cores, demands, [guests[n].weight for n in busy]), strict=True))
-        moving = [sum(job.link == link for job in self.jobs) for link in range(len(self.stack.links))]
-        return [
-            given[job.guest] / count[job.guest] if job.guest >= 0 else self.stack.links[job.link] / moving[job.link]
-            for job in self.jobs
-        ]
+        given = {number: min(guests[number].cap, count[number]) for number in busy}
+        here = [number for number in busy if self.site[number] == 0]
+        weights = [guests[number].weight for number in here]
+        given.update(zip(here, max_min_rates(self.stack.cores, [given[n] for n in here], weights), strict=True))
+        speeds: dict[int, float] = {}
+        for (site, link), moving in self._moving().items():
+            bandwidth = (self.stack.sites[site - 1] if site else self.stack.links)[link]
+            rates = max_min_rates(bandwidth, [min(job.rate, bandwidth) for job in moving], [1.0] * len(moving))
+            speeds.update({id(job): rate for job, rate in zip(moving, rates, strict=True)})
+        return [given[job.guest] / count[job.guest] if job.guest >= 0 else speeds[id(job)] for job in self.jobs]
+
+    def _moving(self) -> dict[tuple[int, int], list[Job]]:
+        """Who moves bytes over which link, by site and number."""
+        found: dict[tuple[int, int], list[Job]] = {}
+        for job in self.jobs:
+            if job.link >= 0:
+                site = job.site if job.strand is None else self.site[job.strand.request.outcome.guest]
+                found.setdefault((site, job.link), []).append(job)
+        return found
 
     def _next_event(self, rates: list[float]) -> tuple[float, int, Job | None]:
         """The earliest event, and the first of those by the order at equal times."""
@@ -88,10 +119,14 @@ class StackRun(GuestsRun):
             first = min(time for time, _ in steps)
             together = [job for time, job in steps if time <= first + SAME]
             found.append((first, COMPLETION, self._one_of(together)))
-        boots = sorted((time, job.guest) for time, job in ends if job.strand is None)
+        boots = [(time, job) for time, job in ends if job.strand is None and job.guest >= 0]
         if boots:
-            time, number = boots[0]
-            found.append((time, BOOTED, next(j for j in self.jobs if j.strand is None and j.guest == number)))
+            time, boot = min(boots, key=lambda each: (each[0], each[1].guest))
+            found.append((time, BOOTED, boot))
+        moves = [(time, job) for time, job in ends if job.strand is None and job.link >= 0]
+        if moves:
+            first = min(time for time, _ in moves)
+            found.append((first, MOVED, next(job for time, job in moves if time <= first + SAME)))
         if self.alarms:
             found.append((max(min(self.alarms, key=lambda alarm: alarm[:2])[0], self.now), ALARM, None))
         if self.to_arrive:
@@ -112,13 +147,19 @@ class StackRun(GuestsRun):
             self.jobs.remove(job)
             self.boots[job.guest] = self.now
             self._open(job.guest)
+        elif kind == MOVED and job is not None:
+            self.jobs.remove(job)
+            self.result.transfers[job.number] = self.now
         elif kind == ALARM:
             self._alarm()
         elif kind == ARRIVAL:
             self._arrive(self._from_outside(self.to_arrive.pop(0)))
         else:
             _, number, action = self.control.pop(0)
-            actions = (self._submit_boot, self._open, self._close, self._die, self._fall, self._open)
+            actions = (
+                *(self._submit_boot, self._open, self._close, self._die, self._fall, self._open),
+                *(self._begin_transfer, self._break_off, self._go_away),
+            )
             actions[action](number)
 
     # --- programs --------------------------------------------------------------------------------------

@@ -29,11 +29,10 @@ from sim.engine.layout import (
     WAIT_ENDS,
     word,
 )
-from sim.engine.rules.bands import guest_sync, pool_clock
 from sim.engine.rules.draws import draw, mix, next_key, next_number
 from sim.engine.rules.heaps import job_push
+from sim.engine.rules.links import link_of, start_flow, stop_flow
 from sim.engine.rules.queues import set_alarm, todo_push
-from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
 @inline
@@ -131,7 +130,7 @@ def run(a: Arrays, guest: int, slot: int, t: float) -> bool:
         elif kind == OP_MOVE:
             if op["a"] > 0.0:
                 act["mark"] = t
-                start_flow(a, slot, word(op["where"]), op["a"], t)
+                start_flow(a, slot, link_of(a, word(op["where"]), guest), op["a"], t)
                 return False
         elif kind == OP_CALL:
             if act["times"] < 0:
@@ -322,47 +321,3 @@ def unhold(a: Arrays, guest: int, slot: int) -> None:
         a.guests[guest]["held"] = act["hold_next"]
     if act["hold_next"] >= 0:
         a.acts[act["hold_next"]]["hold_prev"] = act["hold_prev"]
-
-
-# transfers of requests: each is a flow, a guest of the link's pool with one job of so many bytes
-
-
-@inline
-def start_flow(a: Arrays, slot: int, link: int, size: float, t: float) -> None:
-    """Move bytes over a link."""
-    pool_row = a.pools[link]
-    flow = word(pool_row["flow"])
-    guest_row = a.guests[flow]
-    pool_row["flow"] = guest_row["idle_next"]
-    pool_row["n_flows"] -= 1
-    a.acts[slot]["flow"] = flow
-    pool_clock(a, link, t)
-    guest_row["v"] = 0.0
-    job_push(a.jobs, guest_row["jobs"], word(0), size, slot)
-    guest_row["busy"] = 1
-    guest_place(a, flow, t)
-    changed(a, flow, t)
-
-
-@inline
-def release_flow(a: Arrays, flow: int, t: float) -> None:
-    """A flow, which has been brought up to `t`, has ended or is broken off."""
-    guest_row = a.guests[flow]
-    guest_row["busy"] = 0
-    guest_place(a, flow, t)
-    changed(a, flow, t)
-    pool_row = a.pools[pool_of(a, flow)]
-    guest_row["idle_next"] = pool_row["flow"]
-    pool_row["flow"] = flow
-    pool_row["n_flows"] += 1
-
-
-@inline
-def stop_flow(a: Arrays, slot: int, t: float) -> None:
-    """Break off the transfer of a request, if it has one."""
-    flow = word(a.acts[slot]["flow"])
-    if flow >= 0:
-        a.acts[slot]["flow"] = -1
-        pool_clock(a, pool_of(a, flow), t)
-        guest_sync(a, flow, t)
-        release_flow(a, flow, t)

@@ -31,7 +31,7 @@ from sim.engine.rules.bands import guest_sync, pool_clock
 from sim.engine.rules.heaps import job_pop, job_push, timer_push
 from sim.engine.rules.memory import charge_guest, check_guest
 from sim.engine.rules.programs import count_parts, give_slot, hold, tell_caller
-from sim.engine.rules.queues import todo_push
+from sim.engine.rules.queues import note_done, todo_push
 from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
@@ -366,15 +366,3 @@ def complete(a: Arrays, guest: int, t: float) -> None:
     else:
         fill(a, guest, t)
     outstanding_changed(a, guest)
-
-
-@inline
-def note_done(a: Arrays, guest: int, what: int) -> None:
-    """Keep what has ended (a start-up task, or what kept the guest of a per-request service from the next request).
-
-    What follows comes after all completions of this moment, by the guests' numbers.
-    """
-    if not a.guests[guest]["done"]:
-        a.done[a.state[0]["done"]] = guest
-        a.state[0]["done"] += 1
-    a.guests[guest]["done"] = what

@@ -1,4 +1,4 @@
-"""What is to be done at once, first come first served, and alarms of requests (waits that end, calls given up)."""
+"""What is to be done at once, what follows from completions, and alarms (waits that end, calls given up)."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ def set_alarm(a: Arrays, time: float, slot: int, what: int) -> None:
     order, n = word(state["alarmed"]), word(state["alarms"])
     state["alarms"] = n + 1
     alarm_push(a.alarms, n, time, order, slot, a.acts[slot]["stamp"], what)
+
+
+@inline
+def note_done(a: Arrays, guest: int, what: int) -> None:
+    """Keep what has ended: a start-up task, a transfer of control's, or what kept a per-request guest from the next.
+
+    What follows comes after all completions of this moment, by the guests' numbers.
+    """
+    if not a.guests[guest]["done"]:
+        a.done[a.state[0]["done"]] = guest
+        a.state[0]["done"] += 1
+    a.guests[guest]["done"] = what

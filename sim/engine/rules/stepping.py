@@ -30,10 +30,11 @@ from sim.engine.layout import (
 )
 from sim.engine.rules.bands import guest_sync, pool_clock
 from sim.engine.rules.heaps import alarm_pop, job_pop
+from sim.engine.rules.links import release_flow
 from sim.engine.rules.memory import charge_guest
-from sim.engine.rules.programs import call, end_strand, forsake, main_of, release_flow, run, spend, tell_caller, unhold
-from sim.engine.rules.queueing import enter, expired, fill, finish, need, note_done, outstanding_changed
-from sim.engine.rules.queues import todo_push
+from sim.engine.rules.programs import call, end_strand, forsake, main_of, run, spend, tell_caller, unhold
+from sim.engine.rules.queueing import enter, expired, fill, finish, need, outstanding_changed
+from sim.engine.rules.queues import note_done, todo_push
 from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 

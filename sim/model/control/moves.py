@@ -163,7 +163,8 @@ class Moves:
         bandwidth = self._world.scenario.host.network if link is None else link
         if bandwidth not in self._destinations:
             cached = [s.recipe.parts for s in self._fleet.services if s.recipe.image.cached]
-            self._destinations[bandwidth] = Destination(self._world, bandwidth, cached)
+            used = self._host.links.shared
+            self._destinations[bandwidth] = Destination(self._world, bandwidth, cached, used)
         order = Order(
             self._env.now,
             list(guests),

@@ -21,7 +21,7 @@ class Fleet:
         self.services: Sequence[ServiceRun] = [
             ServiceRun(world, host, name, spec, stops, waiting.wait) for name, spec in world.scenario.expanded()
         ]
-        programs.begin(world, self.services)
+        programs.begin(world, self.services, host.links.shared)
         named = {service.name: service for service in self.services}
         self.wholes = [
             Whole(world, host, [named[name] for name in names], waiting.wait) for names in world.scenario.placed_whole()

@@ -45,7 +45,7 @@ class Life:
         if guest.here:
             self._plane.promise(slot, share.memory)
         else:
-            self._plane.send_away(slot)
+            self._plane.send_away(slot, machine.site)
         self._signals.guest_requested.fire(guest)
         guest.follow(self._env.process(self._start(guest, self._platform.startup)))
         return guest
@@ -139,7 +139,7 @@ class Life:
         self._roster.moved(guest)
         destination.images.promise(guest.parts)
         destination.hold(guest.share, guest.disk, self._recipe.index)
-        self._plane.send_away(guest.slot)
+        self._plane.send_away(guest.slot, destination.site)
         guest.moves(destination)
         self._signals.memory_returned.fire(guest)
         if guest.state == READY:

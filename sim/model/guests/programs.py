@@ -15,38 +15,24 @@ from sim.model.guests.service import ServiceRun
 from sim.model.world import World
 from sim.platforms import Platform
 from sim.reading.distribution import Distribution
-from sim.scenario import Host
 from sim.scenario.amounts import Amount, LinkName, amount
 from sim.scenario.calls import names_called
 from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
 
 
-def begin(world: World, services: Sequence[ServiceRun]) -> None:
-    """Give the data plane the programs of the services that have one: they take more than one job, or are called."""
+def begin(world: World, services: Sequence[ServiceRun], links: Mapping[LinkName, int]) -> None:
+    """Give the data plane the programs of the services that have one: they take more than one job, or are called.
+
+    `links`: numbers in the data plane of the links that they use.
+    """
     called = {name for service in services for name in names_called(service.spec.programs)}
     numbers = {service.name: service.index for service in services}
-    resolve = Resolver(world.platform, numbers, _Links(world))
+    resolve = Resolver(world.platform, numbers, links)
     for service in services:
         if service.spec.plain is None or service.name in called:
             kinds = [(share, resolve.program(steps)) for share, steps in service.spec.programs]
             base = world.stream(f"program/{service.name}").integers(0, 2**64, dtype=np.uint64)
             world.plane.set_programs(service.index, kinds, int(base))
-
-
-class _Links(dict[str, int]):
-    """Numbers of the disk's two directions and the network, made when a step first needs them."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-
-    def __missing__(self, name: LinkName) -> int:
-        self[name] = self._world.plane.add_link(_bandwidth(self._world.scenario.host, name))
-        return self[name]
-
-
-def _bandwidth(host: Host, name: LinkName) -> float:
-    return host.network if name == "network" else float(getattr(host.disk, name))
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class Resolver:
 
     platform: Platform
     services: Mapping[str, int]
-    links: Mapping[str, int]
+    links: Mapping[LinkName, int]
 
     def program(self, steps: Sequence[Step]) -> list[engine.Step]:
         """The steps in order; one of the scenario may become several."""

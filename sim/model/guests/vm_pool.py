@@ -16,7 +16,7 @@ import simpy
 from sim.engine import layout
 from sim.model.guests.guest import draw_each, phase_draws
 from sim.model.guests.phases import Story, run_phases
-from sim.model.host.machine import Host, Links, Machine
+from sim.model.host.machine import Host, Machine
 from sim.model.host.placement import Claim, Share, together, vm_share
 from sim.model.world import World
 from sim.platforms import Phase, Platform, load_platform
@@ -71,7 +71,7 @@ class Vm(Machine):
         self.within, self.name, self.share = host, f"vm-{number}", share
         self._nest = host
         pool = plane.add_pool(share.cap, share.weight, share.memory)
-        links = Links(host.read, host.write, host.nic, host.sync)
+        links = host.links
         super().__init__(host.world.env, host.platform, links, (share.cap, share.ram), host.vm_limits, pool)
         self.process = VmProcess(host, plane.add_guest(host.boots, share.weight, share.cap, pool))
         self.images.bake(host.baked)

@@ -1,7 +1,8 @@
 """A shared link: transfers share its bandwidth max-min fairly, each at most at its own rate.
 
-The fluid model of a NIC or a disk (processor sharing with caps). Transfers of equal cap share one virtual time, so
-that thousands at once cost O(log n) each, as in the CPU kernel.
+The fluid model of a NIC or a disk (processor sharing with caps). Where requests move bytes over a link, too, it is one
+of the data plane's, and its transfers contend with theirs (`PlaneLink`). Where they do not, it is worked out here:
+transfers of equal cap share one virtual time, so that thousands at once cost O(log n) each, as in the CPU kernel.
 """
 
 from __future__ import annotations
@@ -10,10 +11,25 @@ from collections.abc import Generator
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 import simpy
 from simpy.events import Event
+
+from sim.engine.environment import HybridEnvironment
+
+
+class Link(Protocol):
+    """What starts and moves need of a disk's direction or a network."""
+
+    def transfer(self, size: float, rate: float = inf, group: str = "") -> Generator[Event, Any, None]:
+        """Process step: move `size` bytes at `rate` bytes/s at most. Interrupting it gives the bandwidth back.
+
+        Transfers of a `group` have no more than the group's bandwidth together.
+        """
+
+    def load(self, rate: float) -> None:
+        """Something else takes `rate` bytes/s from now on; a hundredth is left to transfers, so that they end."""
 
 
 class _Flow:
@@ -147,6 +163,52 @@ class SharedBandwidth:
                 while lane.n and lane.first() <= due:
                     lane.end_first()
         self._settle()
+
+
+class PlaneLink:
+    """A link of the data plane, number `link`, whose bandwidth its requests' bytes share."""
+
+    def __init__(
+        self, env: HybridEnvironment, link: int, capacity: float, groups: dict[str, float] | None = None
+    ) -> None:
+        self._env, self.number, self.capacity = env, link, capacity
+        self._groups = groups or {}
+        self._members: dict[str, dict[int, float]] = {name: {} for name in self._groups}  # flow: its own rate
+
+    def transfer(self, size: float, rate: float = inf, group: str = "") -> Generator[Event, Any, None]:
+        """Process step: as `Link` has it."""
+        if size <= 0.0:
+            return
+        flow = self._env.plane.transfer(self.number, size, rate)
+        done = self._env.transferred(flow)
+        self._join(group, flow, rate)
+        try:
+            yield done
+        finally:
+            self._env.forget(flow)
+            self._env.plane.end_transfer(flow)
+            self._leave(group, flow)
+
+    def load(self, rate: float) -> None:
+        """As `Link` has it; it is taken from requests' steps as well."""
+        self._env.plane.set_capacity(self.capacity - min(rate, 0.99 * self.capacity), self.number)
+
+    def _join(self, group: str, flow: int, rate: float) -> None:
+        if group in self._groups:
+            self._members[group][flow] = rate
+            self._share(group)
+
+    def _leave(self, group: str, flow: int) -> None:
+        if group in self._groups:
+            del self._members[group][flow]
+            self._share(group)
+
+    def _share(self, group: str) -> None:
+        """Share the group's bandwidth among its transfers anew."""
+        members = self._members[group]
+        level = _level([(rate, 1) for rate in members.values()], self._groups[group])
+        for flow, rate in members.items():
+            self._env.plane.set_rate(flow, min(rate, level))
 
 
 def _level(flows: list[tuple[float, int]], capacity: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
-from sim.model.host.bandwidth import SharedBandwidth
+from sim.model.host.bandwidth import Link
 from sim.platforms import Phase, Platform
 from sim.scenario import Image
 
@@ -17,9 +17,7 @@ from sim.scenario import Image
 class ImageStore:
     """What is on one machine's disk and in its page cache. A layer is there when its pull has ended, not before."""
 
-    def __init__(
-        self, env: HybridEnvironment, nic: SharedBandwidth, write: SharedBandwidth, platform: Platform
-    ) -> None:
+    def __init__(self, env: HybridEnvironment, nic: Link, write: Link, platform: Platform) -> None:
         self._env, self._nic, self._write, self._platform = env, nic, write, platform
         self._there: set[str] = set()
         self._coming: dict[str, Event] = {}

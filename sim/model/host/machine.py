@@ -3,39 +3,64 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
 
 import numpy as np
 import simpy
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
-from sim.model.host.bandwidth import SharedBandwidth
+from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
 from sim.model.host.images import ImageStore
 from sim.model.host.placement import Claim, Share, admission_limits, together
 from sim.model.world import World
 from sim.platforms import Platform
+from sim.scenario.amounts import LinkName, links_used
 from sim.terms.records import Array
+
+NO_LINKS: Mapping[LinkName, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Links:
-    """The disk's two directions and the NIC; VMs share the host's. `sync`: s until a small write is safe on disk."""
+    """The disk's two directions and the NIC; VMs share the host's. `sync`: s until a small write is safe on disk.
 
-    read: SharedBandwidth
-    write: SharedBandwidth
-    nic: SharedBandwidth
-    sync: float = 0.0
+    `shared`: numbers in the data plane of those that requests use, by name.
+    """
+
+    read: Link
+    write: Link
+    nic: Link
+    sync: float
+    shared: Mapping[LinkName, int]
 
 
-def links_of(world: World, network: float) -> Links:
-    """A disk and a registry like the scenario's host has them, and a NIC of `network` bytes/s."""
+def links_of(world: World, network: float, at: Mapping[LinkName, int]) -> Links:
+    """A disk and a registry like the scenario's host has them, and a NIC of `network` bytes/s.
+
+    `at`: numbers in the data plane of those that requests move bytes over.
+    """
     host = world.scenario.host
     groups = {} if host.registry is None else {"registry": host.registry}
-    read, write = SharedBandwidth(world.env, host.disk.read), SharedBandwidth(world.env, host.disk.write)
-    return Links(read, write, SharedBandwidth(world.env, network, groups), host.disk.sync)
+
+    def link(name: LinkName, capacity: float, groups: dict[str, float] | None = None) -> Link:
+        if name in at:
+            return PlaneLink(world.env, at[name], capacity, groups)
+        return SharedBandwidth(world.env, capacity, groups)
+
+    read, write = link("read", host.disk.read), link("write", host.disk.write)
+    return Links(read, write, link("network", network, groups), host.disk.sync, at)
+
+
+def _bandwidths(world: World, network: float) -> dict[LinkName, float]:
+    """Of the links that requests of the scenario move bytes over, bytes/s."""
+    disk = world.scenario.host.disk
+    there: dict[LinkName, float] = {"read": disk.read, "write": disk.write, "network": network}
+    used = links_used(steps for service in world.scenario.services.values() for _, steps in service.programs)
+    return {name: bandwidth for name, bandwidth in there.items() if name in used}
 
 
 class Machine:
@@ -47,6 +72,7 @@ class Machine:
     """
 
     here = True  # not the far end of a move
+    site = 0  # whose links its guests' requests use
     within: Machine | None = None
     name = "host"
 
@@ -66,7 +92,8 @@ class Machine:
         self.cores, self.memory = size
         self.cpu_limit, self.memory_limit = limits
         self.disk_limit = inf
-        self.read, self.write, self.nic, self.sync = links.read, links.write, links.nic, links.sync
+        self.links, self.sync = links, links.sync
+        self.read, self.write, self.nic = links.read, links.write, links.nic
         self.images = ImageStore(env, self.nic, self.write, platform)
         self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
@@ -217,9 +244,9 @@ class Host(Machine):
     def __init__(self, world: World) -> None:
         host, platform = world.scenario.host, world.platform
         limits = admission_limits(world.scenario, platform)
-        super().__init__(
-            world.env, platform, links_of(world, host.network), (host.effective_cores, host.memory), limits
-        )
+        shared = {name: world.plane.add_link(rate) for name, rate in _bandwidths(world, host.network).items()}
+        links = links_of(world, host.network, shared)
+        super().__init__(world.env, platform, links, (host.effective_cores, host.memory), limits)
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
         self.daemons = platform.cpu.host
         world.plane.charge_host(platform.memory.host)
@@ -286,15 +313,24 @@ class Host(Machine):
 class Destination(Machine):
     """The host at the other end of a link of `link` bytes/s: what a start-up there draws on. It has room for all.
 
-    `cached`: parts of images that lie ready do so on every host.
+    `cached`: parts of images that lie ready do so on every host; `used`: the links of the host that requests use.
     """
 
     here = False  # what runs there holds nothing of this host
 
-    def __init__(self, world: World, link: float, cached: Sequence[list[tuple[str, float]]]) -> None:
+    def __init__(
+        self,
+        world: World,
+        link: float,
+        cached: Sequence[list[tuple[str, float]]],
+        used: Mapping[LinkName, int] = NO_LINKS,
+    ) -> None:
         host, far = world.scenario.host, world.plane.far_pool()
         size, room = (host.effective_cores, host.memory), (inf, inf)
-        super().__init__(world.env, world.platform, links_of(world, link), size, room, far)
+        rates = {used[name]: rate for name, rate in _bandwidths(world, link).items()}
+        self.site, twins = world.plane.add_site(rates) if rates else (0, {})
+        links = links_of(world, link, {name: twins[number] for name, number in used.items()})
+        super().__init__(world.env, world.platform, links, size, room, far)
         self.link = link
         for parts in cached:
             self.images.cache(parts)

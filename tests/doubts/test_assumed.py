@@ -39,7 +39,7 @@ def test_starts_that_count_name_their_assumption_and_how_to_override_it(tmp_path
     assert "an assumption of the catalogue" in found.text
     told = found.advice.removeprefix("override it: --set ")
     assert told.startswith(f"{first}=")
-    again = assumed(run(path, overrides=[told]))
+    again = assumed(sim.run(sim.load_scenario(path, overrides=[told])))
     assert all(first not in each.numbers["paths"] for each in again)
 
 

@@ -264,9 +264,9 @@ class DataPlane(Linking):
 
     def work_by_service(self) -> npt.NDArray[np.float64]:
         """CPU of this host given to the guests of each service up to the last `book`, core-s, shape (services,)."""
-        rows = self.a.services[: self.services]  # transfers are a service without any
+        rows = self.a.services[: self.services]
         total: npt.NDArray[np.float64] = rows["work_request"] + rows["work_boot"] + rows["work_start"]
-        return total
+        return total if self._flows is None else np.delete(total, self._flows)  # transfers are a service of their own
 
     @property
     def memory_used(self) -> float:

@@ -29,7 +29,7 @@ Delay = Annotated[Distribution, "distribution"]
 
 # Fields that a phase of each kind must and may have, beside name and kind.
 PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration"})),
+    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "unpack", "lazy"})),
     "clone": (frozenset({"bytes"}), frozenset({"fraction", "rate"})),
     "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
     "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
@@ -120,7 +120,9 @@ class Phase(_Part):
     """One phase of a start-up; a kind of another package (`sim.registry`) adds fields. What each of ours uses:
 
     - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
-      `duration` (round trips); nothing of it when the image (each of its layers) is there already.
+      `duration` (round trips); nothing of it when the image (each of its layers) is there already. `unpack`: bytes a
+      second that one core unpacks, one core a layer, between network and disk, in the daemon. `lazy`: what `fraction`
+      leaves comes over the network in the background, once the start has gone on.
     - clone: `bytes` x `fraction` copied on the disk, at most at `rate`; a few bytes for a copy-on-write disk,
       "image" for a full copy.
     - read: `bytes` x `fraction` read from the disk, at most at `rate`, after `duration` (seeks). `shared:
@@ -150,6 +152,8 @@ class Phase(_Part):
     per_layer: Annotated[float, "duration"] = 0.0
     syncs: Annotated[float, "number"] = 0.0
     latency: Annotated[float | None, "duration"] = None
+    unpack: Annotated[float | None, "bandwidth"] = None
+    lazy: bool = False
     shared: Literal["image", "none"] = "none"
 
     def amount(self, image: float) -> float:
@@ -172,12 +176,24 @@ for _kind in PHASE_FIELDS:
     registry.builtin("phases", _kind, spec=Phase)
 
 
+class Pulls(_Part):
+    """Pulls of one host: `at_once` (None: any number) under way together, the rest first come, first served.
+
+    A pull asks the registry first, which admits `rate` a second, and `burst` at once when nobody has asked for a while.
+    """
+
+    at_once: Annotated[int | None, "count"] = None
+    rate: Annotated[float | None, "number"] = None
+    burst: Annotated[int, "count"] = 1
+
+
 class Restart(_Part):
     """In-place restart after the application died.
 
     The k-th restart in a row (k = 1, 2, ...) waits `first` if k = 1, else min(`delay` x `factor`^(k-2),
     `max`); then it repeats `phases` (names of start-up phases) and the application's own start. After
-    `reset_after` seconds of service a guest counts afresh.
+    `reset_after` seconds of service a guest counts afresh. With `burst` and `interval`, the application is
+    started `burst` times within `interval` seconds of the first of them; at the next it stays down (systemd's limit).
     """
 
     phases: tuple[str, ...]
@@ -186,6 +202,8 @@ class Restart(_Part):
     factor: Factor
     max: Seconds
     reset_after: Seconds
+    burst: Annotated[int | None, "count"] = None
+    interval: Annotated[float | None, "duration"] = None
 
     def wait(self, k: int) -> float:
         """Seconds before the k-th restart in a row (k >= 1)."""
@@ -287,6 +305,7 @@ class Platform(_Part):
     oom: Literal["guest", "cgroup"]
     layers_shared: bool
     resumes: bool = False
+    pulls: Pulls = Pulls()
     cpu: CpuCost
     memory: MemoryCost
     disk: DiskCost

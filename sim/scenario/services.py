@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from math import ceil
 from typing import Annotated, Any, Final, Self, TypeVar, cast
 
 from pydantic import Field, model_validator
@@ -75,6 +76,18 @@ class Start(Strict):
     threads: Annotated[int, count(1)] = Field(1, description="threads that they are done in")
 
 
+class Ready(Strict):
+    """How it is found out that a replica serves: a probe every `probe` s, from `delay` s after its process begins."""
+
+    probe: Duration = Field(description="time from one readiness probe to the next, such as 10s (Kubernetes)")
+    delay: Annotated[float, quantity("duration", least=0)] = Field(0.0, description="time before the first probe")
+
+    def passed(self, seconds: float) -> float:
+        """Seconds from the begin of its process to the first probe that an application up after `seconds` passes."""
+        rounds = max(0, ceil((seconds - self.delay) / self.probe - 1e-9))
+        return max(self.delay + rounds * self.probe, seconds)
+
+
 class Service(Strict):
     """One service as it is asked for; all quantities in SI."""
 
@@ -100,6 +113,7 @@ class Service(Strict):
         0.0, description="bytes of its answer, such as 100KB"
     )
     start: Start | None = Field(None, description="start_cpu in several threads: {cpu: 6s, threads: 3}")
+    ready: Ready | None = Field(None, description="replicas serve from the first probe they pass: {probe: 10s}")
     concurrency: Annotated[int, count(1)] = Field(1, description="requests in service at once in one replica")
     threads: Annotated[int | None, count(1, optional=True)] = Field(
         None, description="requests that its runtime runs at once (GOMAXPROCS, workers); concurrency when left out"

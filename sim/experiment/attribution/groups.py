@@ -46,6 +46,7 @@ _TABLE: Final[Mapping[str, str]] = {
     "isolation.panic_phases": START,
     "image_lineage": IMAGES,
     "layers_shared": IMAGES,
+    "pulls": IMAGES,
     "disk.per_guest": IMAGES,
     "memory": MEMORY,
     "kernel": MEMORY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, isinf, isnan, nan
+from math import floor, inf, isinf, isnan, nan
 
 import numpy as np
 from simpy import Process
@@ -82,6 +82,7 @@ class Guest:
         self.has_process = False
         self.came_through = False  # all phases of its start, once
         self.failures = 0  # restarts in a row
+        self._window, self._starts = -inf, 0  # when the count of its application's starts began, and the count
         self._story: Process | None = None
         self.fixed = 0.0  # bytes charged to the host but for requests in service
         self.balloon = 0.0  # bytes of its RAM that the host has taken back
@@ -154,6 +155,7 @@ class Guest:
         """Its process, if it has one, is gone."""
         if self.has_process:
             self.has_process = False
+            self._window = -inf  # who counted is gone too
             self.machine.process_ends()
 
     def charge(self, amount: float, most: int = UNBOUNDED) -> None:
@@ -223,6 +225,16 @@ class Guest:
             self.failures = 0
         self.failures += 1
         return self.failures
+
+    def may_start(self) -> bool:
+        """Whether its application may be started (then that counts): not more than `burst` times within `interval`."""
+        restart, now = self.recipe.platform.restart, self.env.now
+        if restart.burst is None or restart.interval is None:
+            return True
+        if now - self._window > restart.interval:
+            self._window, self._starts = now, 0
+        self._starts += 1
+        return self._starts <= restart.burst
 
     def drains(self, reason: str) -> None:
         """It is given nothing more."""

@@ -15,7 +15,7 @@ from simpy.events import Process
 from sim.engine import layout
 from sim.model.chance.sampling import sampler
 from sim.model.guests.guest import DRAINING, READY, Guest, Recipe, quota_of
-from sim.model.guests.phases import APP, VM, Story, run_phases
+from sim.model.guests.phases import APP, PROBE, VM, Story, run_phases
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Machine
 from sim.model.host.placement import Share
@@ -72,6 +72,12 @@ class Life:
 
     def _start_application(self, guest: Guest) -> Story:
         began = self._env.now
+        if not guest.may_start():
+            limit = self._platform.restart
+            self._signals.note.fire(
+                guest, "start-limit", f"{limit.burst} starts within {limit.interval:g} s: it stays down"
+            )
+            return
         if not guest.charge_application():
             self.out_of_memory(guest, "its application does not fit into its memory")
             return
@@ -79,6 +85,10 @@ class Life:
         if not (self._platform.resumes and not guest.has_been_ready):  # a snapshot holds it, running
             yield self._env.compute(guest.slot, spec.start_cpu, layout.WORK_START, spec.start_threads)
         guest.took(APP, self._env.now - began)
+        if spec.ready is not None:
+            up = self._env.now
+            yield self._env.timeout(spec.ready.passed(up - began) - (up - began))
+            guest.took(PROBE, self._env.now - up)
         guest.serves()
         self._plane.open(guest.slot)
         self._signals.guest_ready.fire(guest)

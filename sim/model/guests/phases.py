@@ -12,6 +12,7 @@ from sim import registry
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import WORK_BOOT
 from sim.model.host.machine import Machine
+from sim.model.host.together import together
 from sim.platforms import Phase
 from sim.scenario import Image
 
@@ -20,6 +21,7 @@ Story = Generator[Event, Any, None]
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
 PAGE = 4096  # bytes
+PROBE = "probe"  # waiting for the readiness probe that finds the application up
 VM = "vm"  # waiting for the VM that the guest is to run in
 
 
@@ -120,20 +122,8 @@ def _install(guest: Starting, phase: Phase) -> Story:
 def _clone(guest: Starting, phase: Phase) -> Story:
     """A copy is read and written: both disks' shares, one after the other in small pieces, taken as the slower."""
     machine, size = guest.machine, phase.amount(guest.image.bytes)
-    env = guest.env
-    steps = [
-        env.process(machine.read.transfer(size, _rate(phase))),
-        env.process(machine.write.transfer(size, _rate(phase))),
-    ]
-    both = env.all_of(steps)
-    try:
-        yield both
-    finally:
-        both.defused = True  # it fails with the steps that are interrupted here, and nobody waits for it then
-        for step in steps:
-            if step.is_alive:
-                step.defused = True
-                step.interrupt()
+    copies = [machine.read.transfer(size, _rate(phase)), machine.write.transfer(size, _rate(phase))]
+    yield from together(guest.env, copies)
 
 
 def _read(guest: Starting, phase: Phase) -> Story:

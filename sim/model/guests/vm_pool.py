@@ -80,6 +80,11 @@ class Vm(Machine):
         self._story = self._env.process(self._boot(host.vm_platform.startup))
 
     @property
+    def daemon_service(self) -> int:
+        """Its own work is its boot's and its daemons'."""
+        return self._nest.boots
+
+    @property
     def room(self) -> float:
         """Bytes that may be in use before its kernel has to kill: the RAM, and the VMM's part."""
         return self.share.memory

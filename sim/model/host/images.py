@@ -4,20 +4,57 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from typing import Any
 
+import simpy
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
 from sim.model.host.bandwidth import Link
+from sim.model.host.together import together
 from sim.platforms import Phase, Platform
+from sim.platforms.schema import Pulls
 from sim.scenario import Image
+
+
+class Turns:
+    """Whose pull may go on: so many at once, and so many requests a second to the registry (a token bucket)."""
+
+    def __init__(self, env: HybridEnvironment, rules: Pulls) -> None:
+        self._env, self._rate, self._burst = env, rules.rate, rules.burst
+        self._places = simpy.Resource(env, rules.at_once) if rules.at_once is not None else None
+        self._next = -inf  # when the bucket, one token after the other, is due to have given all that was asked for
+
+    def turn(self) -> AbstractContextManager[Event | None]:
+        """A place among the pulls under way, to be waited for and given back."""
+        return nullcontext() if self._places is None else self._places.request()
+
+    def wait(self, turn: Event | None) -> Generator[Event, Any, None]:
+        """Wait for the place, and then for the registry."""
+        if turn is not None:
+            yield turn
+        if not self._rate:
+            return
+        now = self._env.now
+        self._next = max(self._next, now - (self._burst - 1) / self._rate)
+        ahead, self._next = self._next - now, self._next + 1.0 / self._rate
+        if ahead > 0.0:
+            yield self._env.timeout(ahead)
 
 
 class ImageStore:
     """What is on one machine's disk and in its page cache. A layer is there when its pull has ended, not before."""
 
-    def __init__(self, env: HybridEnvironment, nic: Link, write: Link, platform: Platform) -> None:
+    def __init__(
+        self,
+        env: HybridEnvironment,
+        nic: Link,
+        write: Link,
+        platform: Platform,
+        unpack: Callable[[float], Generator[Event, Any, None]] | None = None,
+    ) -> None:
         self._env, self._nic, self._write, self._platform = env, nic, write, platform
         self._there: set[str] = set()
         self._coming: dict[str, Event] = {}
@@ -26,6 +63,8 @@ class ImageStore:
         self._pages: dict[str, float] = {}  # page cache of what starts read, the least recently read first
         self._promised: dict[str, float] = {}  # admitted, but not begun: their room on the disk is taken
         self._wanted: Counter[str] = Counter()  # guests that are admitted, by the parts that they need
+        self._turns = Turns(env, platform.pulls)
+        self.unpack = unpack  # so many core-s of the daemon
         self.bytes = 0.0
         self.pulled = 0.0
 
@@ -90,27 +129,42 @@ class ImageStore:
     def _pull(
         self, mine: list[tuple[str, float]], phase: Phase, delay: float, rate: float
     ) -> Generator[Event, Any, None]:
-        size = sum(part for _, part in mine) * phase.fraction
+        whole = sum(part for _, part in mine)
+        size = whole * phase.fraction
+        room = whole if phase.lazy else size
         done = self._env.event()
         for key, _ in mine:
             self._coming[key] = done
             self.bytes -= self._promised.pop(key, 0.0)
-        self.bytes += size
+        self.bytes += room
         try:
-            yield self._env.timeout(delay)
-            yield from self._nic.transfer(size, rate, "registry")
-            yield from self._write.transfer(size)
+            with self._turns.turn() as turn:
+                yield from self._turns.wait(turn)
+                yield self._env.timeout(delay)
+                yield from self._nic.transfer(size, rate, "registry")
+                if phase.unpack is not None and self.unpack is not None:
+                    cores = [self.unpack(part * phase.fraction / phase.unpack) for _, part in mine]
+                    yield from together(self._env, cores)
+                yield from self._write.transfer(size)
             self._there.update(key for key, _ in mine)
             self._warm.update(key for key, _ in mine)
             self.pulled += size
         except BaseException:  # its room stays taken for those that still need it
             self._promised.update((key, part) for key, part in mine if self._wanted[key])
-            self.bytes += sum(self._promised.get(key, 0.0) for key, _ in mine) - size
+            self.bytes += sum(self._promised.get(key, 0.0) for key, _ in mine) - room
             raise
         finally:
             for key, _ in mine:
                 del self._coming[key]
             done.succeed()
+        if phase.lazy:
+            self._env.process(self._rest(whole - size, rate))
+
+    def _rest(self, size: float, rate: float) -> Generator[Event, Any, None]:
+        """What a lazy pull has left for later; it has its room already."""
+        yield from self._nic.transfer(size, rate, "registry")
+        yield from self._write.transfer(size)
+        self.pulled += size
 
     def read_once(self, key: str, read: Callable[[], Generator[Event, Any, None]]) -> Generator[Event, Any, None]:
         """Read what `key` needs to start, unless it is in the page cache, or wait for whoever is reading it."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import simpy
 from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
+from sim.engine.layout import RANDOM, WORK_BOOT
 from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
 from sim.model.host.images import ImageStore
 from sim.model.host.placement import Claim, Share, admission_limits, together
@@ -94,7 +96,8 @@ class Machine:
         self.disk_limit = inf
         self.links, self.sync = links, links.sync
         self.read, self.write, self.nic = links.read, links.write, links.nic
-        self.images = ImageStore(env, self.nic, self.write, platform)
+        self.images = ImageStore(env, self.nic, self.write, platform, self.unpack)
+        self._daemons: int | None = None
         self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
         self.cpu_held = self.memory_held = self.disk_held = 0.0
@@ -219,6 +222,22 @@ class Machine:
         """What idle systems do not burn is for the guests to share."""
         self._env.plane.set_capacity(self.cores - self.idle_cores, self.pool)
 
+    @property
+    def daemon_service(self) -> int:
+        """The data plane's service under which daemons' work on images is booked; made behind all others."""
+        if self._daemons is None:
+            self._daemons = self._env.plane.add_service(routing=RANDOM)
+        return self._daemons
+
+    def unpack(self, work: float) -> Generator[Event, Any, None]:
+        """`work` core-s of a daemon on an image, in a thread that weighs as much as a core and is no guest's."""
+        slot = self._env.plane.add_guest(self.daemon_service, 1.0, 1.0, self.pool)
+        try:
+            yield self._env.compute(slot, work, WORK_BOOT)
+        finally:
+            self._env.forget(slot)
+            self._env.plane.remove(slot)
+
     def lock(self, name: str, workers: int = 1) -> simpy.Resource:
         """The machine's lock of this name; so many starts at a time are inside, as its first user says."""
         if name not in self.locks:
@@ -264,8 +283,8 @@ class Host(Machine):
 
     @property
     def boot_work(self) -> float:
-        """CPU that VMs of a pool took to boot, up to the last booking (core-s)."""
-        return 0.0
+        """CPU that daemons took for images, and VMs of a pool to boot, up to the last booking (core-s)."""
+        return 0.0 if self._daemons is None else self._env.plane.work(self._daemons)[1]
 
     @property
     def pulled(self) -> float:
@@ -304,6 +323,8 @@ class Host(Machine):
 
     def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now, and the core-seconds used so far (given), by service."""
+        if self._daemons is not None:
+            used = used[: self._daemons]  # the last service is nobody's
         held = np.zeros(len(used))
         for service, shares in self._held.items():
             held[service] = sum([cores * n for cores, n in shares.items()])

@@ -9,7 +9,8 @@ import pytest
 from model.test_lifecycle import FREE, happened, service
 from sim.model.run import simulate
 from sim.platforms import PlatformError, load_platform
-from sim.scenario import ScenarioError, scenario_from_text
+from sim.reading.errors import ScenarioError
+from sim.scenario import scenario_from_text
 from sim.terms.records import RunRecords
 
 PULL = {"name": "pull", "kind": "pull", "bytes": "image"}

@@ -66,9 +66,13 @@ def _bound(value: int | None) -> int:
     return lay.UNBOUNDED if value is None else value
 
 
-def _rhos(cap: float, jobs: int, weight: float) -> list[float]:
-    """Ratios of demand and weight with 1, 2, … jobs, up to where they do not grow any more."""
-    return [min(cap, float(busy)) / weight for busy in range(1, max(1, ceil(min(cap, jobs))) + 1)]
+def _rhos(cap: float, jobs: int, weight: float, speed: float = 1.0) -> list[float]:
+    """Ratios of demand and weight with 1, 2, … jobs, up to where they do not grow any more.
+
+    A job asks for `speed` cores: less than one where it stands still now and then, for pages to come from the swap.
+    """
+    most = ceil(min(cap if speed == 1.0 else cap / speed, jobs))
+    return [min(cap, busy * speed) / weight for busy in range(1, max(1, most) + 1)]
 
 
 class Building:
@@ -91,6 +95,7 @@ class Building:
         self._stocks: list[Stock] = []  # by closed loop
         self._names: list[str] = []
         self._spare: dict[int, list[int]] = {}
+        self._speed: dict[int, float] = {}  # cores that a job asks for, of guests whose jobs ask for less than one
         self._uid = 0
         self._used = {"ready": 0, "tree": 0, "job": 0, "stock": 0, "kinds": 0, "ops": 0}
         self._ready_size: list[int] = []
@@ -297,8 +302,11 @@ class Building:
         service_row = self.a.services[int(guest_row["service"])]
         old = int(guest_row["profile"]), int(guest_row["levels"]) + int(guest_row["start_levels"])
         jobs = int(service_row["concurrency"]) * self._width.get(int(guest_row["service"]), 1)
-        rhos = _rhos(min(cap, float(service_row["threads"])), jobs, weight)
-        starts = _rhos(cap, int(service_row["start_threads"]), weight) if service_row["start_threads"] > 1 else []
+        threads, speed = service_row["threads"], self._speed.get(guest, 1.0)
+        if threads < jobs and speed < 1.0:  # so many run, at this speed
+            jobs = int(threads)
+        rhos = _rhos(min(cap, float(threads)), jobs, weight, speed)
+        starts = _rhos(cap, int(service_row["start_threads"]), weight, speed) if service_row["start_threads"] > 1 else []
         guest_row["profile"] = self._bands.profile(self.a, pool, rhos + starts)
         guest_row["levels"], guest_row["start_levels"] = len(rhos), len(starts)
         return old

@@ -101,6 +101,7 @@ class DataPlane(Linking):
         levels = int(guest_row["levels"]) + int(guest_row["start_levels"])
         self._bands.forget_member(self.a, int(guest_row["profile"]), levels)
         self._do(lay.RELEASE_GUEST, guest)
+        self._speed.pop(guest, None)
         self._spare[int(guest_row["service"])].append(guest)
 
     def bind(self, guest: int) -> None:
@@ -119,6 +120,15 @@ class DataPlane(Linking):
             self._limit(guest, quota, fresh=bool(fresh))
         pool = int(self.a.bands[self.a.profile[int(guest_row["profile"])]]["pool"])
         self._share(guest, weight, cap, pool)
+
+    def slow(self, guest: int, speed: float) -> None:
+        """Each job of the guest asks for `speed` cores from now on (0 < speed <= 1)."""
+        if speed == self._speed.get(guest, 1.0):
+            return
+        self._speed[guest] = speed
+        guest_row = self.a.guests[guest]
+        pool = int(self.a.bands[self.a.profile[int(guest_row["profile"])]]["pool"])
+        self._share(guest, float(guest_row["weight"]), float(guest_row["cap"]), pool)
 
     def _share(self, guest: int, weight: float, cap: float, pool: int) -> None:
         guest_row = self.a.guests[guest]
@@ -291,6 +301,11 @@ class DataPlane(Linking):
     def serving(self) -> npt.NDArray[np.int32]:
         """Requests in service of each guest slot."""
         column: npt.NDArray[np.int32] = self.a.guests["serving"]
+        return column
+
+    def busy(self) -> npt.NDArray[np.int32]:
+        """Jobs of each guest slot that have CPU work to do: requests, their branches, threads of a start."""
+        column: npt.NDArray[np.int32] = self.a.guests["busy"]
         return column
 
     def arrived(self, service: int) -> int:

@@ -76,7 +76,8 @@ class _OnPlatform:
     def _machine(self) -> float:
         """Bytes that the guests of one machine, the host or a VM of the pool, can use at most."""
         if self.platform.nested is None:
-            return self.scenario.host.memory - self.platform.memory.host
+            swap = self.scenario.host.swap
+            return self.scenario.host.memory - self.platform.memory.host + (swap.size if swap else 0.0)
         outside = load_platform(self.platform.nested.vm_platform)
         share = vm_share(outside, self.platform.nested.vm.cpu, self.platform.nested.vm.memory)
         return share.application - load_platform(self.platform.nested.guest).memory.host
@@ -87,7 +88,8 @@ class _OnPlatform:
         if self.platform.nested is not None or (costs.sharing, costs.reclaim) != ("none", "none"):
             return
         idle = sum(
-            each.admitted * (self.shares[each.service].resident + self.scenario.services[each.service].memory.base)
+            each.admitted
+            * (self.shares[each.service].resident + (1 + costs.growth) * self.scenario.services[each.service].memory.base)
             for each in self._placed
         )
         if idle > self._machine:

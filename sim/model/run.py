@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane
-from sim.model.control import faults, moves, network, on_demand, oom, reclaim, resizing, scaling
+from sim.model.control import faults, moves, network, on_demand, oom, reclaim, resizing, scaling, swap
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.vm_pool import host_of
 from sim.model.record.events import EventLog
@@ -56,7 +56,7 @@ def world_of(scenario: Scenario, platform: Platform, replication: int) -> World:
         scenario.host.effective_cores,
         source=stream.next_chunk,
         sink=signals.requests_ended.fire,
-        memory_limit=scenario.host.memory,
+        memory_limit=scenario.host.memory + (scenario.host.swap.size if scenario.host.swap else 0.0),
         measure_from=scenario.warmup,
     )
     return World(scenario, platform, replication, scenario.warmup, HybridEnvironment(plane), plane, signals)
@@ -90,11 +90,14 @@ class Run:
         self.moves.begin()
         resizing.begin(world, fleet)
         network.begin(world, fleet, host)
+        self.paging = swap.begin(world, fleet, host)
         self.faults.begin()
         self.timeline.begin()
         if world.warmup > 0.0:
             world.env.run(until=world.warmup)
         self.totals.restart()
+        if self.paging is not None:
+            self.paging.restart()
         self.guests.restart_peak()
         world.env.run(until=world.scenario.duration)
         integrals, by_service = self.totals.span()
@@ -111,6 +114,10 @@ class Run:
         integrals["memory_stranded"] = self.timeline.memory_stranded()
         if any(phase.shared == "image" for phase in platform.startup):
             integrals["memory_cache"] = self.timeline.memory_cached()
+        if self.paging is not None:
+            swapped = self.paging.seconds()
+            integrals["memory_used"] -= swapped
+            integrals["memory_swapped"] = swapped
         measured = [world.plane.measured(s.index) for s in services]
         density = self.totals.density
         counters = {

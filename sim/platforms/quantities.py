@@ -38,6 +38,7 @@ KINDS: Final[Mapping[str, Quantity]] = {
     "work": Quantity("core-s", bounded("duration", least=0)),
     "distribution": Quantity("s", parse_distribution),
     "ratio": Quantity("1", bounded("ratio", least=0, most=1)),
+    "multiple": Quantity("1", bounded("ratio", least=0)),
     "factor": Quantity("1", bounded("number", least=1)),
     "number": Quantity("1", bounded("number", least=0)),
     "count": Quantity("1", lambda value: whole(value, 1)),

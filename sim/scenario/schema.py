@@ -54,6 +54,20 @@ class Disk(Strict):
     )
 
 
+class Swap(Strict):
+    """Where the host puts what exceeds its memory: bytes, bandwidths in bytes/s. A device of its own.
+
+    `touched`: share of a guest's memory that a core-second of its work touches (docs/model.md, Swap).
+    """
+
+    size: Annotated[float, quantity("size", above=0)] = Field(description="space on it, such as 32GB")
+    read: Bandwidth = Field(description="read bandwidth in pages, such as 600MB/s")
+    write: Bandwidth = Field(description="write bandwidth in pages, such as 350MB/s")
+    touched: Annotated[float, quantity("ratio", least=0)] = Field(
+        2.0, description="share of a guest's memory that a core-second of its work touches; 200% when left out"
+    )
+
+
 class Host(Strict):
     """The physical host: cores of reference speed 1, memory in bytes, bandwidths in bytes/s."""
 
@@ -73,6 +87,8 @@ class Host(Strict):
     registry: Annotated[float | None, quantity("bandwidth", above=0, optional=True)] = Field(
         None, description="most that the image registry gives; the network's bandwidth when left out"
     )
+
+    swap: Swap | None = Field(None, description="{size: 32GB, read: 600MB/s, write: 350MB/s}; none when left out")
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:

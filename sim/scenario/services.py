@@ -35,11 +35,17 @@ OptionalDuration = Annotated[float | None, quantity("duration", above=0, optiona
 
 
 class Memory(Strict):
-    """Memory of one replica's application: `base` + `per_request` × requests in service, in bytes."""
+    """Memory of one replica's application: `base` + `per_request` × requests in service, in bytes.
+
+    `spread`: both are multiplied by one number from [1 − spread, 1 + spread], drawn once a run for all its replicas.
+    """
 
     base: Annotated[float, quantity("size", least=0)] = Field(0.0, description="memory when idle, such as 220MiB")
     per_request: Annotated[float, quantity("size", least=0)] = Field(
         0.0, description="more for each request in service, such as 4MiB"
+    )
+    spread: Annotated[float, quantity("ratio", least=0, most=1)] = Field(
+        0.0, description="how far both may be from this, by run: uniform within ± this, such as 10%"
     )
 
 
@@ -49,7 +55,7 @@ def _parse_memory(value: Any, info: Info) -> Memory:
     given = value if isinstance(value, Mapping) else {"base": value}
     stray = [key for key in given if key in ("request", "limit")]
     for key in stray:
-        found, allowed = "a key of the size", "base, per_request: what it uses; what it is promised is its size"
+        found, allowed = "a key of the size", "base, per_request, spread: what it uses; what it is promised is its size"
         collect.add(found, allowed, key, near=f"size: {{memory: {{{key}: …}}}}", on_key=True)
     rest = {key: each for key, each in given.items() if key not in stray}
     memory = collect.call(partial(Memory.model_validate, context=info.context), rest)
@@ -96,7 +102,7 @@ class Service(Strict):
     )
     memory: Annotated[Memory, Human(_parse_memory, lambda inner: {"anyOf": [quantity_schema("size"), inner]})] = Field(
         default_factory=lambda: Memory.model_construct(base=0.0, per_request=0.0),
-        description="memory of the application: 220MiB, or {base, per_request}",
+        description="memory of the application: 220MiB, or {base, per_request, spread}",
     )
     start_cpu: Annotated[float, quantity("duration", least=0)] = Field(
         0.0, description="core-seconds the application needs before it can serve, such as 1.5s"

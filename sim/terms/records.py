@@ -92,7 +92,7 @@ class RunRecords:
     integrals: Mapping[str, float]
     """Over the span. core-s: `cpu_request` (without the tax), `cpu_start` (applications' own start), `cpu_boot`,
     `cpu_tax`, `cpu_idle`, `cpu_allocated`, `cpu_stranded`; B·s: `memory_used`, `memory_allocated`,
-    `memory_stranded`, `memory_cache`; guest-s: `guests`."""
+    `memory_stranded`, `memory_cache`, `memory_swapped`; guest-s: `guests`."""
     service_integrals: Mapping[str, Mapping[str, float]]
     """Those of each service, as far as they can be told apart."""
     peaks: Mapping[str, float]

@@ -187,6 +187,9 @@ class FakeMachine:
     def objection(self, share: Share) -> str | None:
         return None
 
+    def page_out(self, most: float) -> Any:
+        yield from ()
+
     def exchange(self, old: Share, new: Share, service: int) -> None:
         self.asked.append((old, new, service))
 
@@ -212,6 +215,9 @@ class FakeGuest:
     def recipe(self) -> Any:
         nothing = SimpleNamespace(base=0.0, per_request=0.0)
         return SimpleNamespace(index=0, spec=self.spec or SimpleNamespace(memory=nothing, autoscale=None))
+
+    def in_use(self, serving: float) -> float:
+        return self.fixed + self.recipe.spec.memory.per_request * serving
 
     @property
     def alive(self) -> bool:

@@ -75,7 +75,7 @@ def victims(world: World, fleet: Fleet, machine: Machine | None = None) -> list[
     serving = world.plane.serving()
 
     def size(guest: Guest) -> float:
-        return guest.fixed + guest.recipe.spec.memory.per_request * float(serving[guest.slot])
+        return guest.in_use(float(serving[guest.slot]))
 
     there = [
         guest

@@ -11,6 +11,7 @@ from sim.model.guests.waiting import WaitingRoom
 from sim.model.guests.whole import Whole
 from sim.model.host.machine import Host
 from sim.model.world import World
+from sim.scenario import Service
 
 
 class Fleet:
@@ -19,7 +20,8 @@ class Fleet:
     def __init__(self, world: World, host: Host) -> None:
         waiting, stops = WaitingRoom(), world.stream("stop")
         self.services: Sequence[ServiceRun] = [
-            ServiceRun(world, host, name, spec, stops, waiting.wait) for name, spec in world.scenario.expanded()
+            ServiceRun(world, host, name, _this_run(world, name, spec), stops, waiting.wait)
+            for name, spec in world.scenario.expanded()
         ]
         programs.begin(world, self.services, host.links.shared)
         named = {service.name: service for service in self.services}
@@ -43,3 +45,14 @@ class Fleet:
     def present(self) -> list[Guest]:
         """All guests on the host, also those that drain."""
         return [guest for service in self.services for guest in service.roster.present()]
+
+
+def _this_run(world: World, name: str, spec: Service) -> Service:
+    """The service with the memory that it needs in this run: `spread` is drawn once for all its replicas."""
+    memory = spec.memory
+    if memory.spread == 0.0:
+        return spec
+    whole = next((each for each in world.scenario.services if name in world.scenario.names_of(each)), name)
+    factor = 1.0 + memory.spread * (2.0 * float(world.stream(f"memory/{whole}").random()) - 1.0)
+    here = {"base": factor * memory.base, "per_request": factor * memory.per_request}
+    return spec.model_copy(update={"memory": memory.model_copy(update=here)})

@@ -48,7 +48,13 @@ class Recipe:
     parts: list[tuple[str, float]]
     disk: float
     draws: Draws
+    growth: float  # bytes more that the host uses for each byte of the application's
     phases: np.random.Generator  # a number in [0, 1) a guest: where its periods of a limit end
+
+    @property
+    def per_request(self) -> float:
+        """Bytes that the host uses for one request in service."""
+        return self.spec.memory.per_request * (1.0 + self.growth)
 
 
 def quota_of(share: Share, phase: float) -> Quota | None:
@@ -168,8 +174,12 @@ class Guest:
         base = self.recipe.spec.memory.base
         if self.share.application < base:
             return False
-        self.charge(self.share.resident + base, self.most)
+        self.charge(self.share.resident + base * (1.0 + self.recipe.growth), self.most)
         return True
+
+    def in_use(self, serving: float) -> float:
+        """Bytes in use on the host for it with so many requests in service."""
+        return self.fixed + self.recipe.per_request * serving
 
     @property
     def most(self) -> int:

@@ -82,6 +82,7 @@ class Life:
             self.out_of_memory(guest, "its application does not fit into its memory")
             return
         spec = self._recipe.spec
+        yield from guest.machine.page_out(guest.fixed)
         if not (self._platform.resumes and not guest.has_been_ready):  # a snapshot holds it, running
             yield self._env.compute(guest.slot, spec.start_cpu, layout.WORK_START, spec.start_threads)
         guest.took(APP, self._env.now - began)

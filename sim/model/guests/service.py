@@ -66,6 +66,7 @@ class ServiceRun:
             parts=parts,
             disk=platform.disk.per_guest + (image.bytes if full_copy else 0.0),
             draws=phase_draws(world, platform, f"start/{name}"),
+            growth=platform.memory.growth,
             phases=world.stream(f"quota/{name}"),
         )
         self.index = self.recipe.index
@@ -84,7 +85,7 @@ class ServiceRun:
             timeout=inf if spec.timeout is None else spec.timeout,
             routing=layout.IDLE_LIFO if per_request else ROUTING_CODES[spec.routing],
             overhead=self._world.platform.cpu.overhead,
-            per_request=spec.memory.per_request,
+            per_request=spec.memory.per_request * (1.0 + self._world.platform.memory.growth),
             notify=getattr(spec.autoscale, "min", 1) == 0,
             name=self.name,
         )

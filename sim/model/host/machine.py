@@ -140,6 +140,10 @@ class Machine:
         """Bytes that may be in use before its kernel has to kill."""
         return self.memory
 
+    def page_out(self, most: float) -> Generator[Event, Any, None]:
+        """Write out what does not fit into the memory, of what a guest has just added (at most `most` bytes)."""
+        yield from ()
+
     def trim_cache(self) -> None:
         """What has been in use since the last time has driven out as much of the page cache."""
 
@@ -267,6 +271,8 @@ class Host(Machine):
         links = links_of(world, host.network, shared)
         super().__init__(world.env, platform, links, (host.effective_cores, host.memory), limits)
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
+        self.swap = 0.0 if host.swap is None else host.swap.size
+        self._out = None if host.swap is None else SharedBandwidth(world.env, host.swap.write)
         self.daemons = platform.cpu.host
         world.plane.charge_host(platform.memory.host)
         self.set_capacity()
@@ -275,6 +281,22 @@ class Host(Machine):
     def used(self) -> float:
         """Bytes in use on the host."""
         return self._env.plane.memory_used
+
+    @property
+    def room(self) -> float:
+        """Bytes that may be in use, also in the swap, before the kernel has to kill."""
+        return self.memory + self.swap
+
+    @property
+    def swapped(self) -> float:
+        """Bytes that are in the swap."""
+        return max(0.0, self.used - self.memory) if self.swap else 0.0
+
+    def page_out(self, most: float) -> Generator[Event, Any, None]:
+        """Write out what does not fit into the memory, of what a guest has just added (at most `most` bytes)."""
+        amount = min(most, self.swapped)
+        if self._out is not None and amount > 0.0:
+            yield from self._out.transfer(amount, inf)
 
     @property
     def node_memory(self) -> float:

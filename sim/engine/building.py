@@ -306,7 +306,8 @@ class Building:
         if threads < jobs and speed < 1.0:  # so many run, at this speed
             jobs = int(threads)
         rhos = _rhos(min(cap, float(threads)), jobs, weight, speed)
-        starts = _rhos(cap, int(service_row["start_threads"]), weight, speed) if service_row["start_threads"] > 1 else []
+        start = int(service_row["start_threads"])
+        starts = _rhos(cap, start, weight, speed) if start > 1 else []
         guest_row["profile"] = self._bands.profile(self.a, pool, rhos + starts)
         guest_row["levels"], guest_row["start_levels"] = len(rhos), len(starts)
         return old

@@ -87,9 +87,9 @@ class _OnPlatform:
         costs = self.platform.memory
         if self.platform.nested is not None or (costs.sharing, costs.reclaim) != ("none", "none"):
             return
+        bases = {name: each.memory.base for name, each in self.scenario.services.items()}
         idle = sum(
-            each.admitted
-            * (self.shares[each.service].resident + (1 + costs.growth) * self.scenario.services[each.service].memory.base)
+            each.admitted * (self.shares[each.service].resident + (1 + costs.growth) * bases[each.service])
             for each in self._placed
         )
         if idle > self._machine:

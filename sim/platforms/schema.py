@@ -78,13 +78,13 @@ class GuestKernel(_Part):
 class MemoryCost(_Part):
     """Memory that the platform itself costs, and what of it the host takes back.
 
-    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `growth`: bytes more for each byte
-    of the application's own, in use on the host and not counted against the guest's limit (a sandbox's tables of its
-    mappings and files, a guest's page cache that no other guest shares). `guest_os`: OS services
-    inside each guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
+    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `growth`: bytes more for each
+    byte of the application's own, in use on the host and not counted against the guest's limit (a sandbox's tables of
+    its mappings and files, a guest's page cache that no other guest shares). `guest_os`: OS services inside each
+    guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
     `sharing: ksm` merges, among guests of one image, `ksm_share` of `guest_os` and of the kernel's fixed part.
     `reclaim: balloon` takes back RAM that a VM does not use when more is promised than there is, at most
-    `balloon_limit` of its RAM. `page_cache: guest`: files that a guest reads stay in its own RAM, as far as there is room.
+    `balloon_limit` of its RAM.
     """
 
     host: Bytes
@@ -96,7 +96,6 @@ class MemoryCost(_Part):
     reclaim: Literal["none", "balloon"] = "none"
     balloon_limit: Ratio = 0.0
     growth: Multiple = 0.0
-    page_cache: Literal["host", "guest"] = "host"
 
 
 class DiskCost(_Part):

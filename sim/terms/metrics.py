@@ -309,8 +309,8 @@ METRICS: Final = (
     _ratio("memory.used", "memory used", None, "memory", ("memory_used",),
            "in use by applications, guest OSes and daemons / (memory × span)"),
     _ratio("memory.swapped", "memory in the swap", "lower", "memory", ("memory_swapped",),
-           "what exceeded the memory and was in the swap / (memory × span), beside `memory.used`; by samples. Absent where "
-           "the host has no swap"),
+           "what exceeded the memory and was in the swap / (memory × span), beside `memory.used`; by samples. Absent "
+           "where the host has no swap"),
     _ratio("memory.allocated", "memory allocated", "lower", "memory", ("memory_allocated",),
            "promised to guests / (memory × span)"),
     _ratio("memory.stranded", "memory stranded", "lower", "memory", ("memory_stranded",),

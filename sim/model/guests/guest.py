@@ -48,8 +48,8 @@ class Recipe:
     parts: list[tuple[str, float]]
     disk: float
     draws: Draws
-    growth: float  # bytes more that the host uses for each byte of the application's
     phases: np.random.Generator  # a number in [0, 1) a guest: where its periods of a limit end
+    growth: float = 0.0  # bytes more that the host uses for each byte of the application's
 
     @property
     def per_request(self) -> float:

@@ -43,7 +43,7 @@ STATION = """\
   {name}:
     image: 1MB
     concurrency: {places}
-    size: {{cpu: 1, memory: 1GiB}}
+    {cores}
     {more}
 """
 
@@ -57,12 +57,13 @@ def run(
     duration: float,
     places: int = 1,
     seed: int = 1,
+    cores: str = "size: {cpu: 1, memory: 1GiB}",
 ) -> pd.DataFrame:
     """All requests that arrived after a twentieth of the run, in the order of arrival."""
     warmup = duration / 20
     text = SCENARIO.format(
         seed=seed, duration=duration, warmup=warmup, places=EDGE_PLACES, edge=edge, traffic=traffic
-    ) + "".join(STATION.format(name=name, places=places, more=more) for name, more in stations.items())
+    ) + "".join(STATION.format(name=name, places=places, cores=cores, more=more) for name, more in stations.items())
     file = folder / "network.yaml"
     file.write_text(text, "utf-8")
     sim.run(sim.load_scenario(file), replications=1, out=folder / "out", plots=False, keep_requests=True)
@@ -194,6 +195,47 @@ def test_retries_are_a_geometric_sum(retries: int, tmp_path: Path) -> None:
     assert calls == pytest.approx((1 - q**tried) / (1 - q), rel=0.01)
     failed = edges[edges.status == "failed"]
     assert np.allclose(failed.finish - failed.arrival, tried * limit, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("servers", [2, 3])
+def test_a_tandem_of_several_servers_each(servers: int, tmp_path: Path) -> None:
+    """What leaves an M/M/c is Poisson (Burke 1956), so that Erlang's C holds for the second as for the first."""
+    rate, mean = 900.0, 0.8 * servers / 900.0
+    stations = {name: work(mean) for name in ("first", "second")}
+    more = f"size: {{cpu: {servers}, memory: 1GiB}}"
+    edge, traffic = "request: [call: first, call: second]", f"{{rate: {rate}/s}}"
+    requests = run(tmp_path, edge, stations, traffic, duration=1200, places=servers, cores=more)
+    load = rate * mean
+    exact = mean + theory.erlang_c(servers, load) * mean / (servers - load)
+    assert_mean(responses(requests, "second"), exact)
+    assert_mean(responses(requests, "edge"), 2 * exact)
+
+
+@pytest.mark.parametrize("law", ["{exponential: 1ms}", "{gamma: {mean: 1ms, cv: 2}}", "1ms"])
+def test_shared_stations_do_not_feel_the_law(law: str, tmp_path: Path) -> None:
+    """Two stations that share a core among all (BCMP, type 2): mean / (1 - rho) each, whatever the law of the work."""
+    rate, mean = 700.0, 0.001
+    stations = dict.fromkeys(("a", "b"), f"request: [cpu: {law}]")
+    edge = "mix: {one: {share: 50%, request: [call: a]}, both: {share: 50%, request: [call: a, call: b]}}"
+    requests = run(tmp_path, edge, stations, f"{{rate: {rate}/s}}", duration=1200, places=EDGE_PLACES)
+    a, b = (mean / (1 - each * mean) for each in (rate, rate / 2))
+    assert_mean(responses(requests, "a"), a)
+    assert_mean(responses(requests, "edge"), a + b / 2)
+
+
+@pytest.mark.parametrize("load", [0.3, 0.7])
+def test_fork_and_join_of_three_queues_is_within_its_bounds(load: float, tmp_path: Path) -> None:
+    """Below H3 / (mu - lambda), above that of two, and within 5 % of Nelson and Tantawi's approximation (1988)."""
+    rate, mean = load * 1000.0, 0.001
+    edge = "request: [parallel: [call: a, call: b, call: c]]"
+    stations = {name: work(mean) for name in ("a", "b", "c")}
+    requests = run(tmp_path, edge, stations, f"{{rate: {rate}/s}}", duration=300_000 / rate)
+    alone, two, three = 1 / (1 / mean - rate), 1.5, 11 / 6
+    found = responses(requests, "edge").mean()
+    pair = (12 - load) / 8 * alone
+    assert pair < found < three * alone
+    close = (three / two + 4 / 11 * (1 - three / two) * load) * pair
+    assert found == pytest.approx(close, rel=0.05)
 
 
 def test_parts_of_a_response_add_up_to_it(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def _run(commands: _Commands) -> None:
     parser.add_argument("--all", action="store_true", help=_ALL)
     parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--check-slo", action="store_true", help="exit with 4 when an SLO is missed")
+    parser.add_argument("--no-why", action="store_true", help="make no further runs to say mainly because of what")
     parser.add_argument("--keep-requests", action="store_true", help="write every request to requests.parquet")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 

@@ -37,6 +37,7 @@ def command(options: Namespace) -> int:
             plots=not options.no_plots,
             overwrite=options.overwrite,
             progress=show,
+            why=not options.no_why,
         )
     _print(report, options)
     return INTERRUPTED if report.interrupted else FAILED if report.missing else _judged(report, options)

@@ -42,6 +42,8 @@ class Joined(Results):
             "host": hosts[0] if all(host == hosts[0] for host in hosts) else {},
         }
         self.manifest = {"name": self.name, "scenario": scenario, "warmup": self._warmup()}
+        if len(results) == 1 and not platforms:  # of several, or of some of its platforms, nobody has asked
+            self.manifest["because"] = results[0].manifest.get("because")
 
     @property
     def name(self) -> str:

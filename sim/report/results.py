@@ -110,6 +110,7 @@ class Results:
             focus=scenario.get("focus", ()),
             description=scenario.get("description", ""),
             doubts=self.doubts,
+            because=self.manifest.get("because"),
         )
 
     @property

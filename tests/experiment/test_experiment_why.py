@@ -330,6 +330,49 @@ def test_vms_around_containers_are_taken_alone_only_where_that_is_a_platform(her
             assert game.play(coalition, 0)[0] > 0.0
 
 
+# ---------------------------------------------------------------- the line of every run
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    shared = ["--quiet", "--workers", "1", "--no-plots", "--overwrite", "--format", "json"]
+    assert main(["run", *arguments, *shared]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+LEAD = ["sides.yaml", "--set", "services.api.traffic.constant-arrival-rate.rate=10/s", "--set", "focus=[response.mean]"]
+
+
+def test_a_run_says_mainly_because_of_what(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two groups matter, so that one order and its reverse give what all orders give."""
+    line = ran(capsys, *LEAD)["because"]
+    assert (line["metric"], line["platforms"]) == ("response.mean", ["vm", "container"])
+    assert "mainly because of CPU tax (1" in line["text"], "more than all: the promise works against it"
+    assert math.fsum(line["parts"].values()) == pytest.approx(line["difference"], rel=1e-12)
+    found = told(capsys, *LEAD, "--metric", "response.mean")
+    for part in found["parts"]:
+        assert line["parts"][part["group"]] == pytest.approx(part["by_replication"][0], abs=1e-12)
+    verdict = sim.load_results(here / "results/sides").verdict
+    assert line["text"] in verdict
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--no-why"], None),
+        (["--replications", "2"], "Why vm and container differ in response mean: `python -m sim why FILE`."),
+        (["--platforms", "container"], None),
+        (["--replications", "3"], "Why vm and container differ in response mean: `python -m sim why FILE`."),
+    ],
+    ids=["not wanted", "no interval", "one platform", "more runs than it has itself"],
+)
+def test_a_run_makes_no_reason_up(
+    here: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str | None
+) -> None:
+    line = ran(capsys, *LEAD, *more)["because"]
+    assert (line and line["text"]) == said
+
+
 # ---------------------------------------------------------------- what it does not say
 
 

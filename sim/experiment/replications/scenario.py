@@ -26,6 +26,7 @@ from sim.scenario import Scenario, Until
 
 if TYPE_CHECKING:
     from sim.report.folder.tables import RunTables
+    from sim.terms.doubts import Doubt
 
 
 class RunTask(NamedTuple):
@@ -91,8 +92,11 @@ def run_scenario(
     plots: bool = True,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    why: bool = False,
 ) -> Report:
     """Make every run of `scenario` on an entered `executor` and write the result to `folder`.
+
+    `why`: a few runs more tell mainly because of what the platforms differ (`attribution.brief`).
 
     A result of the same scenario is replaced by a complete one (an incomplete one goes beside it, into
     `<folder>-partial`); anything else only with `overwrite`, and what is not a result never. Raises ResultsError,
@@ -103,6 +107,7 @@ def run_scenario(
         prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
         session = _Replications(scenario, writer, executor, keep_requests, progress)
+        session.why = why
         try:
             session.run()
         except KeyboardInterrupt:
@@ -141,7 +146,7 @@ class _Replications:
     ) -> None:
         self.scenario, self.writer, self.executor = scenario, writer, executor
         self.keep_requests, self.progress = keep_requests, progress
-        self.interrupted = False
+        self.interrupted = self.why = False
         self.failures: list[Failure] = []
         self.planned = 0
         self.done = 0
@@ -272,9 +277,11 @@ class _Replications:
     def _write(self, missing: int, plots: bool) -> Results:
         from sim.report.figures.result import save_plots
 
-        self.writer.write(
-            platforms=platform_data(self.scenario), notes=self._manifest_notes(missing) | {"doubts": self._doubts()}
-        )
+        doubts = self._doubts()
+        notes = self._manifest_notes(missing) | {"doubts": [each.as_dict() for each in doubts]}
+        if self.why and not missing and not self.interrupted and (told := self._because(doubts)) is not None:
+            notes["because"] = told
+        self.writer.write(platforms=platform_data(self.scenario), notes=notes)
         if plots:
             try:
                 save_plots(Results(self.writer.work))
@@ -282,7 +289,15 @@ class _Replications:
                 self.notes.append(f"the plots could not be drawn ({type(error).__name__}: {error})")
         return Results(self.writer.finish())
 
-    def _doubts(self) -> list[dict[str, Any]]:
+    def _because(self, doubts: Sequence[Doubt]) -> Mapping[str, Any] | None:
+        """Mainly because of what the platforms differ; the result is whole without it, so that ctrl-C leaves it out."""
+        from sim.experiment.attribution.brief import because
+
+        with contextlib.suppress(KeyboardInterrupt):
+            return because(self.measured, self.writer.runs, doubts, self.executor)
+        return None
+
+    def _doubts(self) -> list[Doubt]:
         from sim.experiment.assumptions import assumed, used_by
         from sim.experiment.foresight import foresee
         from sim.report.answers.doubts.evidence import Evidence
@@ -295,7 +310,7 @@ class _Replications:
         evidence = Evidence(scenario, self.writer.runs, warmup)
         ran = {name: platforms[name] for name in evidence.platforms}
         foreseen += assumed(scenario, ran, {name: used_by(evidence, name) for name in ran})
-        return [each.as_dict() for each in observe(evidence, foreseen)]
+        return observe(evidence, foreseen)
 
     def _manifest_notes(self, missing: int) -> dict[str, Any]:
         notes: dict[str, Any] = {"state": "complete" if not missing and not self.interrupted else "incomplete"}

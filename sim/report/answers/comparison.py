@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sim.report.folder.summary import platform_order
 from sim.report.metrics.known import describe, in_order, places
@@ -76,6 +77,8 @@ class Comparison:
     description: str = ""
     doubts: Sequence[Doubt] = ()
     """What makes the numbers doubtful, from bad to harmless."""
+    because: Mapping[str, Any] = field(default_factory=dict)
+    """Mainly because of what the platforms differ: `text`, and the numbers behind it; empty where nobody asked."""
 
     def line(self, metric: str, service: str = ALL) -> Line | None:
         """Find one line; None when no platform has that metric."""
@@ -101,12 +104,14 @@ def compare(
     focus: Sequence[str] = (),
     description: str = "",
     doubts: Sequence[Doubt] = (),
+    because: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Put platforms side by side.
 
     `rows` of `summary.csv`; `platforms` gives their order (the first is what the others are compared with),
     `host` its `cores` and `memory` (B). `paired` says that equal replication numbers met the same arrivals
-    and demands. No winner is named from a metric that one of the `doubts` touches.
+    and demands; `because` is what the manifest says of the reasons. No winner is named from a metric that one of the
+    `doubts` touches.
     Raises ValueError when there are no rows.
     """
     if not rows:
@@ -139,6 +144,7 @@ def compare(
         focus=tuple(focus),
         description=description,
         doubts=tuple(doubts),
+        because=dict(because or {}),
     )
 
 

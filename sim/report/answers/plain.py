@@ -34,6 +34,7 @@ def comparison_dict(comparison: Comparison, verdict: Sequence[str] = ()) -> dict
             }
             for line in comparison.lines
         ],
+        "because": dict(comparison.because) or None,
         "verdict": list(verdict),
         "when_to_use": [answer.as_dict() for answer in answers(comparison)],
     }

@@ -5,12 +5,13 @@ Rules, in the order of the lines:
 1. who completed the greater share of the requests, and what became of the others;
 2. response p99 and the SLO;
 3. where the time goes that the slower platforms need more, if requests have several steps;
-4. start-up, scale-out and refused starts, and what the host was doing while the platform that served the fewest lost
-   requests; introduced by "Likely why" only if most of them were lost while replicas were starting, and it is also the
-   platform that started and scaled out slowest;
-5. how many guests fit;
-6. memory and CPU: used, allocated, overhead;
-7. how sure all this is.
+4. mainly because of what the best and the worst differ, where the groups of mechanisms were taken apart;
+5. start-up, scale-out and refused starts, and what the host was doing while the platform that served the fewest lost
+   requests; introduced by "Likely why" only if nothing was taken apart, most of them were lost while replicas were
+   starting, and it is also the platform that started and scaled out slowest;
+6. how many guests fit;
+7. memory and CPU: used, allocated, overhead;
+8. how sure all this is.
 A line is left out where the scenario has no such metric.
 """
 
@@ -34,9 +35,9 @@ _FATES = {
 
 
 def conclude(comparison: Comparison) -> list[str]:
-    """Say in at most seven lines who did better and by how much."""
+    """Say in at most eight lines who did better and by how much."""
     rules: Sequence[Callable[[Comparison], Iterator[str]]] = (
-        _served, _response, _spent, _starts, _fits, _host, _certainty,
+        _served, _response, _spent, _because, _starts, _fits, _host, _certainty,
     )  # fmt: skip
     lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
     if lines:
@@ -50,9 +51,15 @@ _TOLD = ("requests.", "response.", "slo.met", "startup.p50", "scale_out.time", "
 
 def briefly(comparison: Comparison) -> list[str]:
     """The answer in a few lines: who served, how fast and how surely, what the scenario is about, and likely why."""
-    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (_served, _response, _spent, _asked, _starts)
+    rules: Sequence[Callable[[Comparison], Iterator[str]]] = (_served, _response, _spent, _because, _asked, _starts)
     lines = [" ".join(sentences) for rule in rules if (sentences := list(rule(comparison)))]
     return lines or conclude(comparison)
+
+
+def _because(comparison: Comparison) -> Iterator[str]:
+    """Mainly because of what: as the manifest has it."""
+    if told := comparison.because.get("text"):
+        yield str(told)
 
 
 def _asked(comparison: Comparison) -> Iterator[str]:
@@ -200,6 +207,8 @@ def _when_lost(comparison: Comparison) -> Iterator[str]:
 
 def _explains(comparison: Comparison) -> bool:
     """Whether the platform that served the fewest lost most while starting, and is by far the slowest at that."""
+    if comparison.because.get("parts"):
+        return False  # it was taken apart: no guess is needed
     shares = _shares(comparison)
     start, scale = _means(comparison, "startup.p50"), _means(comparison, "scale_out.time")
     if len(shares) < 2 or set(start) != set(shares) or set(scale) != set(shares):

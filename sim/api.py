@@ -328,7 +328,7 @@ def sweep(
 
     `.folder` is `out` (default: results/NAME), and runs that it has already are not made again; `.sentences` say where
     the better platform by `metric` changes along a single axis; `.plots` are drawn with `plots`. `workers`: processes
-    of a local Dask cluster (None: as many as cores; 1: this process), or `scheduler`: the address of an existing one.
+    of this machine (None: as many as cores; 1: this one), or `scheduler`: the address of an existing one of Dask.
     Scripts need the usual `if __name__ == "__main__":` guard, except with one worker. Raises ScenarioError for a wrong
     file, and sim.experiment.sweep.plan.SweepError when `out` holds something else.
     """
@@ -336,7 +336,7 @@ def sweep(
     from sim.experiment.workers.choice import executor_for
 
     study = SweepStudy(path, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
-    with executor_for(workers, scheduler, cluster=True) as executor:
+    with executor_for(workers, scheduler) as executor:
         return study.run(
             study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress
         )
@@ -372,7 +372,7 @@ def sensitivity(
     study = SensitivityStudy(
         path, method, size, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed
     )
-    with executor_for(workers, scheduler, cluster=True) as executor:
+    with executor_for(workers, scheduler) as executor:
         return study.run(
             study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress
         )

@@ -290,7 +290,7 @@ def test_ctrl_c_keeps_what_finished(here: Path, workers: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_1_and_what_finished_is_kept(here: Path) -> None:
+def test_a_killed_worker_is_replaced_and_what_it_was_at_is_made_again(here: Path) -> None:
     assert main(["small.yaml", "--no-plots", "--quiet", "--replications", "1", "--out", "warm"]) == 0  # compiled
     (here / "long.yaml").write_text(SMALL.replace("replications: 3", "replications: 2000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -303,10 +303,9 @@ def test_a_killed_worker_is_1_and_what_finished_is_kept(here: Path) -> None:
     assert workers
     os.kill(max(workers), signal.SIGKILL)
     _, err = child.communicate(timeout=60)
-    assert child.returncode == 1, err
-    assert "a worker process died" in err
+    assert child.returncode == 0, err
     assert "Traceback" not in err
-    assert 0 < len(json.loads((here / "results/small/manifest.json").read_text())["runs"]) < 4000
+    assert len(json.loads((here / "results/small/manifest.json").read_text())["runs"]) == 4000
 
 
 def wait_for_progress(child: subprocess.Popen[str]) -> None:

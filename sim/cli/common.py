@@ -39,13 +39,13 @@ def given(options: Namespace) -> Options:
 
 @contextlib.contextmanager
 def at_work(
-    title: str, options: Namespace, scheduler: str | None = None, *, runs: int | None = None, cluster: bool = False
+    title: str, options: Namespace, scheduler: str | None = None, *, runs: int | None = None
 ) -> Iterator[tuple[Executor, progress.Show]]:
     """The workers of a study (see `executor_for`), and what shows where it stands; the kernel is compiled by then."""
     from sim.experiment.workers.choice import executor_for
 
     warm_up(options.quiet)
-    executor = executor_for(options.workers, scheduler, runs=runs, cluster=cluster)
+    executor = executor_for(options.workers, scheduler, runs=runs)
     with executor, progress.make(title, options.quiet) as show:
         yield executor, show
 

@@ -22,7 +22,7 @@ def command(options: Namespace) -> int:
     study = _study(options)
     folder = study.folder(options.out)
     try:
-        with at_work(study.plan.name, options, options.scheduler, cluster=True) as (executor, show):
+        with at_work(study.plan.name, options, options.scheduler) as (executor, show):
             found = study.run(
                 folder,
                 executor,

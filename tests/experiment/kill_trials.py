@@ -101,13 +101,13 @@ def descendants(root: int) -> list[int]:
 
 
 def local_workers(parent: int) -> list[int]:
-    """The worker processes of a local cluster (spawned by multiprocessing, unlike its resource tracker)."""
+    """The worker processes: forked by the server that multiprocessing started for it."""
     found = []
     for pid in descendants(parent):
         with contextlib.suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
-    return found
+    return sorted(found)[1:]  # the first is the server itself
 
 
 @contextlib.contextmanager
@@ -202,7 +202,7 @@ def undisturbed(folder: Path) -> bytes:
 
 
 def time_undisturbed(folder: Path) -> float:
-    """How long the sweep takes on a local cluster when nobody is killed, s."""
+    """how long the sweep takes in two processes when nobody is killed, s."""
     started = time.monotonic()
     start(folder / "timed").wait(GIVE_UP)
     return time.monotonic() - started

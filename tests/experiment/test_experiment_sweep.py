@@ -16,6 +16,7 @@ from sim.experiment.sweep.session import run_plan
 from sim.experiment.sweep.store import SweepStore
 from sim.experiment.workers.cluster import DaskExecutor
 from sim.experiment.workers.executor import ExecutorError, SerialExecutor
+from sim.experiment.workers.pool import PoolExecutor
 
 
 def plan(points=6, replications=3, bad=(), **extra):
@@ -211,31 +212,31 @@ def test_progress_counts_up_to_the_end(tmp_path):
     assert seen[-1].rate > 0
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with DaskExecutor(workers=2) as executor:
+@pytest.fixture
+def processes():
+    with PoolExecutor(2) as executor:
         yield executor
 
 
 @pytest.mark.slow
-def test_dask_gives_the_bytes_of_one_process(tmp_path, cluster):
+def test_two_processes_give_the_bytes_of_one(tmp_path, processes):
     serial = run(plan(bad=(2,)), tmp_path / "a")
-    parallel = on(cluster, plan(bad=(2,)), tmp_path / "b")
-    assert cluster.slots == 2
+    parallel = on(processes, plan(bad=(2,)), tmp_path / "b")
+    assert processes.slots == 2
     assert parallel.failed == 6
     assert parallel.path.read_bytes() == serial.path.read_bytes()
 
 
 @pytest.mark.slow
-def test_a_run_that_kills_its_worker_is_a_row_and_is_tried_again(tmp_path, cluster):
+def test_a_run_that_kills_its_worker_is_a_row_and_is_tried_again(tmp_path, processes):
     the_plan = plan(replications=1, cure=str(tmp_path / "cure"))
-    result = on(cluster, the_plan, tmp_path / "a", deadly)
+    result = on(processes, the_plan, tmp_path / "a", deadly)
     table = result.table
     lost = table[table["error"].notna()]
     assert list(zip(lost["x"], lost["platform"], strict=True)) == [(3, "vm")]  # only the culprit, no bystander
     assert "worker process died" in lost["error"].iloc[0]
     (tmp_path / "cure").touch()
-    again = on(cluster, the_plan, tmp_path / "a", deadly)
+    again = on(processes, the_plan, tmp_path / "a", deadly)
     assert (again.made, again.failed) == (1, 0)
     assert again.path.read_bytes() == run(the_plan, tmp_path / "b").path.read_bytes()
 
@@ -244,7 +245,7 @@ def test_no_scheduler_at_the_address_is_said(monkeypatch):
     monkeypatch.setattr("sim.experiment.workers.cluster.CONNECT_TIMEOUT", 0.2)
     with (
         pytest.raises(ExecutorError, match=r"no Dask workers through tcp://127.0.0.1:1"),
-        DaskExecutor(scheduler="tcp://127.0.0.1:1"),
+        DaskExecutor("tcp://127.0.0.1:1"),
     ):
         pass
 

@@ -1,4 +1,4 @@
-"""Runs in parallel processes of this machine: what one scenario needs, without the start of a Dask cluster."""
+"""Runs in parallel processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Self
+from typing import Any, Self
 
 from sim import registry
 from sim.experiment.workers.executor import TICK, Executor, Outcome, Result, Task
@@ -19,6 +19,7 @@ from sim.experiment.workers.executor import TICK, Executor, Outcome, Result, Tas
 GRACE = 3.0
 """Seconds that interrupted processes have to end the run they are at, before they are ended."""
 
+_NOTHING: Any = object()
 AHEAD = 4
 """Runs handed over for each process: the one it is at and a few more, so that it never waits."""
 
@@ -26,8 +27,8 @@ AHEAD = 4
 class PoolExecutor(Executor):
     """Executes in `workers` processes of this machine.
 
-    A worker that dies takes down all tasks that had not finished: their outcomes say so (`lost`). Scripts need the
-    usual `if __name__ == "__main__":` guard of multiprocessing.
+    One that dies is replaced. What was under way is done once more, and only a task whose process dies again is `lost`.
+    Scripts need the usual `if __name__ == "__main__":` guard of multiprocessing.
     """
 
     slots = 1
@@ -41,8 +42,11 @@ class PoolExecutor(Executor):
     def __enter__(self) -> Self:
         """Prepare the processes; each starts when it is first needed."""
         self._others = {child.pid for child in multiprocessing.active_children()}
-        self._pool = ProcessPoolExecutor(self.slots, _context(), _prepare_worker, (registry.luggage(),))
+        self._pool = self._new_pool()
         return self
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.slots, _context(), _prepare_worker, (registry.luggage(),))
 
     def __exit__(self, *failure: object) -> None:
         """Stop the processes; at once when this is left by an exception, or with tasks that nobody waits for."""
@@ -70,33 +74,69 @@ class PoolExecutor(Executor):
     def unordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Generator[Outcome[Task, Result] | None]:
-        """Yield an outcome per task as it finishes, and None at least every `TICK` s."""
-        if self._pool is None:
-            raise RuntimeError("use the executor inside a with statement")
+        """Yield an outcome per task as it finishes, and None at least every `TICK` s.
+
+        Tasks are taken as processes need them. Those under way when a process died may have been bystanders: each is
+        done once more, alone, when all others are done.
+        """
+        suspects: list[Task] = []
+        for outcome in self._together(function, iter(tasks), AHEAD * self.slots):
+            if outcome is None or not outcome.lost:
+                yield outcome
+            else:
+                suspects.append(outcome.task)
+        yield from self._together(function, iter(suspects), 1)
+
+    def _together(
+        self, function: Callable[[Task], Result], tasks: Iterator[Task], most: int
+    ) -> Generator[Outcome[Task, Result] | None]:
+        """Outcomes of tasks of which at most `most` are under way; after a death in new processes."""
         running: dict[Future[Result], Task] = {}
-        waiting = list(tasks)[::-1]
-        broken: list[Task] = []
+        refused: list[Task] = []  # handed over to processes that were dead already
         stuck = 0.0  # s since a process died without the pool taking notice
         try:
-            while running or waiting:
-                try:  # a few ahead of the workers: waiting for thousands at once takes a lock of each
-                    while waiting and len(running) < AHEAD * self.slots:
-                        running[self._pool.submit(function, waiting[-1])] = waiting[-1]
-                        waiting.pop()
-                except BrokenProcessPool:
-                    broken, waiting = waiting[::-1], []
+            while True:
+                if not self._hand_over(function, tasks, refused, running, most) and not running:
+                    return
                 done, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
                 stuck = 0.0 if done or not self._died() else stuck + TICK
                 if stuck > GRACE:
                     self._break()
-                if running and not done:
+                if not done:
                     yield None
                 for future in done:
                     yield _outcome(future, running.pop(future))
         finally:
             self._abandoned = bool(running)  # interrupted, or closed early: nobody waits for the rest
-        for task in broken:
-            yield _lost(task)
+
+    def _hand_over(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterator[Task],
+        refused: list[Task],
+        running: dict[Future[Result], Task],
+        most: int,
+    ) -> bool:
+        """Hand over what may be under way; False when there is nothing left to hand over, or nobody to take it."""
+        assert self._pool is not None
+        while len(running) < most:
+            task = refused.pop() if refused else next(tasks, _NOTHING)
+            if task is _NOTHING:
+                return False
+            try:
+                running[self._pool.submit(function, task)] = task
+            except BrokenProcessPool:
+                refused.append(task)
+                if running:  # their outcomes first: they were lost with the processes
+                    return False
+                self._renew()
+        return True
+
+    def _renew(self) -> None:
+        """New processes in place of those that a death took along."""
+        assert self._pool is not None
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._new_pool()
 
     def _died(self) -> bool:
         """Whether one of the processes is there no longer."""

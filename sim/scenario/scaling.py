@@ -40,6 +40,9 @@ class Hpa(_Bounds):
         description="CPU used / CPU requested to aim at, such as 60%"
     )
     sync: Duration = Field(15.0, description="time between decisions")
+    metric_delay: Annotated[float, quantity("duration", least=0)] = Field(
+        0.0, description="how old its metric is: 15s to 60s with metrics-server; 0 when left out"
+    )
     tolerance: Annotated[float, quantity("ratio", least=0, most=1)] = Field(
         0.1, description="no change while usage / target is this close to 1"
     )
@@ -49,6 +52,9 @@ class Hpa(_Bounds):
     up_pods: Annotated[int, count(0)] = Field(4, description="replicas that may be added at a sync, at least")
     up_ratio: Annotated[float, quantity("ratio", least=0, most=100)] = Field(
         1.0, description="share of the replicas that may be added at a sync, at least"
+    )
+    up_period: Annotated[float, quantity("duration", least=0)] = Field(
+        0.0, description="span that up_pods and up_ratio are of (periodSeconds); one sync when left out"
     )
 
 

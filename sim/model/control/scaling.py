@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
+
+import numpy as np
 
 from sim import registry
 from sim.model.guests.fleet import Fleet
@@ -66,6 +69,8 @@ class HpaRule:
     def __init__(self) -> None:
         self._desires: deque[tuple[float, int]] = deque()
         self._work = 0.0  # core-s of requests up to the last sync
+        self._added: deque[tuple[float, int]] = deque()  # s, replicas added: at each sync
+        self._seen: deque[tuple[float, float, int]] = deque()  # s, core-s of requests so far, ready: at each sync
 
     def decide(self, state: ServiceState) -> int:
         """Replicas wanted from now on."""
@@ -74,14 +79,22 @@ class HpaRule:
         self._desires.append((state.now, desire))
         while self._desires[0][0] < state.now - rule.stabilization:
             self._desires.popleft()
-        most = max(now + rule.up_pods, ceil(now * (1 + rule.up_ratio)))
-        return int(min(desire if desire > now else min(now, max(d for _, d in self._desires)), most))
+        before = now - self._lately(state)
+        most = max(before + rule.up_pods, ceil(before * (1 + rule.up_ratio)), now)
+        decided = int(min(desire if desire > now else min(now, max(d for _, d in self._desires)), most))
+        self._added.append((state.now, max(decided - now, 0)))
+        return decided
+
+    def _lately(self, state: ServiceState) -> int:
+        """Replicas that it has added within the last `up_period`."""
+        while self._added and self._added[0][0] <= state.now - state.rule.up_period + 1e-9:
+            self._added.popleft()
+        return sum(n for _, n in self._added)
 
     def _desire(self, state: ServiceState) -> int:
         """Replicas for the mean use since the last sync (kube-controller-manager, replica_calculator.go)."""
-        rule, before, self._work = state.rule, self._work, state.work
-        cores: float = (self._work - before) / rule.sync
-        ready, now = state.ready, state.wanted
+        rule, now = state.rule, state.wanted
+        cores, ready = self._metric(state)
         if ready == 0:
             return now
         each: float = state.cpu_each * rule.target_cpu
@@ -92,6 +105,32 @@ class HpaRule:
             ratio = cores / (now * each)
             return now if ratio <= 1.0 + rule.tolerance else ceil(ratio * now - 1e-9)
         return ceil(ratio * ready - 1e-9)
+
+    def _metric(self, state: ServiceState) -> tuple[float, int]:
+        """Cores used over one `sync`, and replicas ready at its end, `metric_delay` ago; nobody while there is none.
+
+        Between two syncs work is taken to go on evenly.
+        """
+        rule = state.rule
+        if rule.metric_delay == 0.0:
+            before, self._work = self._work, state.work
+            return (self._work - before) / rule.sync, state.ready
+        if not self._seen:
+            self._seen.append((state.now - rule.sync, 0.0, 0))
+        seen, end = self._seen, state.now - rule.metric_delay
+        seen.append((state.now, state.work, state.ready))
+        while len(seen) > 2 and seen[1][0] <= end - rule.sync + 1e-9:
+            seen.popleft()
+        if seen[0][0] > end - rule.sync + 1e-9:
+            return 0.0, 0
+        ready = [n for t, _, n in seen if t <= end + 1e-9][-1]
+        return (_at(seen, end) - _at(seen, end - rule.sync)) / rule.sync, ready
+
+
+def _at(seen: Sequence[tuple[float, float, int]], time: float) -> float:
+    """Work up to a time, from what was seen at syncs."""
+    times, work, _ = zip(*seen, strict=True)
+    return float(np.interp(time, times, work))
 
 
 class ConcurrencyRule:

@@ -12,7 +12,16 @@ from model.small_world import FakeFleet, FakeService, Told, at, service, small_w
 from sim.model.control import scaling
 from sim.model.control.scaling import ConcurrencyRule, HpaRule
 
-HPA = SimpleNamespace(target_cpu=0.5, sync=10.0, stabilization=30.0, tolerance=0.1, up_pods=4, up_ratio=1.0)
+HPA = SimpleNamespace(
+    target_cpu=0.5,
+    sync=10.0,
+    metric_delay=0.0,
+    stabilization=30.0,
+    tolerance=0.1,
+    up_pods=4,
+    up_ratio=1.0,
+    up_period=0.0,
+)
 KNATIVE = SimpleNamespace(target=2.0, window=60.0, sync=2.0)
 
 
@@ -47,6 +56,32 @@ def test_hpa_looks_at_the_work_since_the_last_time() -> None:
     assert rule.decide(state(HPA, 10.0, work=10.0)) == 2
     assert rule.decide(state(HPA, 20.0, work=20.0, ready=2, wanted=2)) == 2  # a core for two: as it should be
     assert rule.decide(state(HPA, 30.0, work=60.0, ready=2, wanted=2)) == 6
+
+
+def test_hpa_acts_on_what_was_used_so_long_ago() -> None:
+    """Four cores from 10 s on; the metric of 20 s ago shows them at 40 s, and half of them with 25 s; without delay, 20 s."""
+    for delay, decided in ((20.0, [1, 1, 1, 5]), (25.0, [1, 1, 1, 4]), (0.0, [0, 5, 5, 5])):
+        rule = HpaRule()
+        slow = SimpleNamespace(**(vars(HPA) | {"metric_delay": delay}))
+        works = [(10.0, 0.0), (20.0, 40.0), (30.0, 80.0), (40.0, 120.0)]
+        assert [rule.decide(state(slow, now, work=work)) for now, work in works] == decided
+
+
+def test_hpa_counts_as_idle_those_that_were_not_ready_then() -> None:
+    """Three cores by one replica 20 s ago is sixfold; the three that came since use nothing: 3 / (4 × 0.5) = 1.5."""
+    rule, slow = HpaRule(), SimpleNamespace(**(vars(HPA) | {"metric_delay": 20.0}))
+    seen = [rule.decide(state(slow, 10.0 * i, work=30.0 * i, ready=1 if i < 3 else 4, wanted=4)) for i in range(1, 5)]
+    assert seen == [4, 4, 6, 6]
+
+
+def test_hpa_adds_no_more_than_its_policy_in_a_period() -> None:
+    """1 replica, 100 cores: 5 at once, then nothing until the period of 30 s is over."""
+    rule, wanted, decided = HpaRule(), 1, []
+    slow = SimpleNamespace(**(vars(HPA) | {"up_period": 30.0}))
+    for i in range(1, 9):
+        wanted = rule.decide(state(slow, 10.0 * i, work=1000.0 * i, ready=wanted, wanted=wanted))
+        decided.append(wanted)
+    assert decided == [5, 5, 5, 10, 10, 10, 20, 20]
 
 
 def test_hpa_goes_down_to_the_highest_desire_of_its_window() -> None:

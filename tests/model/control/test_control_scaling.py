@@ -59,7 +59,7 @@ def test_hpa_looks_at_the_work_since_the_last_time() -> None:
 
 
 def test_hpa_acts_on_what_was_used_so_long_ago() -> None:
-    """Four cores from 10 s on; the metric of 20 s ago shows them at 40 s, and half of them with 25 s; without delay, 20 s."""
+    """Four cores from 10 s on: seen at 40 s if the metric is 20 s old, half of them if 25 s, at 20 s without delay."""
     for delay, decided in ((20.0, [1, 1, 1, 5]), (25.0, [1, 1, 1, 4]), (0.0, [0, 5, 5, 5])):
         rule = HpaRule()
         slow = SimpleNamespace(**(vars(HPA) | {"metric_delay": delay}))

@@ -1,4 +1,4 @@
-"""From 1 to 10 pods in about ten minutes, for the reason that it has: a late metric that shows no more than the limit."""
+"""From 1 to 10 pods in about ten minutes, and why: a late metric that shows no more than the limit."""
 
 from __future__ import annotations
 

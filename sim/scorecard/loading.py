@@ -122,9 +122,21 @@ def laid(base: Any, over: Any) -> Any:
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     kept = {key: each for key, each in base.items() if key not in over}
-    put = {key: each if key in _WHOLE else laid(base.get(key), each) for key, each in over.items() if each is not None}
+    put = {
+        key: each if key in _WHOLE or _other_form(key, base, each) else laid(base.get(key), each)
+        for key, each in over.items()
+        if each is not None
+    }
     order = [*base, *(key for key in over if key not in base)]
     return {key: put[key] if key in put else kept[key] for key in order if key in put or key in kept}
+
+
+def _other_form(key: str, base: Mapping[str, Any], over: Any) -> bool:
+    """A size for all platforms and one for each are two forms of it: the one replaces the other."""
+    given = base.get(key)
+    if key != "size" or not isinstance(given, Mapping) or not isinstance(over, Mapping):
+        return False
+    return {"cpu", "memory"}.isdisjoint(given) != {"cpu", "memory"}.isdisjoint(over)
 
 
 def select(cases: Sequence[Loaded], only: str | None) -> list[Loaded]:

@@ -84,7 +84,8 @@ def test_no_more_is_used_than_there_is(finished) -> None:
     timeline = pd.read_parquet(folder / "timeline.parquet")
     assert set(timeline.platform) == set(scenario.platforms)
     assert (timeline.cpu_used <= timeline.cpu_capacity * LEAST).all()
-    assert (timeline.memory_used <= timeline.memory_capacity * LEAST).all()
+    swap = 0.0 if scenario.host.swap is None else scenario.host.swap.size
+    assert (timeline.memory_used <= (timeline.memory_capacity + swap) * LEAST).all()
     assert (timeline.cpu_capacity == scenario.host.cores).all()
     assert (timeline.memory_capacity == scenario.host.memory).all()
     assert (timeline.ready <= timeline.guests).all()

@@ -167,7 +167,7 @@ def test_shipped_cases_can_be_read_and_are_many() -> None:
     found = load(shipped())
     assert len({each.case.case for each in found}) == len(found)
     assert len(select(found, "theory")) >= 60
-    assert len(select(found, "lambda")) == 20
+    assert len(select(found, "serverless")) == 20
     for each in found:
         assert each.case.not_expressible or each.case.predicted is not None
         if each.case.uncertainty:
@@ -175,7 +175,7 @@ def test_shipped_cases_can_be_read_and_are_many() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["theory-starts", "lambda at 0.9025", "oracle caps"])
+@pytest.mark.parametrize("words", ["theory-starts", "serverless 0.6973", "oracle caps"])
 def test_some_shipped_cases_run(words: str) -> None:
     with SerialExecutor() as executor:
         found = ScorecardStudy(shipped(), words).run(executor)

@@ -70,7 +70,22 @@ class _OnPlatform:
                 "oom-loop", text, self.name, name, f"give it at least {size_told(limit)}",
                 needs=need.base + one, there=there, limit=limit,
             )  # fmt: skip
+        yield from self._daemons()
         yield from self._of_all_memory()
+
+    def _daemons(self) -> Iterator[Doubt]:
+        """A host smaller than what the platform itself takes of it, before any guest is there."""
+        host, costs = self.scenario.host, self.platform
+        if costs.memory.host > host.memory:
+            text = f"the platform itself takes {size_told(costs.memory.host)}, the host has {size_told(host.memory)}"
+            yield doubt(
+                "oom-loop", f"{text}: memory in use is above what there is", self.name, advice="a larger host",
+                needs=costs.memory.host, there=host.memory,
+            )  # fmt: skip
+        if costs.cpu.host >= host.effective_cores:
+            text = f"the platform itself takes {costs.cpu.host:g} cores, the host has {host.effective_cores:g}"
+            load = costs.cpu.host / host.effective_cores
+            yield doubt("overload", f"{text}: none is left for guests", self.name, advice="a larger host", load=load)
 
     @cached_property
     def _machine(self) -> float:
@@ -136,7 +151,7 @@ class _OnPlatform:
                 yield self._overloaded(name, each.rate / most, told)
         total = sum(each.served * each.each.work for each in found.values())
         cores = self.scenario.host.effective_cores - self.platform.cpu.host
-        if total >= cores * (1 - _SLACK):
+        if cores > 0.0 and total >= cores * (1 - _SLACK):
             yield self._overloaded("", total / cores, f"{total:.3g} core-s a second for {cores:g} cores of the host")
         for link in ("read", "write", "network"):
             moved = sum(each.served * each.each.moved.get(link, 0.0) for each in found.values())

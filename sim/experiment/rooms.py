@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sim.model.host.placement import Share, admission_limits, vm_share
+from sim.model.host.placement import Share, admission_limits, node_refusal, vm_share
 from sim.platforms import Platform, load_platform
 from sim.scenario import Scenario, Service
 
@@ -85,6 +85,7 @@ class _Room:
         cores, memory = admission_limits(scenario, platform)
         self._host = _Left((cores, memory, math.inf if capacity is None else capacity))
         self._vms: list[_Left] = []
+        self._counts = (0, 0)  # guests and their processes, for the limits of the node
         self._nested = platform.nested
         if self._nested is not None:
             outside, inside = load_platform(self._nested.vm_platform), load_platform(self._nested.guest)
@@ -102,11 +103,12 @@ class _Room:
         """Promise so many replicas of each service, all or none."""
         if any(name in self.limits for name in wanted):  # nothing is given back: what had no room has none now
             return
+        counts = self._counts
         before = self._host.copy(), [vm.copy() for vm in self._vms] if sum(wanted.values()) > 1 else self._vms
         for name in (name for name, number in wanted.items() for _ in range(number)):
             why = self._one(name)
             if why:
-                self._host, self._vms = before
+                (self._host, self._vms), self._counts = before, counts
                 self.limits |= dict.fromkeys(wanted, why)
                 return
         self.admitted.update(wanted)
@@ -115,6 +117,10 @@ class _Room:
         """Promise one replica; why not, where there is no room."""
         share, service = self._shares[name], self._scenario.services[name]
         if self._nested is None:
+            why = node_refusal(self._scenario.node, *self._counts, replace(share, pids=service.pids))
+            if why:
+                return why
+            self._counts = self._counts[0] + 1, self._counts[1] + service.pids
             wanted = (share.cpu, share.memory, self._disk(service, self._host))
             return _take(self._host, wanted)
         for vm in self._vms:

@@ -1,10 +1,11 @@
 """What is asked: the schema of scenario files, their loader, and the design of sweeps."""
 
 from sim.scenario.design import Sweep, load_sweep, numeric, points
+from sim.scenario.hosts import Disk, Host
 from sim.scenario.incidents import Fault, HostFault, Move, Resize
 from sim.scenario.loader import Base, Options, load_document, load_scenario, scenario_from_text
 from sim.scenario.scaling import Concurrency, Hpa, PerRequest, Ramp, Rule
-from sim.scenario.schema import Disk, Host, Scenario, Until, json_schema
+from sim.scenario.schema import Scenario, Until, json_schema
 from sim.scenario.services import Memory, Service, Slo
 from sim.scenario.sizes import Image, Layer, Size
 from sim.scenario.stacks import Stack

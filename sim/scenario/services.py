@@ -130,6 +130,9 @@ class Service(Strict):
     )
     timeout: OptionalDuration = Field(None, description="how long a client waits for its answer, such as 5s")
     slo: Slo | None = Field(None, description="objectives: {p99: 400ms, availability: 99.9%}")
+    pids: Annotated[int, count(1)] = Field(
+        1, description="processes and threads of a replica and of what runs it (shim, VMM), for the node's limit"
+    )
     routing: Annotated[Routing, choice(*ROUTING)] = Field(
         "least-outstanding", description="how a replica is chosen for a request"
     )

@@ -66,7 +66,7 @@ def _refusal(world: World, guest: Guest, share: Share) -> str | None:
     used = memory.base + memory.per_request * float(world.plane.serving()[guest.slot])
     if used > share.application:
         return f"memory: {used / 2**20:.0f} MiB in use, {share.application / 2**20:.0f} MiB would be left"
-    more = replace(share, cpu=share.cpu - guest.share.cpu, memory=share.memory - guest.share.memory)
+    more = replace(share, cpu=share.cpu - guest.share.cpu, memory=share.memory - guest.share.memory, guests=0)
     return guest.machine.refusal(more, 0.0) or guest.machine.objection(more)
 
 

@@ -12,7 +12,7 @@ from sim.model.guests.fleet import Fleet
 from sim.model.guests.phases import Story
 from sim.model.host.machine import Host
 from sim.model.world import World
-from sim.scenario.schema import Swap as SwapSpec
+from sim.scenario.hosts import Swap as SwapSpec
 from sim.terms.records import Array
 
 INTERVAL = 1.0  # s between two looks at who works and what is out

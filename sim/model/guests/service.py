@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -97,7 +98,8 @@ class ServiceRun:
     def share_for(self, size: Size) -> Share:
         """What a size means for a replica of this service."""
         fluid = self._world.scenario.quota == "fluid"
-        return share_of(self._world.platform, size, self._host.node_memory, self.spec.parallelism, fluid)
+        share = share_of(self._world.platform, size, self._host.node_memory, self.spec.parallelism, fluid)
+        return replace(share, pids=self.spec.pids)
 
     # how many
 

@@ -17,7 +17,7 @@ from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import RANDOM, WORK_BOOT
 from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
 from sim.model.host.images import ImageStore
-from sim.model.host.placement import Claim, Share, admission_limits, together
+from sim.model.host.placement import Claim, Share, admission_limits, node_refusal, together
 from sim.model.world import World
 from sim.platforms import Platform
 from sim.scenario.amounts import LinkName, links_used
@@ -101,6 +101,7 @@ class Machine:
         self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
         self.cpu_held = self.memory_held = self.disk_held = 0.0
+        self.guests_held = self.pids_held = 0
         self._held: dict[int, Counter[float]] = {}  # guests that are promised so many cores each, by service
         self.ballooned = 0.0  # bytes of what is held that balloons have taken back
         self.disk_peak = 0.0  # most bytes on the disk at once: images and what guests write
@@ -173,6 +174,7 @@ class Machine:
         self.cpu_held += share.cpu
         self.memory_held += share.memory
         self.disk_held += disk
+        self.guests_held, self.pids_held = self.guests_held + share.guests, self.pids_held + share.pids
         if service is not None:
             self._held.setdefault(service, Counter())[share.cpu] += 1
         self.note_disk()
@@ -183,6 +185,7 @@ class Machine:
         self.cpu_held -= share.cpu
         self.memory_held -= share.memory
         self.disk_held -= disk
+        self.guests_held, self.pids_held = self.guests_held - share.guests, self.pids_held - share.pids
         if service is not None:
             self._held[service][share.cpu] -= 1
 
@@ -273,6 +276,10 @@ class Host(Machine):
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
         self.swap = 0.0 if host.swap is None else host.swap.size
         self._out = None if host.swap is None else SharedBandwidth(world.env, host.swap.write)
+        if platform.nested is None:
+            self.admission.append(
+                lambda share: node_refusal(world.scenario.node, self.guests_held, self.pids_held, share)
+            )
         self.daemons = platform.cpu.host
         world.plane.charge_host(platform.memory.host)
         self.set_capacity()

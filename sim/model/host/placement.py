@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sim.platforms import Platform
 from sim.scenario import Scenario, Size
+from sim.scenario.node import Node
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Share:
     resident: float
     ram: float
     score: int  # oom_score_adj
+    guests: int = 1  # pods and addresses that it takes; 0 for a claim on more of what a guest has
+    pids: int = 1
     quota: PeriodLimit | None = None
 
 
@@ -53,7 +56,9 @@ def together(claims: Sequence[Claim]) -> Claim:
     first = claims[0].share
     cpu, memory = sum(each.share.cpu for each in claims), sum(each.share.memory for each in claims)
     parts = dict(part for each in claims for part in each.parts)
-    return Claim(replace(first, cpu=cpu, memory=memory), sum(each.disk for each in claims), list(parts.items()))
+    guests, pids = sum(each.share.guests for each in claims), sum(each.share.pids for each in claims)
+    whole = replace(first, cpu=cpu, memory=memory, guests=guests, pids=pids)
+    return Claim(whole, sum(each.disk for each in claims), list(parts.items()))
 
 
 def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:
@@ -122,6 +127,22 @@ def oom_score_adj(size: Size, host_memory: float) -> int:
 def admission_limits(scenario: Scenario, platform: Platform) -> tuple[float, float]:
     """Cores and bytes that admission may promise on the host; the platform's own memory is taken off first."""
     cores, memory = scenario.host.hardware_threads, scenario.host.memory - platform.memory.host
+    if scenario.node is not None:
+        cores, memory = cores - scenario.node.cpu_reserved, memory - scenario.node.memory_reserved
     if platform.allocation == "reserved" or platform.nested is not None:
         return cores * scenario.cpu_overcommit, memory * scenario.memory_overcommit
     return cores, memory
+
+
+def node_refusal(node: Node | None, guests: int, pids: int, share: Share) -> str | None:
+    """Which limit of the node, with so many guests and processes there, has no room for a share; None: all have."""
+    if node is None or share.guests == 0:
+        return None
+    for name, limit, held, asked in (
+        ("pods", node.pods, guests, share.guests),
+        ("pids", node.pids, pids, share.pids),
+        ("addresses", node.addresses, guests, share.guests),
+    ):
+        if limit is not None and held + asked > limit:
+            return f"{name}: {held} of {limit} taken, {asked} asked"
+    return None

@@ -276,7 +276,7 @@ class Host(Machine):
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
         self.swap = 0.0 if host.swap is None else host.swap.size
         self._out = None if host.swap is None else SharedBandwidth(world.env, host.swap.write)
-        if platform.nested is None:
+        if platform.nested is None and world.scenario.node is not None:
             self.admission.append(
                 lambda share: node_refusal(world.scenario.node, self.guests_held, self.pids_held, share)
             )

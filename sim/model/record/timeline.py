@@ -75,7 +75,8 @@ class Timeline:
         cpu = self._host.cpu_by_service(self._world.plane.work_by_service())
         counted = min(span, max(now - self._world.warmup, 0.0))
         if counted > 0.0:
-            (held_before, used_before), (held, used) = self._cpu, cpu
+            (held, used), known = cpu, len(self._cpu[0])  # what daemons and VMs do is booked apart, from their first on
+            held_before, used_before = (np.pad(column, (0, len(used) - known)) for column in self._cpu)
             idle = (held_before + held) / 2 - (used - used_before) / span
             self.cpu_stranded += counted * float(np.maximum(idle, 0.0).sum())
         self._cpu = cpu

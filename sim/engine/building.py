@@ -247,9 +247,19 @@ class Building:
         self._refill(loop)
         self._do(lay.START_CLIENTS, loop)
 
-    def add_guest(self, service: int, weight: float, cap: float, pool: int = 0, quota: Quota | None = None) -> int:
+    def add_guest(
+        self,
+        service: int,
+        weight: float,
+        cap: float,
+        pool: int = 0,
+        quota: Quota | None = None,
+        *,
+        numbered: bool = True,
+    ) -> int:
         """A guest of a service in state STARTING with CPU `weight` and `cap` (cores). Returns its slot.
 
+        What serves no request and has no name (a daemon at work) is not `numbered` among the guests of the run.
         Raises ValueError for a guest of the host itself where there are pools.
         """
         if pool == 0 and self._storeys:
@@ -268,8 +278,8 @@ class Building:
         guest_row = self.a.guests[guest]
         self.a.guests[guest] = NEW_GUEST
         guest_row["weight"], guest_row["cap"], guest_row["service"] = weight, cap, service
-        guest_row["jobs"], guest_row["uid"] = jobs, self._uid
-        self._uid += 1
+        guest_row["jobs"], guest_row["uid"] = jobs, self._uid if numbered else -1
+        self._uid += numbered
         self._profile(guest, weight, cap, pool)
         if quota is not None:
             self._limit(guest, quota, fresh=True)

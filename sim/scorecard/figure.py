@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +39,7 @@ def save_scorecard(found: Scorecard, path: Path) -> Path:
         key = {name: look for name, look in LOOKS.items() if any(kind_of(each) == name for each in shown)}
         told = f"line: predicted = known; band: ±{NEAR:.0%}; bars: the prediction's interval, the source's uncertainty"
         headline(figure, "What hostsim predicts, against what is known", key=key, explained=[told], gaps=(0.33, 0.3),
-                 margins=(0.85, 0.25, 0.6))  # fmt: skip
+                 margins=(0.85, 0.25, 0.95))  # fmt: skip
         return save(figure, path)
 
 
@@ -101,7 +102,10 @@ def _dots(rows: Sequence[Score], ax: Axes, look: Look, *, behind: bool) -> None:
 def _name_the_worst(rows: Sequence[Score], ax: Axes, most: int = 3) -> None:
     """Name what misses by most: a figure that hides them would flatter."""
     missed = [each for each in rows if each.verdict == "misses" and each.error is not None]
-    worst = sorted(missed, key=lambda each: -_distance(each))[:most]
+    worst: list[Score] = []
+    for each in sorted(missed, key=lambda each: -_distance(each)):
+        if len(worst) < most and all(_apart(each, other) for other in worst):
+            worst.append(each)
     for each in worst:
         name = each.case if len(each.case) <= 34 else f"{each.case[:33]}…"
         x, y = each.known or 1.0, each.predicted or 1.0
@@ -113,7 +117,10 @@ def _name_the_worst(rows: Sequence[Score], ax: Axes, most: int = 3) -> None:
         )  # fmt: skip
 
 
-def _distance(each: Score) -> float:
-    import math
+def _apart(one: Score, other: Score) -> bool:
+    """Whether there is room for the names of both."""
+    return abs(math.log((one.predicted or 1.0) / (other.predicted or 1.0))) > 0.3
 
+
+def _distance(each: Score) -> float:
     return abs(math.log(each.predicted / each.known)) if each.predicted and each.known else 0.0

@@ -72,7 +72,10 @@ def sentences(found: Scorecard) -> list[str]:
             middle = median_error(own)
             more = "" if middle is None else f"; median error {percent(middle)}"
             lines.append(f"{kind}: {len(own)} scored: {told}{more}.")
-    return lines
+    topics = by_topic(found.scored("published"))
+    errors = {topic: (median_error(rows), len(rows)) for topic, rows in topics.items()}
+    parts = [f"{topic} {percent(middle)} of {n}" for topic, (middle, n) in errors.items() if middle is not None]
+    return lines + ([f"Median errors of what is published, by topic: {', '.join(parts)}."] if len(parts) > 1 else [])
 
 
 def page(found: Scorecard, title: str = "Scorecard") -> str:

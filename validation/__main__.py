@@ -41,7 +41,7 @@ def main(given: list[str] | None = None) -> int:
 
 def check() -> int:
     """Say what is missing here."""
-    from validation.runner import missing
+    from sim.calibration.servers import missing
 
     what = missing()
     print(f"missing: {what}" if what else "nothing is missing: `python -m validation measure` can measure here")
@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace) -> int:
     """Measure into a new folder."""
     from validation.cases import POINTS
     from validation.measure import measure as run
-    from validation.runner import missing
+    from sim.calibration.servers import missing
 
     points = [point for point in POINTS if options.only in f"{point.kind}: {point.name}"]
     folder = options.data / f"{datetime.now(UTC):%Y-%m-%d}-{options.name}"

@@ -11,7 +11,7 @@ from sim import load_scenario
 from sim.model.traffic.arrivals import ArrivalStream
 from sim.platforms import load_platform
 from sim.scenario import ConstantUsers, Scenario
-from validation.runner import Job
+from sim.calibration.servers import Job
 from validation.store import Case, Group
 
 SCENARIOS = Path(__file__).parent / "scenarios"

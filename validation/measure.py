@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from validation import machine, store
+from sim.calibration import machine
+from validation import store
 from validation.cases import Point, case_of, jobs_of
-from validation.runner import Job, Runner, Served
+from sim.calibration.servers import Job, Runner, Served
 
 if TYPE_CHECKING:
     import pandas as pd

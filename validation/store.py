@@ -9,37 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.calibration.servers import Group, Repetition
+
 if TYPE_CHECKING:
     import pandas as pd
 
 DATA = Path(__file__).parent / "data"
 TIMES = ("arrival", "demand", "start", "finish")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`.
-
-    `burst`: what of unused budgets the limit lets it keep [core-s].
-    """
-
-    name: str
-    request: float
-    limit: float | None
-    threads: int
-    burst: float = 0.0
-
-
-@dataclass(slots=True)
-class Repetition:
-    """One repetition: what the kernel counted for each group with a limit, and what else the machine did.
-
-    `throttling`: by group, `periods`, `throttled` and `time` [s]. `machine`: `background` and `steal`, shares of the
-    time of the CPUs used; `load`, the load average.
-    """
-
-    throttling: dict[str, dict[str, float]]
-    machine: dict[str, float]
 
 
 @dataclass(slots=True)

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import sim
-from validation import cgroups, runner
+from sim.calibration import cgroups, servers
 from validation.__main__ import main
 from validation.cases import PLATFORM, POINTS, Point, case_of, jobs_of
-from validation.cgroups import Groups, Hierarchy, Missing
+from sim.calibration.cgroups import Groups, Hierarchy, Missing
 from validation.measure import measure
 from validation.predict import RULES, predict
 from validation.report import write
 from validation.store import Case, Group, Measurements, Repetition, save
 
-MISSING = runner.missing()
+MISSING = servers.missing()
 V1 = "cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu,cpuacct 0 0\n"
 
 

@@ -1,5 +1,5 @@
 /* A server of K threads in a control group: serves its requests first come first served, each by burning CPU until the
- * thread has had the request's demand of CPU time. Compiled when it is needed; see runner.py for both ends of the talk.
+ * thread has had the request's demand of CPU time. Compiled when it is needed; see servers.py for both ends of the talk.
  *
  *   worker PROCS CPU[,CPU...]
  *

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sim.reading.errors import HostsimError
+
 PERIOD = 0.1
 """Period of a limit [s]: the kernel's default, 100 ms (Linux, *CFS Bandwidth Control*)."""
 
 
-class Missing(Exception):
+class Missing(HostsimError):
     """What the machine does not have, or does not allow."""
 
 
@@ -36,6 +40,10 @@ class Hierarchy:
 
     root: Path
     version: int
+
+
+PREFIX = "hostsim"
+"""What the names of all our groups begin with; the number of the process that made them is behind it."""
 
 
 def find(mounts: str | None = None) -> Hierarchy:
@@ -69,7 +77,8 @@ class Groups:
 
     def __init__(self, hierarchy: Hierarchy | None = None) -> None:
         self.hierarchy = find() if hierarchy is None else hierarchy
-        self.parent = self.hierarchy.root / f"hostsim-validation-{os.getpid()}"
+        self.name = f"{PREFIX}-{os.getpid()}"
+        self.parent = self.hierarchy.root / self.name
         self._made: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -140,6 +149,45 @@ class Groups:
         self.clear()
         while self._made:
             _remove(self._made.pop())
+
+
+def hierarchies(mounts: str | None = None) -> list[Path]:
+    """The root of every mounted hierarchy of control groups, of both versions."""
+    if mounts is None:
+        mounts = Path("/proc/self/mounts").read_text("utf-8")
+    lines = (line.split() for line in mounts.splitlines())
+    return [Path(fields[1]) for fields in lines if len(fields) > 2 and fields[2] in ("cgroup", "cgroup2")]
+
+
+def sweep(name: str) -> None:
+    """Kill what runs in the group `name` of any hierarchy, and in the groups below, and remove them all.
+
+    A runtime makes groups in every hierarchy; it removes its own, not those that lead to it.
+    """
+    if not name.startswith(f"{PREFIX}-"):
+        raise ValueError(f"{name} is not a group of ours")
+    for root in hierarchies():
+        below = sorted((root / name).rglob("*/"), key=lambda path: len(path.parts), reverse=True)
+        for folder in (*below, root / name):
+            if folder.is_dir():
+                _kill(folder)
+                _remove(folder)
+
+
+def sweep_stale() -> None:
+    """Remove the groups of processes of ours that are no more: killed, they could not do it themselves."""
+    names = {path.name for root in hierarchies() for path in root.glob(f"{PREFIX}-*")}
+    for name in names:
+        found = re.fullmatch(rf"{PREFIX}-(\d+)", name)
+        if found and not Path("/proc", found[1]).exists():
+            sweep(name)
+
+
+def _kill(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for number in (folder / "cgroup.procs").read_text("utf-8").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGKILL)
 
 
 def _write(path: Path, value: object) -> None:

@@ -17,12 +17,37 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from validation import machine
-from validation.cgroups import Groups, Missing
-from validation.store import Group, Repetition
+from sim.calibration import machine
+from sim.calibration.cgroups import Groups, Missing
 
 LEAD = 0.3
 """Time between the last server being ready and second 0 [s]: all threads are asleep by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`.
+
+    `burst`: what of unused budgets the limit lets it keep [core-s].
+    """
+
+    name: str
+    request: float
+    limit: float | None
+    threads: int
+    burst: float = 0.0
+
+
+@dataclass(slots=True)
+class Repetition:
+    """One repetition: what the kernel counted for each group with a limit, and what else the machine did.
+
+    `throttling`: by group, `periods`, `throttled` and `time` [s]. `machine`: `background` and `steal`, shares of the
+    time of the CPUs used; `load`, the load average.
+    """
+
+    throttling: dict[str, dict[str, float]]
+    machine: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +77,7 @@ class Runner:
     def __enter__(self) -> Self:
         """Compile, and make the parent group."""
         with self._stack as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hostsim-validation-")))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hostsim-")))
             self.worker = compile_worker(folder)
             stack.enter_context(self.groups)
             self._stack = stack.pop_all()

@@ -38,10 +38,10 @@ WITHIN: Final = 0.15
 QUANTILES: Final = (10, 50, 90)
 _WEIGHTS: Final = (1, 2, 1)
 _PIECES: Final = (1, 2, 3)
-_FACTORS: Final = (0.7, 0.85, 1.0)
-_FINER: Final = (0.9, 1.0, 1.1)
-_KEPT: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
-"""Of what others had, the share that was not taken from the starts."""
+_FACTORS: Final = (0.6, 0.8, 1.0)
+_FINER: Final = (0.85, 0.93, 1.0, 1.07, 1.15)
+_TAKEN: Final = (0.0, 0.25, 0.5)
+"""Of what others had, the share that was taken from the starts; what is idle while starts wait costs them nothing."""
 _LOCKS: Final = (0.1, 0.25, 0.5, 0.75, 1.0)
 _BELIEVED: Final = 0.5
 
@@ -120,10 +120,10 @@ def fit(measured: Measured, predictor: Predictor) -> tuple[Model, float]:
     low, median, high = np.percentile(np.maximum(measured.latency(1) - work, 0.0), (25, 50, 75))
     cv = _cv(float(low), float(high))
     start = Model(work, float(median) * (1 + cv**2) ** 0.5, cv)
-    tried = (replace(start, wait=start.wait * factor, pieces=pieces) for pieces, factor in product(_PIECES, _FACTORS))
-    best = _best(tried, measured, predictor)
     others = measured.others(measured.fitted[-1])
-    best = _best((replace(best[0], share=1 - others * (1 - kept)) for kept in _KEPT), measured, predictor)
+    tried = (replace(start, wait=start.wait * factor, pieces=pieces, share=1 - others * taken)
+             for pieces, factor, taken in product(_PIECES, _FACTORS, _TAKEN))  # fmt: skip
+    best = _best(dict.fromkeys(tried), measured, predictor)
     best = _best((replace(best[0], wait=best[0].wait * factor) for factor in _FINER), measured, predictor)
     if not start.wait:
         return best

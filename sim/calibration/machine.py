@@ -28,6 +28,11 @@ def describe(version: int) -> dict[str, object]:
     }
 
 
+def allowed() -> list[int]:
+    """Numbers of the CPUs that this process may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
 def _first(path: str, pattern: str) -> str:
     try:
         found = re.search(pattern, Path(path).read_text("utf-8"))

@@ -65,10 +65,11 @@ class Batch:
         return max(0.0, self.busy + self.steal - own) / (self.wall * cpus)
 
 
-def storm(starter: Starter, groups: Groups, k: int, rep: int) -> Batch:
+def storm(starter: Starter, groups: Groups, k: int, rep: int, idle: float = 0.0) -> Batch:
     """Start `k` containers at once and wait until all have ended. Raises CalibrationError if one fails.
 
-    Shells wait for the signal and become the runtime's command then; what they have used before is taken off.
+    Shells wait for the signal and become the runtime's command then; what they have used before is taken off. Where a
+    daemon does the work, each start has its part of what all CPUs did, less `idle`, cores busy with something else.
     """
     commands = [starter.command(f"s{k}-{rep}-{i}") for i in range(k)]
     procs = groups.make("commands", k / 32, None) / "cgroup.procs"  # to containers beside it as one of them to each
@@ -79,7 +80,7 @@ def storm(starter: Starter, groups: Groups, k: int, rep: int) -> Batch:
             with os.fdopen(go, "wb", buffering=0) as signal_to_go:
                 time.sleep(_SETTLED)
                 used = {pid: _used(pid) for pid in waiting}
-                cpus = range(os.cpu_count() or 1)
+                cpus = machine.allowed()
                 before = machine.look(cpus)
                 began = time.monotonic()
                 signal_to_go.write(b"\n" * k)
@@ -95,6 +96,9 @@ def storm(starter: Starter, groups: Groups, k: int, rep: int) -> Batch:
         _check(ended.values(), starter, said)
     starts = [Start(k, rep, i, at - began, *_less(user, system, used[pid]))
               for pid, (i, at, user, system, _) in sorted(ended.items(), key=lambda each: each[1])]  # fmt: skip
+    if not starter.grouped:
+        each = max(0.0, after.busy - before.busy - idle * wall) / k
+        starts = [Start(k, rep, start.i, start.latency, each, 0.0) for start in starts]
     return Batch(tuple(starts), wall, after.busy - before.busy, after.steal - before.steal, os.getloadavg()[0])
 
 

@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {*GROUND, "scenario"},
     "experiment": {*GROUND, "scenario", "platforms", "model", "report"},
     "scorecard": {*GROUND, "scenario", "platforms", "report", "experiment"},
+    "calibration": {*GROUND, "scenario", "platforms", "experiment"},
 }
 TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
 # the sub-rooms and files of a room; each may import those before it

@@ -50,9 +50,9 @@ def check() -> int:
 
 def measure(options: argparse.Namespace) -> int:
     """Measure into a new folder."""
+    from sim.calibration.servers import missing
     from validation.cases import POINTS
     from validation.measure import measure as run
-    from sim.calibration.servers import missing
 
     points = [point for point in POINTS if options.only in f"{point.kind}: {point.name}"]
     folder = options.data / f"{datetime.now(UTC):%Y-%m-%d}-{options.name}"

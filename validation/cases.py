@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from sim import load_scenario
+from sim.calibration.servers import Group, Job
 from sim.model.traffic.arrivals import ArrivalStream
 from sim.platforms import load_platform
 from sim.scenario import ConstantUsers, Scenario
-from sim.calibration.servers import Job
-from validation.store import Case, Group
+from validation.store import Case
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PLATFORM = "native"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.calibration import machine
+from sim.calibration.servers import Job, Runner, Served
 from validation import store
 from validation.cases import Point, case_of, jobs_of
-from sim.calibration.servers import Job, Runner, Served
 
 if TYPE_CHECKING:
     import pandas as pd

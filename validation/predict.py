@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 import sim
 from sim import registry
-from validation.store import Case, Group
+from sim.calibration.servers import Group
+from validation.store import Case
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -44,7 +44,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Unpacking:
-    """A layer of `size` bytes in `files` files was unpacked with tar and gzip: `rate` [B/s as on disk], `work` [core-s/B]."""
+    """A layer of `size` bytes in `files` files, unpacked by tar and gzip: `rate` [B/s on disk], `work` [core-s/B]."""
 
     size: int
     files: int

@@ -29,7 +29,7 @@ _CASES: Final[dict[str, tuple[tuple[Group, float], ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """One group of a case: `requests`, mean response time measured and predicted [s], `others`: their share of the CPU."""
+    """One group of a case: `requests`, mean response time measured and predicted [s], the share of CPU for `others`."""
 
     case: str
     group: str

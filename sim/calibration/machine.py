@@ -33,6 +33,11 @@ def allowed() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(allowed())
+
+
 def _first(path: str, pattern: str) -> str:
     try:
         found = re.search(pattern, Path(path).read_text("utf-8"))

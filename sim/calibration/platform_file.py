@@ -1,4 +1,4 @@
-"""What was measured, as the file of a platform: based on `container`, each number with where and when, and its range."""
+"""What was measured, as the file of a platform: based on `container`, each number with where, when and range."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def tree(found: Found) -> dict[str, Any]:
         "title": f"Container ({found.runtime or 'runtime not measured'}), measured on a machine of its user",
     }
     if found.disk is not None:
-        disk, source = found.disk, f"{found.measured_on}; n = {found.disk.reads} random reads of 4 KiB past the page cache"
+        disk, source = (
+            found.disk,
+            f"{found.measured_on}; n = {found.disk.reads} random reads of 4 KiB past the page cache",
+        )
         told["disk"] = {
             "cpu_per_op": _number(f"{disk.work * 1e6:.2f}us", f"{source}; system time of one"),
             "latency": _number(
@@ -60,18 +63,23 @@ def _startup(found: Found, pull: dict[str, Any]) -> list[dict[str, Any]]:
 
     model = found.model
     assert model is not None
-    image = [{**phase, **pull} if phase["kind"] == "pull" else phase
-             for phase in raw(BASE)["startup"] if phase["kind"] in ("pull", "read")]  # fmt: skip
+    image = [
+        {**phase, **pull} if phase["kind"] == "pull" else {**phase}
+        for phase in raw(BASE)["startup"]
+        if phase["kind"] in ("pull", "read")
+    ]
     runtime = f"{found.runtime} {found.version}".strip()
     source = f"{found.measured_on}; {runtime}, n = {found.count} starts, 1 to {FITTED} at once"
     low, high = (work / model.pieces for work in found.works)
+    between = ms(low), ms(high)
     own = []
     for phase in model.phases():
         if phase["kind"] == "cpu":
             why = f"{source}; CPU time that the kernel counted at {_most(found)} at once"
             why += f", one of {model.pieces} parts" if model.pieces > 1 else ""
-            own.append({**phase, "work": _number(phase["work"], f"{why}; the range is over the numbers at once",
-                                                 (ms(min(low, model.work / model.pieces)), ms(max(high, model.work / model.pieces))))})  # fmt: skip
+            own.append(
+                {**phase, "work": _number(phase["work"], f"{why}; the range is over the numbers at once", between)}
+            )
         else:
             key = "hold" if phase["kind"] == "lock" else "duration"
             own.append({**phase, key: _number(phase[key], f"{source}; fitted by running the simulator")})
@@ -97,7 +105,7 @@ def text(found: Found, name: str) -> str:
     comment = _COMMENT.format(name=name, base=BASE, said="\n".join(each for each in said if each))
     whole.yaml_set_start_comment(comment)
     out, yaml = io.StringIO(), YAML()
-    yaml.width = 120
+    yaml.width = 1000  # a source on one line
     yaml.dump(whole, out)
     return out.getvalue()
 

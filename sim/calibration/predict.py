@@ -1,4 +1,4 @@
-"""What the simulator says to some starts at once: a platform whose start is the model's, run on a host like this one."""
+"""What the simulator says to some starts at once: a platform whose start is the model's, on a host like this one."""
 
 from __future__ import annotations
 

@@ -35,10 +35,17 @@ PATIENCE = 60.0
 class Starter(Protocol):
     """Something that can start containers, each by a command that ends when the container's process has ended."""
 
-    name: str
-    version: str
-    grouped: bool
-    """Whether the work of a start is done by the command and its children, which its control group and rusage see."""
+    @property
+    def name(self) -> str:
+        """Name of the runtime."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the work of a start is done by the command and its children, which its group and rusage see."""
 
     def command(self, container: str) -> list[str]:
         """The command that starts the container `container`."""
@@ -178,7 +185,9 @@ def _engine(runtime: str, program: str, root: Path) -> Engine:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(root, arcname=".")
-    done = subprocess.run([program, "import", "-", image], input=packed.getvalue(), capture_output=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [program, "import", "-", image], input=packed.getvalue(), capture_output=True, timeout=PATIENCE
+    )
     if done.returncode:
         raise Missing(f"{runtime}: no image can be made: {last_line(done.stderr.decode(errors='replace'))}")
     return Engine(runtime, _version(program), program, image)

@@ -165,7 +165,9 @@ def _check(ended: Iterable[_Ended], starter: Starter, said: IO[bytes]) -> None:
     failed = sum(status != 0 for *_, status in ended)
     if failed:
         said.seek(0)
-        raise CalibrationError(f"{starter.name}: {failed} starts failed: {last_line(said.read().decode(errors='replace'))}")
+        raise CalibrationError(
+            f"{starter.name}: {failed} starts failed: {last_line(said.read().decode(errors='replace'))}"
+        )
 
 
 def write_rows(path: Path, runtime: str, batches: Iterable[Batch]) -> None:

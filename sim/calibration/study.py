@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from sim.calibration.fit import FITTED, Line, Measured, fit, lines, verdict
 from sim.calibration.limits import Limited, measure_limits
 from sim.calibration.predict import Model, Predictor
 from sim.calibration.storm import Batch, storm
+from sim.reading.errors import HostsimError
 
 PARTS: Final = ("starts", "unpack", "disk", "cpu")
 AT_ONCE: Final = {1: 40, 2: 20, 4: 14, 8: 10, 16: 8, 32: 6}
@@ -63,9 +65,13 @@ class Found:
         if noisy:
             told.append(f"others had a part of the CPUs ({', '.join(noisy)}): measure again when the machine is quiet")
         if self.model and self.model.share < 1:
-            told.append(f"the predictions are for {self.model.share:.0%} of the CPUs, as here; the platform has no others")
+            told.append(
+                f"the predictions are for {self.model.share:.0%} of the CPUs, as here; the platform has no others"
+            )
         if self.lines and not any(line.fitted and line.k >= self.cpus for line in self.lines):
-            told.append(f"never more than {FITTED} starts on {self.cpus} CPUs were fitted: nothing here waited for a CPU")
+            told.append(
+                f"never more than {FITTED} starts on {self.cpus} CPUs were fitted: nothing here waited for a CPU"
+            )
         if self.error > 0.15:
             told.append(f"the model misses what it was fitted to by {self.error:.0%} (root mean square)")
         return told
@@ -107,7 +113,7 @@ def _missing(part: str, runtime: str) -> str:
             from sim.calibration.disk import tools
 
             tools()
-    except cgroups.HostsimError as error:
+    except HostsimError as error:
         return str(error)
     return ""
 
@@ -115,7 +121,7 @@ def _missing(part: str, runtime: str) -> str:
 def calibrate(runtime: str, parts: Sequence[str] = PARTS, *, quick: bool = False, say: Say = lambda _: None) -> Found:
     """Measure `parts` here; what is missing is left out, and told. Containers and groups are gone at the end."""
     cgroups.sweep_stale()
-    found = _begin(machine.describe(_version()), len(machine.allowed()))
+    found = _begin(machine.describe(_version()), machine.cpus())
     steps: dict[str, Callable[[], None]] = {
         "starts": lambda: _starts(found, runtime, _QUICK if quick else AT_ONCE, say),
         "unpack": lambda: _unpack(found, say),
@@ -125,7 +131,7 @@ def calibrate(runtime: str, parts: Sequence[str] = PARTS, *, quick: bool = False
     for part in parts:
         try:
             steps[part]()
-        except cgroups.HostsimError as error:
+        except HostsimError as error:
             found.left_out[part] = str(error)
     return found
 
@@ -138,8 +144,6 @@ def from_rows(batches: Sequence[Batch], runtime: str, cpus: int) -> Found:
 
 
 def _begin(host: dict[str, object], cpus: int) -> Found:
-    import os
-
     return Found(host, cpus, os.getloadavg()[0])
 
 

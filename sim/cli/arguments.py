@@ -22,6 +22,7 @@ COMMANDS = {
     "schema": "files:schema",
     "explain": "explain:command",
     "scorecard": "scorecard:command",
+    "calibrate": "calibrate:command",
 }
 """Command → module and function that carries it out."""
 
@@ -44,6 +45,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim schema                    JSON Schema of the scenario file, for editors
   python -m sim explain NAME              what a metric or a doubt is, and what to do
   python -m sim scorecard                 what is known, predicted: theory, published values, measurements
+  python -m sim calibrate -o my-host.yaml  measure this machine, write a platform file, say how well it predicts
 
 A command's own options: python -m sim COMMAND --help (for a scenario: python -m sim run --help)."""
 _CODES = """\
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _why(commands)
     _files(commands)
     _scorecard(commands)
+    _calibrate(commands)
     return parser
 
 
@@ -262,6 +265,24 @@ def _scorecard(commands: _Commands) -> None:
     parser.add_argument("--all", action="store_true", help="exact cases that agree too")
     parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/scorecard)")
+    _format_options(parser)
+
+
+def _calibrate(commands: _Commands) -> None:
+    parser = _add(
+        commands, "calibrate", "Measure this machine, write a platform file, and say how well it predicts.",
+        "Real containers, files and servers; 1 to 8 starts at once are fitted, 16 and 32 are predicted. Needs root.\n",
+    )  # fmt: skip
+    runtimes = ("runc", "crun", "docker", "podman")
+    parser.add_argument("--runtime", choices=runtimes, default="runc", help="what starts the containers (runc)")
+    parser.add_argument("-o", "--out", metavar="FILE", default="my-host.yaml", help="the platform (my-host.yaml)")
+    parser.add_argument("--only", type=_names, metavar="A,B", help="of starts, unpack, disk, cpu")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: half a minute, wider intervals")
+    parser.add_argument("--check", action="store_true", help="say what is missing here; 1 if something is")
+    parser.add_argument("--rows", metavar="FILE.csv", help="write a row a start")
+    parser.add_argument("--from", dest="rows_from", metavar="FILE.csv", help="fit starts that were measured before")
+    parser.add_argument("--cpus", type=_count, metavar="N", help="CPUs of the machine of --from (this machine's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE")
     _format_options(parser)
 
 

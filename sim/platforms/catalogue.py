@@ -51,6 +51,11 @@ def describe(name: str, overrides: Mapping[str, Any] = _NO_OVERRIDES) -> tuple[R
     return _load(name, overrides)[1]
 
 
+def raw(name: str) -> Mapping[str, Any]:
+    """The tree of a platform of the catalogue as its file has it, `based_on` resolved; a copy."""
+    return _from_catalogue(name)[0]
+
+
 def _load(name: str, overrides: Mapping[str, Any]) -> tuple[Platform, tuple[Row, ...]]:
     prefix = f"platforms.{name}"
     if not isinstance(overrides, Mapping):

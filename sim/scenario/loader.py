@@ -199,7 +199,7 @@ def _with_files(document: Document) -> Document:
     given = document.tree.get("platforms")
     problems: list[Problem] = []
     for name, value in given.items() if isinstance(given, Mapping) else ():
-        if not (isinstance(value, str) and value.endswith((".yaml", ".yml"))):
+        if not _is_file(value):
             continue
         try:
             own = read_document(document.base / value)
@@ -238,13 +238,20 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
     return document
 
 
+def _is_file(platform: object) -> bool:
+    return isinstance(platform, str) and platform.endswith((".yaml", ".yml"))
+
+
 def with_options(document: Document, options: Options) -> Document:
     """Lay the options of the command line, but for the overrides, over a document."""
     if (platforms := options.get("platforms")) is not None:
         given: Any = document.tree.get("platforms")
         kept = given if isinstance(given, dict) else {}
         chosen = list(platforms)
-        value: Any = {name: kept.get(name) for name in chosen} if len({*chosen}) == len(chosen) else chosen
+        value: Any = chosen
+        if len({*chosen}) == len(chosen):  # a file is known by its name without .yaml, and lies where the user says
+            value = dict((Path(name).stem, str(Path(name).resolve())) if _is_file(name) else (name, kept.get(name))
+                         for name in chosen)  # fmt: skip
         document = document.with_value("platforms", value, f"--platforms {','.join(chosen)}")
     for key, value in (("replications", options.get("replications")), ("seed", options.get("seed"))):
         if value is not None:

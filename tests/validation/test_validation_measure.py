@@ -11,13 +11,14 @@ import pytest
 
 import sim
 from sim.calibration import cgroups, servers
+from sim.calibration.cgroups import Groups, Hierarchy, Missing
+from sim.calibration.servers import Group, Repetition
 from validation.__main__ import main
 from validation.cases import PLATFORM, POINTS, Point, case_of, jobs_of
-from sim.calibration.cgroups import Groups, Hierarchy, Missing
 from validation.measure import measure
 from validation.predict import RULES, predict
 from validation.report import write
-from validation.store import Case, Group, Measurements, Repetition, save
+from validation.store import Case, Measurements, save
 
 MISSING = servers.missing()
 V1 = "cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu,cpuacct 0 0\n"

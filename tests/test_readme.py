@@ -120,8 +120,11 @@ def pins() -> dict[str, Version]:
 
 def test_every_dependency_is_pinned_within_its_bounds() -> None:
     pinned = pins()
-    for text in PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]:
+    extras = PROJECT["project"]["optional-dependencies"]
+    for text in PROJECT["project"]["dependencies"] + extras["dev"] + extras["cluster"]:
         requirement = Requirement(text)
+        if requirement.name == PROJECT["project"]["name"]:  # one of its own extras
+            continue
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in constraints.txt"
         assert requirement.specifier.contains(version), f"{requirement.name} {version} is not {requirement.specifier}"
@@ -131,5 +134,7 @@ def test_files_beside_the_code_are_shipped_with_it() -> None:
     shipped = PROJECT["tool"]["setuptools"]["package-data"]
     for path in (ROOT / "sim").rglob("*"):
         if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc"):  # the last two: numba's cache
-            patterns = shipped.get(".".join(path.parent.relative_to(ROOT).parts), [])
-            assert any(fnmatch.fnmatch(path.name, p) for p in patterns), f"{path.relative_to(ROOT)} would be left out"
+            package = next(each for each in path.parents if (each / "__init__.py").exists())
+            patterns = shipped.get(".".join(package.relative_to(ROOT).parts), [])
+            name = path.relative_to(package).as_posix()
+            assert any(fnmatch.fnmatch(name, p) for p in patterns), f"{path.relative_to(ROOT)} would be left out"

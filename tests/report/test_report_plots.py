@@ -215,7 +215,7 @@ def test_phases_add_up_to_the_whole_bar(results: Results, ax: Axes) -> None:
 
 def test_no_two_phases_of_the_catalogue_look_alike() -> None:
     found = starts.phase_looks([f"startup_{name}" for name in starts._PLACES])
-    assert len({(look["facecolor"], look["hatch"]) for look in found.values()}) == len(starts._PLACES) == 18
+    assert len({(look["facecolor"], look["hatch"]) for look in found.values()}) == len(starts._PLACES) > 18
 
 
 def test_the_key_of_the_starts_says_the_median(results: Results, ax: Axes) -> None:

@@ -58,7 +58,7 @@ def test_what_does_not_matter_may_be_left_out_and_is_told() -> None:
     doubts = foresee(scenario, {"native": platform_of(scenario, "native")})
     (defaulted,) = [each for each in doubts if each.code == "defaulted"]
     assert defaulted.severity == "note"
-    assert defaulted.numbers["paths"] == ["host.disk", "host.network", "services.web.memory"]
+    assert defaulted.numbers["paths"] == ["services.web.memory", "host.disk", "host.network"]
     given = SHORT.replace("memory: 4GiB", "memory: 4GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 1Gbit/s")
     given = load(given.replace("request_cpu", "memory: 256MiB\n    request_cpu"))
     assert given.services["web"].memory.base == 256 * 2**20

@@ -109,9 +109,18 @@ class _Room:
             why = self._one(name)
             if why:
                 (self._host, self._vms), self._counts = before, counts
-                self.limits |= dict.fromkeys(wanted, why)
+                self.limits |= dict.fromkeys(wanted, self._for_all(wanted) or why)
                 return
         self.admitted.update(wanted)
+
+    def _for_all(self, wanted: Mapping[str, int]) -> str:
+        """What all of it lacks at once, in cores or memory of the host; empty where it is not that."""
+        if self._nested is not None or sum(wanted.values()) == 1:
+            return ""
+        shares = [(self._shares[name], number) for name, number in wanted.items()]
+        cpu, memory = sum(each.cpu * n for each, n in shares), sum(each.memory * n for each, n in shares)
+        found = self._host.short((cpu, memory, 0.0))
+        return "" if found is None else _lack(found, (cpu, memory, 0.0), self._host)
 
     def _one(self, name: str) -> str:
         """Promise one replica; why not, where there is no room."""
@@ -169,8 +178,12 @@ def _take(machine: _Left, wanted: Amounts) -> str:
     if found is None:
         machine.take(wanted)
         return ""
-    asked, left = _told(found, wanted, machine.amounts)
-    return f"{('cpu', 'memory', 'disk')[found]}: {asked} each, {left} left"
+    return _lack(found, wanted, machine)
+
+
+def _lack(which: int, wanted: Amounts, machine: _Left) -> str:
+    asked, left = _told(which, wanted, machine.amounts)
+    return f"{('cpu', 'memory', 'disk')[which]}: {asked} each, {left} left"
 
 
 def _told(which: int, *each: Iterable[float]) -> list[str]:

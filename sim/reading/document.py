@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 from sim.reading.errors import Finding, Loc, Problem, Refused, ScenarioError, dotted, nearest, show
 from sim.reading.parsing import Place, parse
+
+_LARGEST = 4_000_000  # bytes of a file; the largest of ours has 30 kB, and a second reads 1 MB
 
 
 class Laid(NamedTuple):
@@ -100,7 +103,7 @@ def read_document(path: str | Path) -> Document:
     """Read and parse a YAML file. Raises ScenarioError if it cannot be read, decoded or parsed."""
     file = Path(path)
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = _content(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _file_error(path, f"byte {error.start} that is not UTF-8", "a text file in UTF-8") from None
     except FileNotFoundError:
@@ -111,6 +114,24 @@ def read_document(path: str | Path) -> Document:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _file_error(path, f"a file that cannot be read ({reason})", "a readable file") from None
     return parse_text(text, str(path), file.parent)
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a regular file. Raises ScenarioError for what is none, or too long, and OSError."""
+    state = file.stat()
+    if kind := other_than_a_file(state.st_mode):
+        raise _file_error(file, kind, "a scenario file in YAML")
+    if state.st_size > _LARGEST:
+        raise _file_error(file, f"a file of {state.st_size / 1e6:.1f} MB", f"at most {_LARGEST / 1e6:.0f} MB of YAML")
+    return file.read_bytes()
+
+
+def other_than_a_file(mode: int) -> str | None:
+    """What stands in a file's place by its `st_mode`; None if it is a file. Reading a pipe may wait for ever."""
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    if stat.S_ISREG(mode):
+        return None
+    return next((name for kind, name in kinds if kind(mode)), "a device")
 
 
 def parse_text(text: str, file: str, base: Path = Path()) -> Document:

@@ -83,9 +83,9 @@ class Problem:
     def __str__(self) -> str:
         """The place, then the mistake, in one line."""
         place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
-        path = f"{self.path}: " if self.path else ""
+        path = f"{short(self.path, 200)}: " if self.path else ""
         hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
-        return f"{place}: {path}found {self.found}; allowed: {self.allowed}{hint}"
+        return f"{place}: {path}found {short(self.found, 400)}; allowed: {self.allowed}{hint}"
 
 
 class ScenarioError(HostsimError):
@@ -111,6 +111,8 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     >>> nearest("memroy", ["cpu", "memory"]), nearest("colour", ["cpu", "memory"])
     ('memory', None)
     """
+    if len(str(name)) > 100:
+        return None  # no name is as long, and comparing takes long
     folded = {_fold(each): each for each in known}
     close = get_close_matches(_fold(str(name)), list(folded), n=1)
     return folded[close[0]] if close else None
@@ -118,6 +120,11 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
 
 def _fold(name: str) -> str:
     return name.casefold().replace("-", "_")
+
+
+def short(text: str, most: int = 160) -> str:
+    """A text of at most `most` characters, its end cut off."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def show(value: Any) -> str:

@@ -16,6 +16,8 @@ from sim.reading.errors import Finding, Loc, Problem, ScenarioError
 
 _MAX_NODES = 200_000  # aliases can multiply a small file into a huge tree; a scenario has a few hundred nodes
 _DEEPEST = 100
+_LONGEST_SLOWLY = 500_000  # characters; ruamel.yaml reads some 100,000 a second
+_LONGEST_NUMBER = 400  # no float has more digits that count, and Python refuses to print whole numbers of 4,300
 _TAG: Final = "tag:yaml.org,2002:"
 _STR: Final = f"{_TAG}str"
 
@@ -149,7 +151,10 @@ def _resolvers() -> dict[str, list[tuple[str, Any]]]:
 
 
 def _parse_slowly(text: str, file: str) -> Parsed:
-    """The same by ruamel.yaml's pure parser."""
+    """The same by ruamel.yaml's pure parser; whatever it stumbles over is a mistake of the text."""
+    if len(text) > _LONGEST_SLOWLY:
+        found = f"{len(text):,} characters that are not plain YAML (anchors, tags, tabs or a syntax error)"
+        raise ScenarioError([Problem(file, 1, 1, "", found, f"at most {_LONGEST_SLOWLY:,} characters of such")])
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -166,6 +171,8 @@ def _parse_slowly(text: str, file: str) -> Parsed:
         raise ScenarioError([Problem(file, line, 1, "", f"a syntax error: {reason}", "valid YAML")]) from None
     except RecursionError:
         raise ScenarioError([Problem(file, 1, 1, "", "values nested too deeply", "valid YAML")]) from None
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
+        raise ScenarioError([Problem(file, 1, 1, "", "text that cannot be read as YAML", "valid YAML")]) from None
 
 
 def _build(root: Node | None) -> Parsed:
@@ -182,14 +189,22 @@ class _Builder:
         self.findings: list[Finding] = []
         self.open: set[int] = set()
         self.count = 0
+        self.full = False
 
     def value(self, node: Node, loc: Loc, key: Node) -> Any:
         start, name = node.start_mark, key.start_mark
         place = Place(start.line + 1, start.column + 1, name.line + 1, name.column + 1)
-        self.places[loc] = place
+        self.places.setdefault(loc, place)  # what a mapping says itself comes before what it merges
         self.count += 1
-        if id(node) in self.open or self.count > _MAX_NODES:
+        if id(node) in self.open:
             self.findings.append(Finding(loc, "an alias that repeats without end", "a tree of values"))
+            return None
+        if self.count > _MAX_NODES or len(self.open) > _DEEPEST:
+            if not self.full:
+                self.full = True
+                what = f"more than {_MAX_NODES:,} values" if self.count > _MAX_NODES else "values nested too deeply"
+                most = f"at most {_MAX_NODES:,} values, aliases written out, {_DEEPEST} levels deep"
+                self.findings.append(Finding(loc, what, most))
             return None
         self.open.add(id(node))
         try:
@@ -211,7 +226,7 @@ class _Builder:
         if tag in ("int", "float", "bool", "null"):
             try:
                 return _constant(tag, node.value)
-            except (ValueError, IndexError):  # `!!int x`, and `!!int` of nothing
+            except (ValueError, LookupError, ArithmeticError):  # `!!int x`, and `!!int` of nothing
                 return node.value
         if tag not in ("str", "timestamp", "value", "merge"):
             self.findings.append(Finding(loc, f"the tag {node.tag}", "plain values without tags"))
@@ -246,10 +261,8 @@ class _Builder:
         if source.id != "mapping":
             self.findings.append(Finding(loc, "a merge (<<) of what is not a mapping", "a mapping to merge"))
             return
-        kept = {where: place for where, place in self.places.items() if where[: len(loc)] == loc}
-        for key, item in self.value(source, loc, source).items():
+        for key, item in (self.value(source, loc, source) or {}).items():
             tree.setdefault(key, item)
-        self.places.update(kept)  # what the mapping says itself keeps its own place
 
 
 def _key_text(key: Node) -> str | None:
@@ -270,6 +283,8 @@ def _constant(tag: str, text: str) -> Any:
     """The value of a scalar that is not text. Raises ValueError."""
     if tag == "null":
         return None
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError("a number of so many digits")
     if tag == "int" and text.isdecimal() and text.isascii():
         return int(text)
     from ruamel.yaml.nodes import ScalarNode

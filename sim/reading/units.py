@@ -17,10 +17,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from sim.reading.errors import HostsimError
+from sim.reading.errors import HostsimError, short
 
 # Exponents of more than three digits have no use here and would make the exact arithmetic explode.
 _NUMBER: Final = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_LONGEST: Final = 400  # characters of a quantity: a float has at most 309 digits before its point
 _QUANTITY: Final = re.compile(rf"([-+]?{_NUMBER})\s*(\S.*)?")
 _BITS: Final = re.compile(r"([kKMGT]?)(?:b|bps|b/s|bits?|bits/s)")
 _PART: Final = re.compile(rf"({_NUMBER})\s*([a-zµμ]+)\s*")
@@ -30,6 +31,7 @@ class UnitError(HostsimError, ValueError):
     """A value is not a quantity of the wanted kind: what was `found`, what is `allowed`, the nearest unit."""
 
     def __init__(self, found: str, allowed: str, suggestion: str | None = None) -> None:
+        found = short(found)
         super().__init__(found, allowed, suggestion)
         self.found = found
         self.allowed = allowed
@@ -151,9 +153,9 @@ def render(kind: str, value: float) -> str | int | float:
 @lru_cache(maxsize=4096)
 def _from_text(text: str, name: str) -> float:
     kind = DIMENSIONS[name]
-    if kind.name == "duration" and (compound := _compound(text)) is not None:
+    if kind.name == "duration" and len(text) <= _LONGEST and (compound := _compound(text)) is not None:
         return _finite(compound, text, kind)
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise UnitError(_show(text), kind.allowed)
     digits, unit = match.groups()

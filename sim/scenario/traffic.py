@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from sim import registry
 from sim.reading.distribution import Distribution, Pause
+from sim.reading.document import other_than_a_file
 from sim.reading.errors import Finding, HostsimError, Refused, nearest, show
 from sim.reading.fields import (
     Collector,
@@ -213,6 +214,8 @@ def _trace_findings(path: Path, name: str, columns: tuple[str | None, ...]) -> l
     if path.suffix not in (".csv", ".parquet"):
         return [Finding(("file",), show(name), "a .csv or .parquet file")]
     try:
+        if kind := other_than_a_file(path.stat().st_mode):
+            return [Finding(("file",), f"{name!r}, {kind}", "a .csv or .parquet file")]
         with path.open("rb") as file:
             head = file.readline(100_000)
     except OSError as error:

@@ -17,6 +17,7 @@ COMMANDS = {
     "density": "fit:command",
     "crossover": "crossover:command",
     "why": "why:command",
+    "init": "init:command",
     "validate": "files:validate",
     "platforms": "files:platforms",
     "schema": "files:schema",
@@ -40,6 +41,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim fit FILE                  the same, in the words of the question: how many tenants fit?
   python -m sim crossover FILE            where along one axis the better of two platforms changes
   python -m sim why FILE                  why one platform is better: the difference, mechanism by mechanism
+  python -m sim init compose FILE...      a scenario from compose files, or a commented one from nothing
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         _fit(commands, name)
     _crossover(commands)
     _why(commands)
+    _init(commands)
     _files(commands)
     _scorecard(commands)
     _calibrate(commands)
@@ -239,6 +242,20 @@ def _why(commands: _Commands) -> None:
     _output_options(parser)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+
+
+def _init(commands: _Commands) -> None:
+    parser = _add(
+        commands, "init", "Write a scenario: a commented one from nothing, or one from compose files.",
+        "  init -o shop.yaml; init compose docker-compose.yml -o shop.yaml\n"
+        "What the file does not say is guessed and marked `# guess:`.\n",
+    )  # fmt: skip
+    parser.add_argument("source", nargs="?", choices=("compose",), help="what the files are")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="the files; later ones over earlier ones")
+    parser.add_argument("-o", "--out", metavar="FILE", help="where to write (default: standard output)")
+    parser.add_argument("--overwrite", action="store_true", help="replace that file")
+    parser.add_argument("--entry", metavar="NAME", help="the service that requests from outside come to")
+    parser.set_defaults(traffic=None, images=[])
 
 
 def _files(commands: _Commands) -> None:

@@ -1,0 +1,66 @@
+"""`init`: a scenario to begin with, from nothing, from compose files, or from Kubernetes' manifests."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import DONE
+
+if TYPE_CHECKING:
+    from sim.imports.draft import Draft
+
+
+def command(options: Namespace) -> int:
+    """Write a scenario to `-o`, or print it; what was guessed and left out goes to standard error."""
+    from sim.experiment.study import StudyError
+
+    out = Path(options.out) if options.out else None
+    if out is not None and out.exists() and not options.overwrite:
+        raise StudyError(f"{out} is there already: another name, or --overwrite")
+    if out is not None and not out.parent.is_dir():
+        raise StudyError(f"{out.parent}: no such folder")
+    if options.source is None:
+        from sim.imports.starter import STARTER
+
+        if options.traffic or options.images or options.entry:
+            raise StudyError("--traffic, --images and --entry are of `init compose` and `init kube`")
+        return _deliver(STARTER, out)
+    if not options.files:
+        raise StudyError(f"init {options.source}: at least one file")
+    return _import(options, _draft(options), out)
+
+
+def _draft(options: Namespace) -> Draft:
+    from sim.imports.compose import read_compose
+
+    return read_compose(options.files)
+
+
+def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
+    from sim.experiment.study import StudyError
+    from sim.imports.writing import Extras, guesses_of, written
+    from sim.reading.errors import nearest
+
+    names = [part.name for part in draft.parts]
+    if options.entry is not None and options.entry not in names:
+        near = nearest(options.entry, names)
+        hint = f"; did you mean {near}?" if near else ""
+        raise StudyError(f"--entry {options.entry}: an unknown service; known: {', '.join(names)}{hint}")
+    extras = Extras(entry=options.entry)
+    text = written(draft, extras)
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    print("\n".join(line.removeprefix("# ").removeprefix("# ") for line in head[1:]), file=sys.stderr)
+    print(f"{len(guesses_of(text))} guesses, marked `# guess:`", file=sys.stderr)
+    return _deliver(text, out)
+
+
+def _deliver(text: str, out: Path | None) -> int:
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, "utf-8")
+        print(f"{out}: python -m sim fit {out}", file=sys.stderr)
+    return DONE

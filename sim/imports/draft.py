@@ -1,0 +1,109 @@
+"""What an import has found: services with their sizes, what was guessed and why, what has no words here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+_LONGEST: Final = 52
+_ODD: Final = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass
+class Amounts:
+    """CPU (cores) and memory (bytes) of one replica; None where the file does not say."""
+
+    cpu: float | None = None
+    cpu_limit: float | None = None
+    memory: float | None = None
+    memory_limit: float | None = None
+
+
+@dataclass
+class Part:
+    """One service of the file. `calls`: service → why it is thought to be called. `guesses`: key → why."""
+
+    name: str
+    image: str = ""
+    amounts: Amounts = field(default_factory=Amounts)
+    replicas: int = 1
+    autoscale: dict[str, str] | None = None
+    ready: dict[str, str] | None = None
+    calls: dict[str, str] = field(default_factory=dict)
+    reached: str = ""  # why it is thought to be reached from outside; empty if it is not
+    guesses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Load:
+    """The traffic of a log: YAML of `traffic`, seconds it lasts, mean bytes of an answer, and what was made of it.
+
+    `csv`: text of the recording that `yaml` names as `{file}`; None where the rates are in the YAML itself.
+    """
+
+    yaml: str
+    seconds: float
+    requests: int
+    notes: list[str]
+    csv: str | None = None
+    answer_bytes: float | None = None
+
+
+@dataclass
+class Draft:
+    """All that goes into a scenario. `lost`: what the file says and a scenario has no words for."""
+
+    name: str
+    source: str
+    parts: list[Part]
+    lost: list[str] = field(default_factory=list)
+
+    def totals(self) -> tuple[float, float, int]:
+        """Cores and bytes that the file itself requests, over all replicas, and services without any request."""
+        cpu = sum((part.amounts.cpu or 0.0) * part.replicas for part in self.parts)
+        memory = sum((part.amounts.memory or 0.0) * part.replicas for part in self.parts)
+        return cpu, memory, sum(part.amounts.cpu is None or part.amounts.memory is None for part in self.parts)
+
+    def entry(self, wanted: str | None = None) -> Part:
+        """The service that requests from outside come to: `wanted`, or the likeliest. Raises KeyError."""
+        if wanted is not None:
+            return {part.name: part for part in self.parts}[wanted]
+        called = {name for part in self.parts for name in part.calls}
+        order = sorted(self.parts, key=lambda part: (not part.reached, part.name in called, -len(part.calls)))
+        return order[0]
+
+    def uncircle(self) -> None:
+        """Leave out the guessed calls that would come back to a service, and say so."""
+        known = {part.name: part for part in self.parts}
+        for part in self.parts:
+            for name in list(part.calls):
+                if name not in known or name == part.name or part.name in _reached(known, name):
+                    del part.calls[name]
+                    if name in known and name != part.name:
+                        self.lost.append(f"{part.name}: its call of {name}, which calls it back")
+
+
+def _reached(parts: Mapping[str, Part], name: str) -> set[str]:
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        each = ahead.pop()
+        if each not in found and each in parts:
+            found.add(each)
+            ahead += parts[each].calls
+    return found
+
+
+def renamed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(name, a name that a service can have here): small letters, digits and `-`, no two alike."""
+    used: set[str] = {"all"}
+    for name in names:
+        short = _ODD.sub("-", name.lower()).strip("-")[:_LONGEST].strip("-") or "service"
+        stem, number = short[: _LONGEST - 4], 1
+        while short in used:
+            number += 1
+            short = f"{stem}-{number}"
+        used.add(short)
+        yield name, short

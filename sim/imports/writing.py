@@ -1,0 +1,188 @@
+"""A draft as the text of a scenario: every guess marked with why, what has no words here listed in its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
+
+from sim.imports.draft import Draft, Load, Part
+
+MIB: Final = 2**20
+# What is put in where the file does not say. None is a measurement, and each is marked in the text (trust: memory).
+CPU, MEMORY, BASE = 0.1, 128 * MIB, 64 * MIB
+IMAGE, VM_IMAGE, VM_MORE = 200e6, 2e9, 512 * MIB
+RATE, CONCURRENCY, REQUEST = "10/s", 16, "{lognormal: {mean: 5ms, cv: 1}}"
+
+
+@dataclass
+class Extras:
+    """What goes beside the draft: traffic of a log, the file name of its recording, sizes of images in bytes."""
+
+    load: Load | None = None
+    recording: str = ""
+    images: Mapping[str, float] = field(default_factory=dict)
+    entry: str | None = None
+
+
+def guesses_of(text: str) -> list[str]:
+    """The lines of a scenario's text that are guessed, without their places."""
+    return [line.strip() for line in text.splitlines() if "# guess:" in line and not line.startswith("#")]
+
+
+def written(draft: Draft, extras: Extras | None = None) -> str:
+    """The scenario's YAML."""
+    extras = extras or Extras()
+    entry = draft.entry(extras.entry)
+    lines = [*_head(draft, extras), *_settings(draft, extras), "services:"]
+    for part in draft.parts:
+        lines += _service(part, extras, part is entry)
+    return "\n".join(lines) + "\n"
+
+
+def _head(draft: Draft, extras: Extras) -> list[str]:
+    cpu, memory, silent = draft.totals()
+    told = f"Requested in the file, over all replicas: {cpu:g} cores, {_bytes(memory)}"
+    told += f"; {silent} of {len(draft.parts)} services say nothing of CPU, of memory, or of both." if silent else "."
+    lines = [f"# From {draft.source}. What the file does not say is marked `# guess:`, with why: look at each.",
+             f"# {told}"]  # fmt: skip
+    entry = draft.entry(extras.entry)
+    called = {name for part in draft.parts for name in part.calls}
+    idle = [part.name for part in draft.parts if part is not entry and part.name not in called]
+    if idle:
+        lines.append(
+            f"# Nothing says who calls {', '.join(idle)}: idle here until you add calls, or traffic of its own."
+        )
+    lost = [*draft.lost, *(extras.load.notes if extras.load else [])]
+    if lost:
+        lines += ["# Of the files, this is not, or otherwise, in the scenario:", *(f"#  - {each}" for each in lost)]
+    return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
+
+
+def _settings(draft: Draft, extras: Extras) -> list[str]:
+    load = extras.load
+    name = "".join(each if each.isalnum() or each in "-_" else "-" for each in draft.name.lower()).strip("-_")
+    length = f"{max(ceil(load.seconds), 1)}s" if load else "3min"
+    warm = f"{max(ceil(load.seconds), 1) // 10}s" if load else "30s"
+    return [
+        f"name: {name or 'imported'}",
+        "seed: 1",
+        f"duration: {length}" if load else _guess(f"duration: {length}", "long enough for steady traffic"),
+        _guess(f"warmup: {warm}", "discarded before measuring"),
+        "replications: 3",
+        _guess("host: {cores: 16, memory: 64GiB, disk: {read: 1.5GB/s, write: 1GB/s}, network: 10Gbit/s}",
+               "a common server; put yours"),
+        "platforms: [vm, container]",
+    ]  # fmt: skip
+
+
+def _service(part: Part, extras: Extras, entry: bool) -> list[str]:
+    lines = [f"  {part.name}:", *_image(part, extras.images)]
+    used, why = (float(BASE), "its file says nothing of memory")
+    promised = part.amounts.memory or part.amounts.memory_limit
+    if promised:
+        used, why = promised / 2, "half of what it is promised; measure it"
+    lines += [
+        _guess(f"    memory: {_bytes(used)}", f"used when idle: {why}"),
+        _guess("    start_cpu: 1s", "core-seconds until it can serve"),
+        _guess(f"    concurrency: {CONCURRENCY}", "requests in service at once in one replica"),
+        "    request:",
+        _guess(f"      - cpu: {REQUEST}", "core-seconds of one request; measure it, it decides the answer"),
+    ]
+    lines += [_guess(f"      - call: {name}", f"one call a request: {reason}") for name, reason in part.calls.items()]
+    if entry and extras.load and extras.load.answer_bytes:
+        lines.append(f"      - send: {ceil(extras.load.answer_bytes)}B   # the log's mean")
+    lines += _size(part)
+    if part.autoscale:
+        lines.append(_marked(part, "autoscale", f"    autoscale: {_flow(part.autoscale)}"))
+    else:
+        lines.append(_marked(part, "replicas", f"    replicas: {part.replicas}"))
+    if part.ready:
+        lines.append(_marked(part, "ready", f"    ready: {_flow(part.ready)}"))
+    return [*lines, *(_traffic(part, extras) if entry else [])]
+
+
+def _traffic(part: Part, extras: Extras) -> list[str]:
+    lines = [_guess("    timeout: 5s", "how long a client waits"),
+             _guess("    slo: {p99: 1s, availability: 99%}", "what is good enough; put yours")]  # fmt: skip
+    why = "" if extras.entry else f"all requests come to it: {part.reached or 'nobody here calls it'}"
+    if extras.load is None:
+        return [*lines, _guess(f"    traffic: {{rate: {RATE}}}", f"no log was given; {why or 'put your own'}")]
+    text = extras.load.yaml.replace("{file}", extras.recording)
+    return [
+        *lines,
+        _guess("    traffic:", why) if why else "    traffic:",
+        *(f"      {line}" for line in text.split("\n")),
+    ]
+
+
+def _image(part: Part, images: Mapping[str, float]) -> list[str]:
+    size = image_size(part.image, images)
+    told = part.image or "built from its folder"
+    known = IMAGE if size is None else size
+    line = f"    image: {{vm: {_decimal(VM_IMAGE + known)}, container: {_decimal(known)}}}"
+    why = f"{told}: size unknown (--images)" if size is None else f"{told}; of the VM, an OS of 2 GB beside it"
+    return [_guess(line, why)]
+
+
+def image_size(image: str, images: Mapping[str, float]) -> float | None:
+    """Bytes of an image, by its name with or without tag and registry; None if it is not known."""
+    for name, size in images.items():
+        if image and (name == image or name == f"{image}:latest" or image.endswith(f"/{name}")):
+            return size
+    return None
+
+
+def _size(part: Part) -> list[str]:
+    amounts = part.amounts
+    cpu, memory = amounts.cpu, amounts.memory
+    guessed = []
+    if cpu is None:
+        cpu = amounts.cpu_limit or CPU
+        guessed.append("CPU request is its limit" if amounts.cpu_limit else f"no CPU request: {CPU:g}")
+    if memory is None:
+        memory = amounts.memory_limit or MEMORY
+        guessed.append(
+            "memory request is its limit" if amounts.memory_limit else f"no memory request: {_bytes(MEMORY)}"
+        )
+    most = None if amounts.cpu_limit is None else f"{amounts.cpu_limit:.10g}"
+    ram_most = None if amounts.memory_limit is None else _bytes(amounts.memory_limit)
+    mine = f"cpu: {_pair(f'{cpu:.10g}', most)}, memory: {_pair(_bytes(memory), ram_most)}"
+    line = f"      container: {{{mine}}}"
+    vcpus = max(1, ceil(amounts.cpu_limit or cpu))
+    ram = ceil(((amounts.memory_limit or memory) + VM_MORE) / (256 * MIB)) * 256 * MIB
+    why = "whole vCPUs, and the memory with 512 MiB for an OS, in steps of 256 MiB"
+    return [
+        "    size:",
+        _guess(line, "; ".join(guessed)) if guessed else line,
+        _guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", why),
+    ]
+
+
+def _pair(request: str, limit: str | None) -> str:
+    return f"{{request: {request}, limit: {limit}}}" if limit else f"{{request: {request}}}"
+
+
+def _flow(values: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+
+
+def _marked(part: Part, key: str, line: str) -> str:
+    return _guess(line, part.guesses[key]) if key in part.guesses else line
+
+
+def _guess(line: str, why: str) -> str:
+    return f"{line}   # guess: {why}"
+
+
+def _bytes(value: float) -> str:
+    """Bytes, exactly."""
+    for unit, size in (("GiB", 2**30), ("MiB", MIB), ("KiB", 1024)):
+        if value >= size and value % size == 0:
+            return f"{value / size:.0f}{unit}"
+    return f"{value:.0f}B"
+
+
+def _decimal(value: float) -> str:
+    return f"{value / 1e9:.6g}GB" if value >= 1e9 else f"{value / 1e6:.6g}MB"

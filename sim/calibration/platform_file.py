@@ -41,13 +41,15 @@ def tree(found: Found) -> dict[str, Any]:
         layer = found.unpacking
         source = (
             f"{found.measured_on}; n = 1 layer of {layer.size / 1e6:.0f} MB in {layer.files} files, gzip and tar, "
-            f"{layer.work * 1e9:.1f} core-s a GB; the registry and the way there are not measured"
+            "the CPU time that both took (they came to {:.0f} MB/s side by side); bytes as on disk".format(
+                layer.rate / 1e6
+            )
         )
-        startup["pull"] = {"rate": _number(f"{layer.rate / 1e6:.1f}MB/s", source)}
+        startup["pull"] = {"unpack": _number(f"{1e-6 / layer.work:.1f}MB/s", source)}
     if found.model is not None:
         startup = _startup(found, startup.get("pull", {}))
         names = [phase["name"] for phase in startup if phase["kind"] in ("delay", "cpu", "lock")]
-        told["restart"], told["isolation"] = {"phases": names}, {"panic_phases": names}
+        told["restart"], told["isolation"] = {"phases": names}, {"panic_phases": [*names]}
     if startup:
         told["startup"] = startup
     return told

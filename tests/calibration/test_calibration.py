@@ -17,6 +17,7 @@ import pytest
 from sim import load_scenario
 from sim.calibration import cgroups, runtimes, study
 from sim.calibration.cgroups import Groups
+from sim.calibration.disk import Unpacking
 from sim.calibration.fit import FITTED, Line, Measured, fit, verdict
 from sim.calibration.platform_file import text, write
 from sim.calibration.predict import Model, Predictor
@@ -142,6 +143,18 @@ def test_the_file_is_a_platform(tmp_path: Path, found: study.Found) -> None:
     assert next(phase.name for phase in mine.startup if phase.name in mine.restart.phases) == "wait-1"
     assert mine.memory == platform_of(scenario, "container").memory
     assert "n = 99 starts" in path.read_text()
+
+
+def test_unpacking_is_the_cpu_time_of_a_byte(tmp_path: Path, found: study.Found) -> None:
+    found.model, found.unpacking = None, Unpacking(10**8, 5, 1.6e8, 8e-9)
+    write(found, tmp_path / "my-host.yaml")
+    scenario = load_scenario(
+        ROOT / "scenarios" / "boot-storm.yaml", platforms=["container", str(tmp_path / "my-host.yaml")]
+    )
+    known, mine = (next(phase for phase in platform_of(scenario, name).startup if phase.kind == "pull")
+                   for name in ("container", "my-host"))  # fmt: skip
+    assert mine == known.model_copy(update={"unpack": mine.unpack})
+    assert mine.unpack == pytest.approx(125e6)
 
 
 def test_the_file_says_nothing_of_whose_machine_it_was(found: study.Found) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from sim.report.results import Results
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from sim.experiment.attribution.answer import Why
     from sim.experiment.crossover.crossing import Crossover
     from sim.experiment.density.answer import Capacity
@@ -32,6 +34,15 @@ class Result(Results):
     def why(self, metric: str | None = None, **how: Any) -> Why:
         """Why two of its platforms differ: see `sim.why`, whose options it takes."""
         return why(self, metric, **how)
+
+    def plot(self, name: str = "focus") -> Figure:
+        """One of the figures of a result folder, by the name of its file or a part of it ("tail", "timeline").
+
+        Raises ValueError for a name that is none, with those there are, and where this result has no such figure.
+        """
+        from sim.report.figures.result import figure_of
+
+        return figure_of(self, name)
 
 
 def load_results(folder: str | Path) -> Result:
@@ -74,7 +85,7 @@ def load_scenario(
 
 
 def run(
-    scenario: Scenario | str | Path,
+    scenario: Scenario | str | Path | Mapping[str, Any],
     platforms: Sequence[str] | None = None,
     replications: int | None = None,
     workers: int | None = None,
@@ -85,6 +96,8 @@ def run(
     overwrite: bool = False,
 ) -> Result:
     """Run a scenario on its platforms, and give the result.
+
+    It is a file, what `load_scenario` gave, or a dictionary that says what a file would: `{"duration": "10min", …}`.
 
     The result has `.table()` and `.verdict` to read, `.summary`, `.guests`, `.timeline`, `.events`, `.response` (and
     `.requests` with `keep_requests`) as pandas DataFrames in SI units, and `.comparison` as data.
@@ -134,7 +147,14 @@ def run(
     return result
 
 
-def _chosen(scenario: Scenario | str | Path, platforms: Sequence[str] | None, replications: int | None) -> Scenario:
+def _chosen(
+    scenario: Scenario | str | Path | Mapping[str, Any], platforms: Sequence[str] | None, replications: int | None
+) -> Scenario:
+    if isinstance(scenario, Mapping):
+        from sim.platforms.checks import CHECKS
+        from sim.scenario.loader import scenario_from_dict
+
+        scenario = scenario_from_dict(scenario, checks=CHECKS)
     if not isinstance(scenario, Scenario):
         return load_scenario(scenario, platforms=platforms, replications=replications)
     from sim.platforms.checks import CHECKS

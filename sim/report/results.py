@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,14 @@ class Results:
         found = self.manifest.get("format") if isinstance(self.manifest, dict) else None
         if found != FORMAT:
             raise ResultsError(f"{path}: format {found!r}, this version reads {FORMAT!r}")
+
+    def __repr__(self) -> str:
+        """Name, platforms and folder."""
+        return f"<Result {self.name}: {', '.join(self.platforms)}; {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        """The comparison, as a notebook shows it."""
+        return f"<pre>{html.escape(self.table())}</pre>"
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -149,6 +150,11 @@ def scenario_from_text(
 ) -> Scenario:
     """A scenario from YAML text; paths in it are relative to `base`. Raises ScenarioError."""
     return Base(_with_overrides(parse_text(text, file, Path(base)), overrides), checks).scenario
+
+
+def scenario_from_dict(tree: Mapping[str, Any], *, checks: Sequence[Check] = ()) -> Scenario:
+    """A scenario from a dictionary with the keys and texts of a file. Raises ScenarioError with all mistakes."""
+    return Base(Document("the dictionary", {"name": "scenario", **copy.deepcopy(dict(tree))}), checks).scenario
 
 
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:

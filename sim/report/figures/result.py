@@ -173,6 +173,17 @@ FIGURES: dict[str, Callable[[Results], Figure | None]] = {
 }
 
 
+def figure_of(results: Results, name: str) -> Figure:
+    """The figure of that name, or with that in its name. Raises ValueError for none, or an empty one."""
+    named = [name] if name in FIGURES else [each for each in FIGURES if name in each]
+    if len(named) != 1:
+        raise ValueError(f"{name!r} is no figure; there are {', '.join(FIGURES)}")
+    figure = FIGURES[named[0]](results)
+    if figure is None:
+        raise ValueError(f"{results.name} has nothing to show in {named[0]}")
+    return figure
+
+
 def _warmup(results: Results) -> float:
     """Start of the measured span as the manifest tells it, s; 0 when it does not."""
     for place in (results.manifest, results.manifest["scenario"]):

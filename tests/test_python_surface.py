@@ -1,0 +1,61 @@
+"""What a script or a notebook does with scenarios and results beside the commands."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pytest
+
+import sim
+from sim.reading.errors import ScenarioError
+
+SHOP = {
+    "name": "shop",
+    "duration": "20s",
+    "replications": 2,
+    "host": {"cores": 2, "memory": "4GiB"},
+    "platforms": ["native", "container"],
+    "services": {
+        "web": {
+            "image": "50MB",
+            "memory": "64MiB",
+            "request_cpu": {"exponential": {"mean": "10ms"}},
+            "size": {"cpu": 1, "memory": "256MiB"},
+            "traffic": {"constant-arrival-rate": {"rate": "20/s"}},
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return sim.run(SHOP)
+
+
+def test_a_dictionary_runs_as_its_file_does(result, tmp_path):
+    import yaml
+
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(SHOP, sort_keys=False))
+    assert sim.run(tmp_path / "shop.yaml").rows == result.rows
+    assert sim.run(SHOP, platforms=["native"], replications=1).platforms == ["native"]
+
+
+def test_mistakes_in_a_dictionary_have_their_path():
+    with pytest.raises(ScenarioError, match=r"host\.core\b") as found:
+        sim.run({**SHOP, "host": {"core": 2, "memory": "4GiB"}})
+    assert "the dictionary" in str(found.value)
+    assert SHOP["host"] == {"cores": 2, "memory": "4GiB"}
+
+
+def test_a_result_shows_itself(result):
+    assert repr(result).startswith("<Result shop: native, container; ")
+    shown = result._repr_html_()
+    assert shown.startswith("<pre>shop: native against container")
+    assert "response p99" in shown
+
+
+def test_a_figure_by_a_part_of_its_name(result):
+    figure = result.plot("tail")
+    assert figure.axes
+    plt.close(figure)
+    with pytest.raises(ValueError, match="there are focus, timeline"):
+        result.plot("nonsense")

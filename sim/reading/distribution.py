@@ -13,10 +13,11 @@ Family = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "wei
 
 _positive: Final = bounded("duration", above=0)
 _not_negative: Final = bounded("duration", least=0)
-_cv: Final = bounded("ratio", above=0)
-_shape: Final = bounded("number", above=0)
+# Beyond these a float of a draw is 0 or endless: Gamma(1 + 1 / shape) and 1 / cv² leave its range.
+_cv: Final = bounded("ratio", least=1e-4, most=100)
+_shape: Final = bounded("number", least=0.1, most=1000)
 # A Pareto distribution has a mean only with a shape above 1.
-_tail: Final = bounded("number", above=1)
+_tail: Final = bounded("number", above=1, most=1000)
 
 _PARAMETERS: Final[Mapping[str, Mapping[str, Callable[[Any], float | None]]]] = {
     "constant": {"mean": _not_negative},

@@ -13,7 +13,7 @@ from sim.reading.errors import ScenarioError
 from sim.scenario import load_scenario
 
 GOOD = "host: {cores: 4, memory: 8GiB}\nduration: 10s\nplatforms: [container]\nservices:\n"
-GOOD += "  a: {size: {cpu: 1, memory: 1GiB}}\n"
+GOOD += "  a: {size: {cpu: 1, memory: 1GiB}, request_cpu: 5ms}\n"
 LAUGHS = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 30))
 MERGES = "\n".join(f"m{n}: &m{n} {{k{n}: 1, <<: [{', '.join([f'*m{n - 1}'] * 9)}]}}" for n in range(1, 30))
 CHAIN = "\n".join(f"m{n}: &m{n} {{k{n}: 1, <<: *m{n - 1}}}" for n in range(1, 200))
@@ -79,7 +79,7 @@ def test_what_is_no_file_is_said_and_never_waited_for(tmp_path: Path) -> None:
     for path, words in said.items():
         with pytest.raises(ScenarioError, match=words):
             read_document(path)
-    (tmp_path / "traced.yaml").write_text(GOOD.replace("1GiB}}", "1GiB}, traffic: {trace: {file: pipe.csv}}}"))
+    (tmp_path / "traced.yaml").write_text(GOOD.replace("5ms}", "5ms, traffic: {trace: {file: pipe.csv}}}"))
     with pytest.raises(ScenarioError, match=r"'pipe\.csv', a pipe"):
         load_scenario(tmp_path / "traced.yaml")
 
@@ -98,3 +98,14 @@ def test_what_a_merge_brings_keeps_its_places(tmp_path: Path) -> None:
     document = read_document(file)
     assert document.tree["b"] == {"x": 3, "y": {"z": 2}}
     assert (document.places["b", "x"].line, document.places["b", "y", "z"].line) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["{gamma: {mean: 5ms, cv: 1e200}}", "{lognormal: {mean: 5ms, cv: 1e200}}", "{gamma: {mean: 5ms, cv: 1e-200}}",
+     "{weibull: {mean: 5ms, shape: 0.001}}", "{weibull: {mean: 5ms, shape: 1e200}}"],
+)  # fmt: skip
+def test_a_distribution_beyond_all_floats_is_refused_by_its_path(work: str, tmp_path: Path) -> None:
+    (tmp_path / "far.yaml").write_text(GOOD.replace("5ms}", f"{work}}}"))
+    with pytest.raises(ScenarioError, match=r"far\.yaml:5:.*request_cpu\.\w+\.(cv|shape): .* at least .* and at most"):
+        load_scenario(tmp_path / "far.yaml")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,10 @@ class RunWriter(AbstractContextManager["RunWriter"]):
         self.discard()
 
     def _temporary(self, what: str) -> Path:
-        return self.folder.parent / f".{self.folder.name}.{what}-{machine.node()}-{os.getpid()}"
+        """A name beside the folder that is free: in containers, a killed run had the same process number often."""
+        name = f".{self.folder.name}.{what}-{machine.node()}-{os.getpid()}"
+        free = (self.folder.parent / (name + (f"-{number}" if number else "")) for number in count())
+        return next(path for path in free if not path.exists())
 
     def _in_order(self) -> list[RunTables]:
         known = list(self.scenario.platforms)

@@ -255,7 +255,7 @@ def _init(commands: _Commands) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--overwrite", action="store_true", help="replace that file")
     parser.add_argument("--entry", metavar="NAME", help="the service that requests from outside come to")
-    parser.set_defaults(traffic=None, images=[])
+    parser.add_argument("--traffic", metavar="FILE:FORMAT", help="an access log: FILE:combined or FILE:common")
 
 
 def _files(commands: _Commands) -> None:

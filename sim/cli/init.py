@@ -1,4 +1,4 @@
-"""`init`: a scenario to begin with, from nothing, from compose files, or from Kubernetes' manifests."""
+"""`init`: a scenario to begin with, from nothing or from compose files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def command(options: Namespace) -> int:
     if options.source is None:
         from sim.imports.starter import STARTER
 
-        if options.traffic or options.images or options.entry:
-            raise StudyError("--traffic, --images and --entry are of `init compose` and `init kube`")
+        if options.traffic or options.entry:
+            raise StudyError("--traffic and --entry are of `init compose`")
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
@@ -49,11 +49,22 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
         near = nearest(options.entry, names)
         hint = f"; did you mean {near}?" if near else ""
         raise StudyError(f"--entry {options.entry}: an unknown service; known: {', '.join(names)}{hint}")
-    extras = Extras(entry=options.entry)
+    load, recording = None, Path()
+    if options.traffic:
+        from sim.imports.traffic import read_log
+
+        if out is None:
+            raise StudyError("--traffic writes a recording beside the scenario: say -o FILE")
+        load, recording = read_log(options.traffic), out.with_name(f"{out.stem}-traffic.csv")
+        if recording.exists() and not options.overwrite:
+            raise StudyError(f"{recording} is there already: another name, or --overwrite")
+    extras = Extras(load, recording.name, entry=options.entry)
     text = written(draft, extras)
     head = [line for line in text.splitlines() if line.startswith("#")]
     print("\n".join(line.removeprefix("# ").removeprefix("# ") for line in head[1:]), file=sys.stderr)
     print(f"{len(guesses_of(text))} guesses, marked `# guess:`", file=sys.stderr)
+    if load is not None and load.csv is not None:
+        recording.write_text(load.csv, "utf-8")
     return _deliver(text, out)
 
 

@@ -63,13 +63,12 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
 def _settings(draft: Draft, extras: Extras) -> list[str]:
     load = extras.load
     name = "".join(each if each.isalnum() or each in "-_" else "-" for each in draft.name.lower()).strip("-_")
-    length = f"{max(ceil(load.seconds), 1)}s" if load else "3min"
-    warm = f"{max(ceil(load.seconds), 1) // 10}s" if load else "30s"
+    length = f"{ceil(load.seconds)}s" if load else "150s"
     return [
         f"name: {name or 'imported'}",
         "seed: 1",
         f"duration: {length}" if load else _guess(f"duration: {length}", "long enough for steady traffic"),
-        _guess(f"warmup: {warm}", "discarded before measuring"),
+        _guess("warmup: 60s", "discarded before measuring: the replicas start; longer if they take longer"),
         "replications: 3",
         _guess("host: {cores: 16, memory: 64GiB, disk: {read: 1.5GB/s, write: 1GB/s}, network: 10Gbit/s}",
                "a common server; put yours"),
@@ -121,8 +120,9 @@ def _image(part: Part, images: Mapping[str, float]) -> list[str]:
     size = image_size(part.image, images)
     told = part.image or "built from its folder"
     known = IMAGE if size is None else size
-    line = f"    image: {{vm: {_decimal(VM_IMAGE + known)}, container: {_decimal(known)}}}"
-    why = f"{told}: size unknown (--images)" if size is None else f"{told}; of the VM, an OS of 2 GB beside it"
+    line = f"    image: {{vm: {_decimal(VM_IMAGE + known)}, container: {_decimal(known)}, cached: true}}"
+    why = f"{told}: size unknown" if size is None else f"{told}; of the VM, an OS of 2 GB beside it"
+    why += "; on the host already"
     return [_guess(line, why)]
 
 

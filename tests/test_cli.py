@@ -268,8 +268,10 @@ def test_an_unexpected_error_is_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_keeps_what_finished(here: Path, workers: str) -> None:
+@pytest.mark.parametrize(
+    ("workers", "number", "code"), [("1", signal.SIGINT, 130), ("2", signal.SIGINT, 130), ("2", signal.SIGTERM, 143)]
+)
+def test_an_interrupted_run_keeps_what_finished(here: Path, workers: str, number: int, code: int) -> None:
     assert main(["small.yaml", "--no-plots", "--quiet", "--replications", "1", "--out", "warm"]) == 0  # compiled
     (here / "long.yaml").write_text(SMALL.replace("replications: 3", "replications: 1000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -279,9 +281,9 @@ def test_ctrl_c_keeps_what_finished(here: Path, workers: str) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
     wait_for_progress(child)
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=30)
-    assert child.returncode == 130, err
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == code, err
     assert "interrupted: " in err
     assert "Traceback" not in err
     manifest = json.loads((here / "results/small/manifest.json").read_text())

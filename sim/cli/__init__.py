@@ -1,19 +1,22 @@
 """The command line: arguments, progress, exit codes; the only room that prints.
 
 Exit codes: 0 done; 2 the input is wrong (nothing was run or written); 1 a run failed (what finished is kept);
-3 with `--strict`, a doubt says that a number is wrong; 4 with `--check-slo`, an SLO is missed; 130 interrupted (what
-finished is kept).
+3 with `--strict`, a doubt says that a number is wrong; 4 with `--check-slo`, an SLO is missed; 130 interrupted, 143
+ended by SIGTERM (both keep what finished).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 DEBUG = "HOSTSIM_DEBUG"
 Command: TypeAlias = Callable[[Namespace], int]
 """Carries out a command and returns the exit code."""
@@ -27,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as leaving:  # argparse has printed its help or what is wrong
         return leaving.code if isinstance(leaving.code, int) else WRONG_INPUT
+    with _terminated_is_interrupted() as terminated:
+        code = _run(options)
+    return TERMINATED if terminated and code == INTERRUPTED else code
+
+
+def _run(options: Namespace) -> int:
     try:
         code = _command(options.command)(options)
         sys.stdout.flush()
@@ -41,6 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get(DEBUG):
             raise
         return _explain(error)
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[list[int]]:
+    """SIGTERM (of SLURM, Kubernetes, systemd) keeps what has finished, as Ctrl-C does; the list then holds it."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield came  # somebody else's program decides
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _command(name: str) -> Command:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from argparse import Namespace
@@ -26,7 +25,6 @@ def command(options: Namespace) -> int:
     parts = _parts(options)
     path = Path(options.out)
     _check_paths(path, options)
-    signal.signal(signal.SIGTERM, _interrupt)
     warm_up(options.quiet)
     if options.rows_from:
         from sim.calibration.storm import read_rows
@@ -51,10 +49,6 @@ def command(options: Namespace) -> int:
     if measured:
         print(f"written: {shown(path)}", file=sys.stderr if options.format == "json" else sys.stdout)
     return DONE if measured or found.limits else FAILED
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt  # what was started is ended and removed on the way out, as with Ctrl-C
 
 
 def _saying(quiet: bool) -> Any:

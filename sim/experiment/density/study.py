@@ -17,11 +17,11 @@ from sim.experiment.density.recovery import recover
 from sim.experiment.density.search import MOST_REPLICATIONS, Density, density
 from sim.experiment.foresight import foresee
 from sim.experiment.replications.runner import platform_of
-from sim.experiment.study import Progress, folder_for, most_replications, write_table
+from sim.experiment.study import Progress, StudyError, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
-from sim.report.metrics.statistics import LEVEL
+from sim.report.metrics.statistics import FEWEST, LEVEL
 from sim.scenario import Base, Options
 from sim.terms.doubts import Doubt, doubt, in_order
 
@@ -52,6 +52,8 @@ class DensityStudy:
         self.axis = axis_along(base, vary, unit, grid)
         self.platforms = tuple(self.scenario.platforms)
         asked = options.get("replications")
+        if asked is not None and asked < FEWEST:
+            raise StudyError(f"--replications {asked}: a load is judged by an interval, which takes at least {FEWEST}")
         self.replications = asked or max(most_replications(self.scenario), MOST_REPLICATIONS)
         found = {name: hint(self.axis, name) for name in self.platforms}
         self.hints = {name: index for name, index in found.items() if index is not None}

@@ -95,14 +95,14 @@ DOUBTS: Final[Mapping[str, DoubtKind]] = {
         "without and with Holm's correction, and how many miss it with it",
         "more `replications` make it sharper",
     ),
-    "trace-ends": DoubtKind(
-        "note", "a trace, or the last stage of a ramp, ends before the run does: no traffic comes from it after that",
-        "`repeat: true` beside the trace's file, or a shorter `duration`",
-    ),
     "unequal-promise": DoubtKind(
         "note", "platforms promise different CPU or memory to a replica of the same service, or let it use different "
         "amounts of them",
         "",
+    ),
+    "trace-ends": DoubtKind(
+        "note", "a trace, or the last stage of a ramp, ends before the run does: no traffic comes from it after that",
+        "`repeat: true` beside the trace's file, or a shorter `duration`",
     ),
     "defaulted": DoubtKind(
         "note", "a number that moves the answer was left out, and a default stands for it",

@@ -10,8 +10,10 @@ from sim.engine import layout
 from sim.engine.building import Quota
 
 
-def quota_of(limit: Limit | None) -> Quota | None:
-    return None if limit is None else Quota(limit.cores * limit.period, limit.burst, limit.period, limit.phase)
+def quota_of(limit: Limit | None, threads: int | None) -> Quota | None:
+    if limit is None:
+        return None
+    return Quota(limit.cores * limit.period, limit.burst, limit.period, limit.phase, limit.extra(threads))
 
 
 class LimitedKernelRun(KernelRun):
@@ -41,7 +43,7 @@ class LimitedKernelRun(KernelRun):
         g = self.case.guests[number]
         cap, limit = self.limited.cap_and_quota(g.service, g.cap, self.limited.limits[number])
         pool = self.pools[self.limited.pool_of[number]] if self.pools else 0
-        return self.plane.add_guest(g.service, g.weight, cap, pool, quota_of(limit))
+        return self.plane.add_guest(g.service, g.weight, cap, pool, quota_of(limit, self.limited.threads[g.service]))
 
     def _boot_threads(self, number: int) -> int:
         return self.limited.boot_threads[number]
@@ -56,7 +58,7 @@ class LimitedKernelRun(KernelRun):
         slot, service = self.slots[change.guest], self.case.guests[change.guest].service
         if change.what == "resize":
             cap, limit = self.limited.cap_and_quota(service, change.cap, change.limit)
-            self.plane.resize(slot, change.weight, cap, quota_of(limit))
+            self.plane.resize(slot, change.weight, cap, quota_of(limit, self.limited.threads[service]))
         elif change.what in ("pause", "resume"):
             self.plane.pause(slot, change.what == "pause")
         elif change.what == "send_away":

@@ -41,31 +41,49 @@ def metrics_of(text: str, platform: str = "native", duration: str = "4s", warmup
 
 
 @cache
-def proxy(threads: int) -> dict[str, float]:
+def proxy(threads: int, demand: float = 34.61, limit: str = ", limit: 2") -> dict[str, float]:
     """42 clients without a pause: 28893 1/s x 1.46 ms (Little's law); 34.61 us a request: one thread's 28893 1/s."""
     return metrics_of(f"""
-    request_cpu: {{exponential: {{mean: 34.61us}}}}
+    request_cpu: {{exponential: {{mean: {demand}us}}}}
     concurrency: 64
     threads: {threads}
-    size: {{cpu: {{request: 2, limit: 2}}, memory: 1GiB}}
+    size: {{cpu: {{request: 2{limit}}}, memory: 1GiB}}
     traffic: {{constant-vus: {{vus: 42, think_time: 0s}}}}
 """)
 
 
-def test_three_threads_serve_more_than_one_and_eight_no_more_than_three() -> None:
-    """Measured: 28893 (1 thread) < 33112 (8) < 44213 (3). Fitted: the first. The model says 1 < 8 = 3.
+def test_throughput_falls_with_threads_that_the_limit_cannot_run() -> None:
+    """Measured: 28893 (1 thread), 44715 (2), 44213 (3), 41071 (4), 33112 (8), 22191 (24). Fitted: 2 and 24.
 
-    It has the whole loss of the one thread that cannot use its quota, but not that of the eight against the three: the
-    budget is used up in a quarter of each period, in a third longer with three, and is the same; what the eight lose
-    besides (switching between threads, slices handed back unused) is not modelled. Nor are the losses of the three:
-    57,800 predicted, 44,213 measured, so a third too many. The order of 8 and 3 is therefore NOT predicted.
+    44.73 us a request is what two threads need. What is predicted is how 3, 4 and 8 lie between.
     """
-    one, three, eight = (proxy(threads)["goodput"] for threads in (1, 3, 8))
+    rate = {threads: proxy(threads, 44.73)["goodput"] for threads in (2, 3, 4, 8, 24)}
+    assert rate[2] == pytest.approx(44715, rel=0.01)
+    assert rate[24] == pytest.approx(22191, rel=0.02)
+    for threads, measured in {3: 44213, 4: 41071, 8: 33112}.items():
+        assert rate[threads] == pytest.approx(measured, rel=0.07)
+
+
+def test_the_order_of_throughput_is_right_and_two_threads_are_too_good() -> None:
+    """Measured: 24 < 1 < 8 < 3 threads. With what one thread needs (34.61 us), the order is right, and three threads
+    serve a quarter too many: what threads of one guest lose to one another (1 to 2: 1.55 times, not 2) is not modelled.
+    """
+    one, three, eight, all_cores = (proxy(threads)["goodput"] for threads in (1, 3, 8, 24))
     assert one == pytest.approx(28893, rel=0.01)
-    assert three == pytest.approx(2 * one, rel=0.01)
-    assert eight == pytest.approx(three, rel=0.01)
-    assert 1.2 < three / 44213 < 1.4  # how wrong it is; a model that had these losses would fail here
-    assert 1.6 < eight / 33112 < 1.9
+    assert all_cores < 0.95 * one < one < 0.8 * eight < 0.7 * three
+    assert 1.15 < three / 44213 < 1.3
+    assert 1.2 < eight / 33112 < 1.35
+
+
+def test_only_a_limit_by_period_makes_threads_dear() -> None:
+    """CPU of a request: drawn demand + 4.1 us x (threads - 2) / 2; without a limit, or as many threads, the demand."""
+    def work(threads: int, limit: str = ", limit: 2") -> float:
+        found = proxy(threads, 34.61, limit)
+        return found["cpu.utilization"] * 24 / found["goodput"]
+
+    assert work(8) - work(2) == pytest.approx(3 * 4.1e-6, rel=0.05)
+    assert work(8, "") == pytest.approx(34.61e-6, rel=0.01)
+    assert work(2) == pytest.approx(34.61e-6, rel=0.01)
 
 
 def test_more_threads_are_better_in_the_middle_and_worse_in_the_tail() -> None:

@@ -30,12 +30,16 @@ for _name in ("band", "idle_next", "idle_prev", "leaf", "held"):
 
 
 class Quota(NamedTuple):
-    """A CPU limit by period (docs/model.md): core-s a period, and of burst; periods end at `phase` + n `period` s."""
+    """A CPU limit by period (docs/model.md): core-s a period, and of burst; periods end at `phase` + n `period` s.
+
+    `extra`: core-s on top of each job of a request.
+    """
 
     budget: float
     burst: float
     period: float
     phase: float
+    extra: float = 0.0
 
 
 class Chunk(Protocol):
@@ -292,6 +296,7 @@ class Building:
         self.a.grow(quotas=self.guests, ends=int(self._state["ends"]) + self.guests + 2)
         if fresh:
             self.a.quotas[guest] = np.zeros((), lay.quota_dtype)
+        self.a.guests[guest]["extra"] = 0.0 if quota is None else quota.extra
         if quota is None:
             self._do(lay.SET_QUOTA, guest)
             return

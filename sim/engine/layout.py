@@ -57,6 +57,7 @@ guest_dtype = np.dtype(
         ("weight", "f8"),
         ("cap", "f8"),
         ("memory", "f8"),  # bytes charged to the host without requests in service
+        ("extra", "f8"),  # core-s on top of each job of a request
         ("promised", "f8"),  # bytes that admission holds for it
         ("idle_since", "f8"),
         ("jobs", "i8"),  # base of its job heap

@@ -52,6 +52,8 @@ class CpuCost(_Part):
     it does nothing. `host`: cores that hypervisor or daemons burn. `request_per_guest`: cores that
     admission adds to each guest's CPU request (Kubernetes pod overhead); they are promised, not used.
     `quota: period`: a guest's CPU limit is a budget every `period` s; `fluid`: a cap on its rate.
+    `oversubscription`: core-s on top of each job of a request of a service with `threads` more than such a limit, times
+    (threads - limit) / limit.
     """
 
     overhead: Factor
@@ -60,6 +62,7 @@ class CpuCost(_Part):
     request_per_guest: Cores
     quota: Literal["period", "fluid"] = "fluid"
     period: Annotated[float | None, "duration"] = None
+    oversubscription: Annotated[float, "work"] = 0.0
 
 
 class GuestKernel(_Part):

@@ -48,7 +48,8 @@ def limited_case(shape: Shape, features: Features, seed: int) -> Limited:
         own = period if rng.random() < 0.7 else float(rng.uniform(0.5, 2.0) * period)
         cores = float(rng.choice([0.5, 1.0, 2.0, rng.uniform(0.05, 2.5)]))
         burst = float(rng.uniform(0.0, 3.0) * cores * own) if features.burst else 0.0
-        return Limit(cores, own, float(rng.random() * own), burst)
+        surplus = float(rng.uniform(0.0, 0.05) * cores * own) if features.threads else 0.0
+        return Limit(cores, own, float(rng.random() * own), burst, surplus)
 
     limits = [limit() for _ in case.guests]
     threads = [int(rng.integers(1, 5)) if features.threads and rng.random() < 0.7 else None for _ in case.services]

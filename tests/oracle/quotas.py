@@ -22,12 +22,22 @@ INSTANT = 1e-9  # s, or core-s: less decides nothing
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit of `cores`, by periods of `period` s that end at `phase` + n · `period`; core-s of `burst`."""
+    """A limit of `cores`, by periods of `period` s that end at `phase` + n · `period`; core-s of `burst`.
+
+    `oversubscription`: core-s on top of each job of a request, times (threads - cores) / cores.
+    """
 
     cores: float
     period: float
     phase: float
     burst: float = 0.0
+    oversubscription: float = 0.0
+
+    def extra(self, threads: int | None) -> float:
+        """Core-s on top of each job of a request, of a service with so many threads."""
+        if threads is None or threads <= self.cores:
+            return 0.0
+        return self.oversubscription * (threads - self.cores) / self.cores
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,12 @@ class LimitedRun(_StoreyRun):
             self.buckets[number] = _Bucket(limit, limit.cores * limit.period, turn)
         else:
             old.limit, old.left, old.still_since, old.lifted = limit, limit.cores * limit.period, None, False
+
+    def _start(self, number: int, request: int) -> None:
+        super()._start(number, request)
+        bucket, jobs = self.buckets[number], self.replicas[number].jobs
+        if bucket is not None and not bucket.lifted and request in jobs:
+            jobs[request] += bucket.limit.extra(self.limited.threads[self.guests[number].service])
 
     # --- what a guest asks for -----------------------------------------------------------------------------
 

@@ -113,8 +113,8 @@ def run(a: Arrays, guest: int, slot: int, t: float) -> bool:
         if kind == OP_CPU:
             work = draw(a, slot, word(op["law"]), op["a"], op["b"])
             guest_row = a.guests[guest]
-            if not op["raw"]:
-                work *= a.services[guest_row["service"]]["overhead"]
+            if work > 0.0 and not op["raw"]:
+                work = work * a.services[guest_row["service"]]["overhead"] + guest_row["extra"]
             if work > 0.0:
                 act["mark"] = t
                 act["work"] = work

@@ -198,7 +198,7 @@ def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
         hold(a, guest, slot)
         todo_push(a, slot, word(GO))
     else:
-        work = request_row["demand"] * service_row["overhead"]
+        work = request_row["demand"] * service_row["overhead"] + guest_row["extra"]
         job_push(a.jobs, guest_row["jobs"], word(guest_row["busy"]), guest_row["v"] + work, slot)
         guest_row["busy"] += 1
     guest_row["serving"] += 1

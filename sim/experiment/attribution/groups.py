@@ -39,6 +39,7 @@ _TABLE: Final[Mapping[str, str]] = {
     "cpu.request_per_guest": PROMISE,
     "cpu.quota": PROMISE,
     "cpu.period": PROMISE,
+    "cpu.oversubscription": PROMISE,
     "resumes": START,
     "startup": START,  # but for its first part: see `brings_image`
     "restart": START,

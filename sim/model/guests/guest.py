@@ -62,7 +62,7 @@ def quota_of(share: Share, phase: float) -> Quota | None:
     if share.quota is None:
         return None
     limit, period, burst = share.quota.limit, share.quota.period, share.quota.burst
-    return Quota(limit * period, burst, period, phase * period)
+    return Quota(limit * period, burst, period, phase * period, share.quota.extra)
 
 
 class Guest:

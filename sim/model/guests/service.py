@@ -98,8 +98,9 @@ class ServiceRun:
     def share_for(self, size: Size) -> Share:
         """What a size means for a replica of this service."""
         fluid = self._world.scenario.quota == "fluid"
-        share = share_of(self._world.platform, size, self._host.node_memory, self.spec.parallelism, fluid)
-        return replace(share, pids=self.spec.pids)
+        spec, node_memory = self.spec, self._host.node_memory
+        share = share_of(self._world.platform, size, node_memory, spec.parallelism, fluid, spec.threads)
+        return replace(share, pids=spec.pids)
 
     # how many
 

@@ -14,11 +14,15 @@ from sim.scenario.node import Node
 
 @dataclass(frozen=True)
 class PeriodLimit:
-    """A limit of `limit` cores by periods of `period` s; `burst` core-s at most are kept from unused budgets."""
+    """A limit of `limit` cores by periods of `period` s; `burst` core-s at most are kept from unused budgets.
+
+    `extra`: core-s on top of each job of a request, for threads that the limit cannot run at once.
+    """
 
     limit: float
     period: float
     burst: float
+    extra: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,27 @@ def vm_share(platform: Platform, vcpus: float, ram: float) -> Share:
     return _reserved(platform, size)
 
 
-def share_of(platform: Platform, size: Size, host_memory: float, wants: float = inf, fluid: bool = True) -> Share:
+def share_of(
+    platform: Platform,
+    size: Size,
+    host_memory: float,
+    wants: float = inf,
+    fluid: bool = True,
+    threads: int | None = None,
+) -> Share:
     """What `size` means on `platform`: vCPUs and RAM held whole, or requests held and limits not.
 
     `wants`: cores that a replica can use at most. Unless limits are `fluid`, one that is below is a quota where the
-    platform has such.
+    platform has such. `threads`: those that its runtime has, where that is known.
     """
     if platform.allocation == "reserved":
         return _reserved(platform, size)
     share, limit, period = _requested(platform, size, host_memory), size.cpu_limit, platform.cpu.period
     if fluid or platform.cpu.quota == "fluid" or period is None or limit is None or wants <= limit:
         return share
-    return replace(share, cap=inf, quota=PeriodLimit(limit, period, size.cpu_burst))
+    surplus = 0.0 if threads is None else max(0.0, threads - limit) / limit
+    extra = platform.cpu.oversubscription * surplus
+    return replace(share, cap=inf, quota=PeriodLimit(limit, period, size.cpu_burst, extra))
 
 
 def _reserved(platform: Platform, size: Size) -> Share:

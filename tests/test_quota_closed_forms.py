@@ -83,18 +83,19 @@ BUSY = """\
 name: busy
 duration: 40s
 warmup: 20s
-host: {{cores: 1, memory: 8GiB, cpu_overcommit: 2}}
+cpu_overcommit: 2
+host: {{cores: 1, memory: 8GiB}}
 platforms: [{platform}]
 services:
   one: &one
     image: {{size: 1MB, cached: true}}
     memory: {{base: 10MiB}}
     request_cpu: 7ms
-    size: {{cpu: {{request: 500m{limit}}}, memory: 512MiB}}
+    size: {{cpu: {{request: 250m{limit}}}, memory: 512MiB}}
     traffic: {{constant-vus: {{vus: 1, think_time: 0s}}}}
   two:
     <<: *one
-    size: {{cpu: 500m, memory: 512MiB}}
+    size: {{cpu: {{request: 250m}}, memory: 512MiB}}
 """
 
 

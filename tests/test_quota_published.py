@@ -77,6 +77,7 @@ def test_the_order_of_throughput_is_right_and_two_threads_are_too_good() -> None
 
 def test_only_a_limit_by_period_makes_threads_dear() -> None:
     """CPU of a request: drawn demand + 4.1 us x (threads - 2) / 2; without a limit, or as many threads, the demand."""
+
     def work(threads: int, limit: str = ", limit: 2") -> float:
         found = proxy(threads, 34.61, limit)
         return found["cpu.utilization"] * 24 / found["goodput"]

@@ -305,7 +305,7 @@ METRICS: Final = (
            "periods at whose end a guest stood still for want of budget / periods in which it was active (cAdvisor's "
            "ratio); absent where no guest has a limit by period that it can reach"),
     Metric("cpu.throttled_time", "s", "throttled time", HOST, "lower", partial(_throttled, "still_time"),
-           "seconds that guests stood still for want of budget, all guests together"),
+           "seconds that guests stood still for want of budget, all guests together; by the clock, not by CPU"),
     _ratio("memory.used", "memory used", None, "memory", ("memory_used",),
            "in use by applications, guest OSes and daemons / (memory × span)"),
     _ratio("memory.swapped", "memory in the swap", "lower", "memory", ("memory_swapped",),

@@ -138,3 +138,13 @@ def test_files_beside_the_code_are_shipped_with_it() -> None:
             patterns = shipped.get(".".join(package.relative_to(ROOT).parts), [])
             name = path.relative_to(package).as_posix()
             assert any(fnmatch.fnmatch(name, p) for p in patterns), f"{path.relative_to(ROOT)} would be left out"
+
+
+@pytest.mark.slow
+def test_the_output_of_burst_is_what_it_prints(tmp_path: Path) -> None:
+    """But for the last line, which tells the time that it took."""
+    (shown,) = (block for block in blocks("console") if block.startswith("burst: "))
+    command = [sys.executable, "-m", "sim", "scenarios/burst.yaml", "--no-plots", "--out", str(tmp_path / "burst")]
+    environment = {**os.environ, "COLUMNS": "98"}
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert [line.rstrip() for line in told.splitlines()[:-1]] == shown.splitlines()[:-1]

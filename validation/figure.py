@@ -13,6 +13,7 @@ from validation.predict import RULES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 COLOURS = {
     "no limit": "#777777", "quota": "#0072b2", "neighbours": "#009e73",
@@ -38,8 +39,7 @@ def draw(folders: Sequence[tuple[str, Sequence[Line]]], path: Path) -> None:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("predicted / measured")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles=_key([name for name, _ in folders]), loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle("hostsim beside a real kernel: same arrivals, same demands; the band is ±10 %")
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
@@ -50,7 +50,7 @@ def _panel(ax: Axes, folders: Sequence[tuple[str, Sequence[Line]]], what: str) -
     ax.set_yscale("log")
     ax.axhspan(0.9, 1.1, color="#dddddd", zorder=0)
     ax.axhline(1, color="#888888", linewidth=1, zorder=1)
-    for (name, lines), marker in zip(folders, MARKERS, strict=False):
+    for (_, lines), marker in zip(folders, MARKERS, strict=False):
         for kind, colour in COLOURS.items():
             chosen = [line for line in lines if _kind(line) == kind]
             for rule in RULES if any(line.group.limit is not None for line in chosen) else RULES[:1]:
@@ -61,7 +61,7 @@ def _panel(ax: Axes, folders: Sequence[tuple[str, Sequence[Line]]], what: str) -
                     for pair in line.pairs
                 ]
                 if points:
-                    _scatter(ax, np.array(points), marker, colour, f"{kind}, {name}", hollow=rule != RULES[0])
+                    _scatter(ax, np.array(points), marker, colour, hollow=rule != RULES[0])
 
 
 def _kind(line: Line) -> str:
@@ -69,9 +69,21 @@ def _kind(line: Line) -> str:
     return f"weights, {cpus} CPU{'s' * (cpus > 1)}" if line.case.kind == "weights" else line.case.kind
 
 
-def _scatter(ax: Axes, points: np.ndarray, marker: str, colour: str, label: str, *, hollow: bool) -> None:
+def _key(names: Sequence[str]) -> list[Line2D]:
+    """A colour is what was measured, a marker the measurement, an empty one the limit taken as a fluid cap."""
+    from matplotlib.lines import Line2D
+
+    def entry(label: str, marker: str, colour: str, *, hollow: bool = False) -> Line2D:
+        face = "none" if hollow else colour
+        return Line2D([], [], linestyle="", marker=marker, color=colour, markerfacecolor=face, label=label)
+
+    entries = [entry(kind, "o", colour) for kind, colour in COLOURS.items()]
+    entries += [entry(name, marker, "black") for name, marker in zip(names, MARKERS, strict=False)]
+    return [*entries, entry("empty: the limit as a fluid cap", "o", "black", hollow=True)]
+
+
+def _scatter(ax: Axes, points: np.ndarray, marker: str, colour: str, *, hollow: bool) -> None:
     face = "none" if hollow else colour
-    text = f"{label}, as a fluid cap" if hollow else label
     ax.scatter(
         points[:, 0],
         points[:, 1],
@@ -81,5 +93,4 @@ def _scatter(ax: Axes, points: np.ndarray, marker: str, colour: str, label: str,
         edgecolors=colour,
         alpha=0.75,
         linewidths=1,
-        label=text,
     )

@@ -79,7 +79,10 @@ def panel(rows: Sequence[Score], ax: Axes, unit: str, title: str) -> Axes:
     if unit:
         unit_ticks(ax.yaxis, unit)
         unit_ticks(ax.xaxis, unit)
-        ax.xaxis.set_major_locator(LogLocator(numticks=8))
+        base = 4.0 if unit == "B" else 10.0  # 16 MiB, 64 MiB, …
+        ax.xaxis.set_major_locator(LogLocator(base, numticks=8))
+        if unit == "B":
+            ax.yaxis.set_major_locator(LogLocator(base, numticks=10))
         ax.tick_params(axis="x", labelrotation=30)
     _name_the_worst(rows, ax)
     return ax

@@ -111,6 +111,7 @@ def test_what_fits_the_sweep_is_saved(tmp_path: Path) -> None:
 def test_axes_speak() -> None:
     assert spoken(STAGES) == "shop: stage 2 target (1/s)"
     assert spoken(f"axis.{STAGES},x", "/s") == "shop: stage 2 target (and 1 more with it) (1/s)"
+    assert spoken("traffic", " × the file's") == "traffic (× the file's)"
     assert spoken("services.api.request_cpu.exponential.mean") == "api: request CPU mean (s)"
     assert spoken("services.small.tenants") == "small: tenants"
     assert spoken("host.cores") == "host cores"

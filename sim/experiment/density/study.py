@@ -111,9 +111,9 @@ class DensityStudy:
 
             most = {each.platform: each.most for each in found.platforms}
             broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found.platforms if each.broke}
-            varied = f"{self.axis.name}, times the file's" if self.axis.times else self.axis.name
+            unit = " × the file's" if self.axis.times else self.axis.unit
             notes = [each.line for each in found.doubts if each.severity != "note"][:2]
-            save_density(rows, most, broke, folder / "density.png", varied, self.axis.unit, self.scenario.name, notes)
+            save_density(rows, most, broke, folder / "density.png", self.axis.name, unit, self.scenario.name, notes)
 
     def _doubts(self, found: list[Density]) -> list[Doubt]:
         """What makes the answer doubtful: of each platform at its own value, and of their comparison."""

@@ -39,7 +39,7 @@ def spoken(path: str, unit: str | None = None) -> str:
         words[:2] = [f"{words[0]}: {words[1]}"]
     shown = _UNITS.get(steps[-1], "") if unit is None else unit.replace("/s", "1/s") if unit.startswith("/") else unit
     more_words = f" (and {len(more)} more with it)" if more else ""
-    return " ".join(words) + more_words + (f" ({shown})" if shown else "")
+    return " ".join(words) + more_words + (f" ({shown.strip()})" if shown else "")
 
 
 def short(path: str) -> str:

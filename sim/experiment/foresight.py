@@ -13,6 +13,7 @@ from sim.experiment.rooms import Placed, placed, size_told
 from sim.model.host.placement import Share, share_of, vm_share
 from sim.platforms import Platform, load_platform
 from sim.report.answers.doubts.observed import softened
+from sim.report.metrics import numbers
 from sim.scenario import RampingRate, Scenario, Service, Size, Trace
 from sim.scenario.requests import width
 from sim.terms.doubts import Doubt, doubt, in_order
@@ -193,12 +194,18 @@ class _OnPlatform:
             opening = offered.requests(service, scenario, 0.0, OPENING * scenario.duration)
             if until <= scenario.warmup or not (service.least or opening):
                 continue
+            if until >= scenario.duration:
+                text = (
+                    f"starts take about {until:.3g} s, the run ends at {scenario.duration:g} s: none is ready by then"
+                )
+                yield doubt("never-served", text, self.name, name, start=until)
+                continue
             early = offered.requests(service, scenario, scenario.warmup, min(until, scenario.duration))
             every = offered.requests(service, scenario, scenario.warmup, scenario.duration)
             if early is not None and every and early / every >= SHAPED:
                 text = (
                     f"starts take about {until:.3g} s, the warmup is {scenario.warmup:g} s: about "
-                    f"{100 * early / every:.2g} % of the requests come before"
+                    f"{numbers.share(early / every)} of the requests come before"
                 )
                 yield doubt("boots-in-span", text, self.name, name, start=until, share=early / every)
 

@@ -37,6 +37,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     # an image of 1 GB in a VM, of 200 MB in a container, on a disk of 500 MB
     ("never-served", {"host__disk": {"read": "1GB/s", "write": "1GB/s", "capacity": "500MB"}},
      {"host__disk": {"read": "1GB/s", "write": "1GB/s", "capacity": "2GB"}}),
+    # 4 minutes are over before the application's own start is; so are 60 s of warm-up where that takes 40
+    ("never-served", {WEB + "start_cpu": "250s"}, {WEB + "start_cpu": "40s"}),
     # 2 calls of 8 ms: the database of one core is full at 62 requests a second
     ("overload", {**CALLS, **rate(65)}, {**CALLS, **rate(55)}),
     # 100 ms elsewhere, 2 places: 20 requests a second, whatever the CPU

@@ -27,6 +27,17 @@ def test_a_queue_that_the_boots_left_decides_the_p99_and_is_told(tmp_path: Path)
     assert "boots-in-span" not in codes(settled.doubts)
 
 
+def test_who_is_never_ready_is_not_said_to_be_ready_late(tmp_path: Path) -> None:
+    never = run(file_of(tmp_path, **{WEB + "start_cpu": "250s"}))
+    assert "never-served" in codes(never.doubts, "wrong")
+    assert "boots-in-span" not in codes(never.doubts)
+    late = run(file_of(tmp_path, **{WEB + "start_cpu": "150s"}))
+    assert "never-served" not in codes(late.doubts)
+    told = next(each.text for each in late.doubts if each.code == "boots-in-span")
+    assert " % of the requests came before" in told
+    assert "e+" not in told
+
+
 def test_a_first_start_on_demand_at_the_beginning_is_one_of_the_start(tmp_path: Path) -> None:
     none = {"rule": "concurrency", "target": 2, "min": 0, "max": 4}
     path = file_of(tmp_path, warmup="0s", **{WEB + "autoscale": none})

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sim.report.answers.comparison import Comparison, compare
 from sim.report.answers.plain import comparison_dict
-from sim.report.answers.verdict import _part, conclude
+from sim.report.answers.verdict import conclude
 from sim.report.metrics.measures import SummaryRow, measure
 from sim.report.metrics.numbers import share, spread, text, times
 from sim.report.text.terminal import ComparisonView, make_console, render
@@ -205,20 +205,9 @@ def test_the_width_is_that_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- the sentences
 
 
-@pytest.mark.parametrize(
-    ("ratio", "told"),
-    [
-        (0.0, "0 %"),
-        (0.0000217, "<1 %"),
-        (0.006, "1 %"),
-        (0.271, "27 %"),
-        (0.994, "99 %"),
-        (0.99998, ">99 %"),
-        (1.0, "100 %"),
-    ],
-)
-def test_a_part_that_is_nearly_nothing_is_not_told_to_five_places(ratio: float, told: str) -> None:
-    assert _part(ratio) == told
+def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
+    parts = (0.0, 0.0000217, 0.0006, 0.271, 0.9996, 0.99998, 1.0)
+    assert [share(part) for part in parts] == ["0 %", "under 0.1 %", "0.1 %", "27.1 %", "99.96 %", "99.998 %", "100 %"]
 
 
 def test_the_verdict_names_the_better_platform_with_numbers() -> None:
@@ -227,7 +216,7 @@ def test_the_verdict_names_the_better_platform_with_numbers() -> None:
     assert lines[0].startswith("burst: container served 99.1 % of 106,316 requests in time, vm 57.3 %.")
     assert "timed out" in lines[0]
     starts = next(line for line in lines if line.startswith("Start-up p50 container 2.03 s, vm 33.6 s (×17)."))
-    assert "Of what vm lost, 27 % while replicas were starting, 0 % while the host was full" in starts
+    assert "Of what vm lost, 27.1 % while replicas were starting, 0 % while the host was full" in starts
     assert any("vm 12.3 GiB" in line or "12.3 GiB allocated" in line for line in lines)
     assert "95 % intervals" in lines[-1]
 

@@ -200,16 +200,9 @@ def _when_lost(comparison: Comparison) -> Iterator[str]:
     if parts[0] is None or parts[1] is None or (len(shares) > 1 and max(shares.values()) - shares[worst] < SAME_SHARE):
         return
     rest = max(0.0, 1.0 - parts[0] - parts[1])
-    starting, full, neither = (_part(part) for part in (parts[0], parts[1], rest))
+    starting, full, neither = (share(part) for part in (parts[0], parts[1], rest))
     told = f"{starting} while replicas were starting, {full} while the host was full, {neither} while neither"
     yield f"Of what {worst} lost, {told}."
-
-
-def _part(ratio: float) -> str:
-    """A part of a whole in whole percent, which says when it is nearly nothing or nearly all."""
-    if 0.0 < ratio < 0.005:
-        return "<1 %"
-    return ">99 %" if 0.995 < ratio < 1.0 else f"{100 * ratio:.0f} %"
 
 
 def _explains(comparison: Comparison) -> bool:

@@ -49,7 +49,11 @@ def times(ratio: float) -> str:
 
 
 def share(part: float) -> str:
-    """Write a share of requests in per cent; never rounded up to 100 %."""
+    """Write a share in per cent; never rounded up to 100 %, nor down to 0 %."""
+    if part <= 0.0:
+        return "0 %"
+    if part < 0.0005:
+        return "under 0.1 %"
     for places in (1, 2, 3, 4):
         shown = f"{100 * part:.{places}f}"
         if float(shown) < 100.0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.report.answers.doubts.evidence import Evidence, floats, kills, refusals
 from sim.report.folder.tables import RunTables
+from sim.report.metrics.numbers import share
 from sim.terms.doubts import Doubt, doubt
 
 MANY_KILLS = 5
@@ -124,9 +125,7 @@ def boots_in_span(evidence: Evidence) -> Iterator[Doubt]:
             continue
         into = f"{worst.until - evidence.warmup:.3g} s into the measured span"
         what = f"the queue that grew while it started is there until {into}" if worst.queue else f"ready {into}"
-        text = (
-            f"{what}: {100 * worst.met:.2g} % of the requests came before, {100 * worst.lost:.2g} % were lost meanwhile"
-        )
+        text = f"{what}: {share(worst.met)} of the requests came before, {share(worst.lost)} were lost meanwhile"
         yield doubt(
             "boots-in-span", text, platform, worst.service, ready=worst.until, share=worst.met, lost=worst.lost
         )  # fmt: skip
@@ -143,14 +142,17 @@ class _Late(NamedTuple):
 
 
 def _boots(evidence: Evidence, run: RunTables) -> _Late | None:
-    first = _first_ready(evidence, run)
     time, arrivals = floats(run.timeline["time"]), floats(run.timeline["arrivals"])
+    asked = _first_ready(evidence, run)
+    first = {
+        name: until for name, until in asked.items() if until < evidence.scenario.duration
+    }  # the rest: never-served
     total = arrivals[time > evidence.warmup].sum()
     if not first or total == 0:
         return None
     late = {service: until for service, until in first.items() if until > evidence.warmup}
     if late:
-        service, part = max(late, key=lambda name: late[name]), len(late) / len(first)
+        service, part = max(late, key=lambda name: late[name]), len(late) / len(asked)
         until = late[service]
     else:
         service, part = max(first, key=lambda name: first[name]), 1.0

@@ -75,8 +75,9 @@ class Timeline:
         cpu = self._host.cpu_by_service(self._world.plane.work_by_service())
         counted = min(span, max(now - self._world.warmup, 0.0))
         if counted > 0.0:
-            (held, used), known = cpu, len(self._cpu[0])  # what daemons and VMs do is booked apart, from their first on
-            held_before, used_before = (np.pad(column, (0, len(used) - known)) for column in self._cpu)
+            (held, used), (held_before, used_before) = cpu, self._cpu
+            if new := len(used) - len(used_before):  # what daemons and VMs do is booked apart, from their first on
+                held_before, used_before = np.pad(held_before, (0, new)), np.pad(used_before, (0, new))
             idle = (held_before + held) / 2 - (used - used_before) / span
             self.cpu_stranded += counted * float(np.maximum(idle, 0.0).sum())
         self._cpu = cpu

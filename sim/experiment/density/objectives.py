@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from sim.report.metrics.objectives import OfTenants, by_run
 from sim.report.metrics.statistics import FEWEST, LEVEL, chance_above, holm, lower_bound, upper_bound
 from sim.terms.metrics import TAILS
 
@@ -36,15 +37,14 @@ class Observation(NamedTuple):
 
     `rows`: metric rows of the host (`all`) and of the services with objectives, all tenants of one together. `full`:
     share of the measured time with a full CPU (ratio). `limit`: why admission refused the first start, if it did.
-    `seconds`: real time of the run. `tenants`: (tenant, objective) → share of its requests that missed it, and
-    share that may.
+    `seconds`: real time of the run. `tenants`: what each tenant missed.
     """
 
     rows: Sequence[Any]
     full: float
     limit: str = ""
     seconds: float = 0.0
-    tenants: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType({})
+    tenants: OfTenants = MappingProxyType({})
 
 
 class Objective(NamedTuple):
@@ -133,19 +133,17 @@ def judge(
         raise ValueError(f"a confidence bound needs at least {FEWEST} replications, not {maximum}")
     found = _objectives(scenario, observations)
     count = len(observations)
-    if _exact(observations) or any(not all(map(math.isfinite, each.values)) for each in found):
+    exact, starved = _exact(observations), _starved(observations, 1 - confidence)
+    if exact or any(not all(map(math.isfinite, each.values)) for each in found):
         pass  # one such replication decides: the full set could not say otherwise
     elif count < maximum:
         if count < FEWEST:
             return None
-        starved = _starved(observations, 1 - confidence)
         held = all(each.holds(CLEAR) for each in found) and not starved
         failed = any(each.fails(CLEAR) for each in found) or _starved(observations, 1 - CLEAR)
         if not held and not failed:
             return None
     missed = [each for each in found if not each.holds(confidence)]
-    exact = _exact(observations)
-    starved = _starved(observations, 1 - confidence)
     broke = [*exact, *(_missed(each, observations, confidence) for each in missed)]
     if starved and not missed:
         broke.append(_of_tenants(starved, observations))
@@ -225,11 +223,11 @@ def _missed(each: Objective, observations: Sequence[Observation], confidence: fl
 
 def _starved(observations: Sequence[Observation], risk: float) -> dict[tuple[str, str], tuple[float, float]]:
     """(Tenant, objective) that is missed beyond chance → mean share of requests that missed it, share that may."""
-    keys = dict.fromkeys(key for each in observations for key in each.tenants)
-    shares = {key: [each.tenants[key][0] for each in observations if key in each.tenants] for key in keys}
-    allowed = {key: most for each in observations for key, (_, most) in each.tenants.items()}
-    missed = holm([chance_above(values, allowed[key]) for key, values in shares.items()], risk)
-    return {key: (_average(shares[key]), allowed[key]) for key, one in zip(keys, missed, strict=True) if one}
+    found = by_run(each.tenants for each in observations)
+    missed = holm([chance_above(values, most) for values, most in found.values()], risk)
+    return {
+        key: (_average(values), most) for (key, (values, most)), one in zip(found.items(), missed, strict=True) if one
+    }
 
 
 def _of_tenants(starved: Mapping[tuple[str, str], tuple[float, float]], observations: Sequence[Observation]) -> Broke:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.experiment.density.objectives import Observation
 from sim.experiment.replications import runner
 from sim.report.metrics import samples
-from sim.report.metrics.objectives import missing, reached, undecided
+from sim.report.metrics.objectives import missing_of_tenants, reached, undecided
 from sim.terms.metrics import ALL, TAILS
 from sim.terms.records import RequestTally, RunRecords
 
@@ -33,7 +33,8 @@ def observe_run(scenario: Scenario, platform: str, replication: int) -> Observat
     """Run one replication on one platform, and see what density asks for."""
     records = runner.run_one(scenario, platform, replication)
     rows = [*_of_host(records), *_of_services(records, scenario)]
-    return Observation(rows, full_share(records), _first_refusal(records), records.wall, _tenants(records, scenario))
+    tenants = missing_of_tenants(records, scenario)
+    return Observation(rows, full_share(records), _first_refusal(records), records.wall, tenants)
 
 
 def _of_host(records: RunRecords) -> Iterator[Row]:
@@ -58,19 +59,6 @@ def _of_services(records: RunRecords, scenario: Scenario) -> Iterator[Row]:
         for objective, value in reached(slo, tally, span).items():
             if objective in TAILS:
                 yield Row(name, f"response.{objective}", value)
-
-
-def _tenants(records: RunRecords, scenario: Scenario) -> dict[tuple[str, str], tuple[float, float]]:
-    """(Tenant, objective) → share of its requests that miss it, and the share that may; of services with tenants."""
-    span = records.duration - records.warmup
-    return {
-        (full, objective): shares
-        for name, service in scenario.services.items()
-        if service.slo is not None and scenario.tenants_of(name) > 1
-        for full in scenario.names_of(name)
-        if full in records.requests
-        for objective, shares in missing(service.slo, records.requests[full], span).items()
-    }
 
 
 def _merged(tallies: Sequence[RequestTally]) -> RequestTally:

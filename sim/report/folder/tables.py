@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.report.metrics.known import woven
 from sim.report.metrics.measures import SummaryRow, measure
-from sim.report.metrics.objectives import missing
+from sim.report.metrics.objectives import OfTenants, missing_of_tenants
 from sim.terms.columns import COUNT, NUMBER, TEXT
 from sim.terms.records import Columns, RunRecords
 
@@ -35,8 +35,7 @@ class RunTables:
     wall: float
     """Real time of the run, s."""
     requests: Path | None = None
-    missing: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
-    """Tenant → objective → share of its requests that miss it, and the share that may; of services with tenants."""
+    missing: OfTenants = field(default_factory=dict)
 
 
 def run_tables(records: RunRecords, scenario: Scenario, requests: Path | None = None) -> RunTables:
@@ -54,19 +53,8 @@ def run_tables(records: RunRecords, scenario: Scenario, requests: Path | None = 
         response=response_curve(records),
         wall=records.wall,
         requests=requests,
-        missing=_missing(records, scenario),
+        missing=missing_of_tenants(records, scenario),
     )
-
-
-def _missing(records: RunRecords, scenario: Scenario) -> dict[str, dict[str, tuple[float, float]]]:
-    span = records.duration - records.warmup
-    return {
-        full: missing(service.slo, records.requests[full], span)
-        for name, service in scenario.services.items()
-        if service.slo is not None and scenario.tenants_of(name) > 1
-        for full in scenario.names_of(name)
-        if full in records.requests
-    }
 
 
 def keyed(columns: Columns, platform: str, replication: int) -> Columns:

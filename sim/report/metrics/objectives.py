@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sim.report.metrics import samples
 from sim.terms.metrics import TAILS
-from sim.terms.records import RequestTally
+from sim.terms.records import RequestTally, RunRecords
 
 if TYPE_CHECKING:
-    from sim.scenario import Slo
+    from sim.scenario import Scenario, Slo
+
+OfTenants: TypeAlias = Mapping[tuple[str, str], tuple[float, float]]
+"""(Tenant, objective) → share of its requests that missed it in a run, and the share that may."""
 
 
 def met(slo: Slo, tally: RequestTally, span: float, *, ready: bool = True) -> bool | None:
@@ -73,6 +77,28 @@ def missing(slo: Slo, tally: RequestTally, span: float) -> dict[str, tuple[float
     }
     if slo.availability is not None:
         found["availability"] = lost / decided, 1.0 - slo.availability
+    return found
+
+
+def missing_of_tenants(records: RunRecords, scenario: Scenario) -> OfTenants:
+    """What each tenant of a service with objectives missed in a run; a service without tenants is not among them."""
+    span = records.duration - records.warmup
+    return {
+        (full, objective): shares
+        for name, service in scenario.services.items()
+        if service.slo is not None and scenario.tenants_of(name) > 1
+        for full in scenario.names_of(name)
+        if full in records.requests
+        for objective, shares in missing(service.slo, records.requests[full], span).items()
+    }
+
+
+def by_run(runs: Iterable[OfTenants]) -> dict[tuple[str, str], tuple[list[float], float]]:
+    """(Tenant, objective) → the share that missed it in each run that has one, and the share that may."""
+    found: dict[tuple[str, str], tuple[list[float], float]] = {}
+    for run in runs:
+        for key, (share, most) in run.items():
+            found.setdefault(key, ([], most))[0].append(share)
     return found
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sim.report.answers.doubts.evidence import Evidence, floats
 from sim.report.metrics.measures import SummaryRow
 from sim.report.metrics.numbers import share
+from sim.report.metrics.objectives import by_run
 from sim.report.metrics.statistics import FEWEST, LEVEL, chance_above, holm
 from sim.terms.doubts import Doubt, doubt
 from sim.terms.metrics import ALL, TAILS
@@ -152,19 +153,22 @@ def many_tests(evidence: Evidence) -> Iterator[Doubt]:
         if len(full) < 2 or evidence.scenario.services[name].slo is None:
             continue
         alone, left = {}, {}
-        tests = 0
+        tests, risk = len(full), 1 - LEVEL
         for platform in evidence.platforms:
-            chances = _chances(evidence, platform, full)
+            found = by_run(run.missing for run in evidence.of(platform))
+            chances = {key: chance_above(*each) for key, each in found.items() if key[0] in full}
             tests = max(tests, len(chances))
-            alone[platform] = len({tenant for tenant, _ in holm_of(chances, alone=True)})
-            left[platform] = len({tenant for tenant, _ in holm_of(chances)})
-        tests = max(tests, len(full))
-        chance, risk = 1 - LEVEL**tests, 1 - LEVEL
+            alone[platform] = len(
+                {tenant for (tenant, _), each in chances.items() if each is not None and each <= risk}
+            )
+            missed = zip(chances, holm(list(chances.values())), strict=True)
+            left[platform] = len({tenant for (tenant, _), one in missed if one})
+        chance = 1 - LEVEL**tests
         text = (
             f"the SLO is judged for {len(full)} tenants one by one: of {tests} tests at {100 * LEVEL:g} % one fails by "
             f"chance {100 * chance:.0f} % of the time, {100 * risk:.0f} % with Holm's correction"
         )
-        if min((len(runs) for runs in _by_platform(evidence).values()), default=0) >= FEWEST:
+        if min((len(list(evidence.of(platform))) for platform in evidence.platforms), default=0) >= FEWEST:
             told = ", ".join(
                 f"{each} {left[each]}" + (f" ({alone[each]} without)" if alone[each] != left[each] else "")
                 for each in evidence.platforms
@@ -174,26 +178,3 @@ def many_tests(evidence: Evidence) -> Iterator[Doubt]:
             "many-tests", text, service=name, tenants=len(full), tests=tests, chance=chance, corrected=risk,
             missed=left, missed_alone=alone,
         )  # fmt: skip
-
-
-def _by_platform(evidence: Evidence) -> dict[str, list[Any]]:
-    return {platform: list(evidence.of(platform)) for platform in evidence.platforms}
-
-
-def _chances(evidence: Evidence, platform: str, full: Sequence[str]) -> dict[tuple[str, str], float | None]:
-    """(Tenant, objective) → p-value of "it is kept", of the shares of requests that missed it in each replication."""
-    shares: dict[tuple[str, str], list[float]] = {}
-    allowed: dict[str, float] = {}
-    for run in evidence.of(platform):
-        for tenant in full:
-            for objective, (share_, most) in run.missing.get(tenant, {}).items():
-                shares.setdefault((tenant, objective), []).append(share_)
-                allowed[objective] = most
-    return {key: chance_above(values, allowed[key[1]]) for key, values in shares.items()}
-
-
-def holm_of(chances: Mapping[tuple[str, str], float | None], alone: bool = False) -> list[tuple[str, str]]:
-    """The (tenant, objective) that are missed beyond chance: with Holm's correction, or each `alone`."""
-    if alone:
-        return [key for key, chance in chances.items() if chance is not None and chance <= 1 - LEVEL]
-    return [key for key, missed in zip(chances, holm(list(chances.values())), strict=True) if missed]

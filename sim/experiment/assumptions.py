@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sim.experiment import loads
-from sim.platforms import Phase, Platform, Row, describe
-from sim.scenario import Scenario, Service
+from sim.experiment import loads, offered
+from sim.platforms import Platform, Row, describe
+from sim.scenario import Scenario
 from sim.terms.doubts import Doubt, doubt, touches
 
 UNMEASURED: Final = ("assumption", "memory")
@@ -69,7 +69,14 @@ def assumed(
     """
     asked = metrics or [entry.rpartition("/")[2] for entry in scenario.focus] or _USUAL
     rows = {name: {row.path: row for row in describe(name, scenario.platforms[name])} for name in platforms}
-    longest = max((_longest(scenario, platform) for platform in platforms.values()), default=0.0)
+    longest = max(
+        (
+            offered.start_up(each, service, scenario)
+            for each in platforms.values()
+            for service in scenario.services.values()
+        ),
+        default=0.0,
+    )
     found: list[tuple[float, str, Row, str]] = []
     for name, platform in platforms.items():
         for path, weight, what in _weights(scenario, platform, used[name], asked, longest):
@@ -121,61 +128,27 @@ def _weights(
         yield "isolation.host_reboot", 1.0, "what a reboot takes"
 
 
-def _longest(scenario: Scenario, platform: Platform) -> float:
-    """Seconds of the longest start on an idle host."""
-    services = scenario.services.values()
-    return max(
-        each.start_cpu + math.fsum(seconds for _, seconds in _seconds(scenario, platform, each)) for each in services
-    )
-
-
 def _of_starts(scenario: Scenario, platform: Platform, longest: float) -> Iterator[_Weight]:
     """Seconds of an idle host's start, as shares of the longest on any platform: so much they move a comparison."""
     best: dict[str, float] = {}
     for service in scenario.services.values():
-        for path, seconds in _seconds(scenario, platform, service):
-            best[path] = max(best.get(path, 0.0), seconds)
+        for phase, takes in offered.phases(platform, service, scenario):
+            for field, seconds in takes.items():
+                path = f"startup.{phase.name}.{field}"
+                best[path] = max(best.get(path, 0.0), seconds)
     if longest > 0.0:
         yield from ((path, seconds / longest, "the longest start") for path, seconds in best.items())
 
 
-def _seconds(scenario: Scenario, platform: Platform, service: Service) -> Iterator[tuple[str, float]]:
-    image = service.image_on(platform.image_lineage)
-    size = 0.0 if image is None else image.bytes
-    for phase in platform.startup:
-        if phase.kind == "install" and (image is None or image.ready_made):
-            continue
-        if phase.kind == "pull" and (image is None or image.cached or not image.ready_made):
-            continue
-        for field, seconds in _of_phase(scenario, phase, size):
-            yield f"startup.{phase.name}.{field}", seconds
-
-
-def _of_phase(scenario: Scenario, phase: Phase, size: float) -> Iterator[tuple[str, float]]:
-    for field in ("duration", "hold"):
-        drawn = getattr(phase, field)
-        if drawn is not None:
-            yield field, float(drawn.mean)
-    if phase.work:
-        yield "work", phase.work
-    disk, network = scenario.host.disk, scenario.host.network
-    speed = {"pull": network, "read": disk.read, "clone": disk.write, "install": disk.write}.get(phase.kind)
-    if speed is not None:
-        moving = phase.amount(size) / min(phase.rate or math.inf, speed)
-        yield ("rate" if phase.rate is not None and phase.rate < speed else "bytes"), moving
-
-
 def _of_requests(scenario: Scenario, platform: Platform) -> Iterator[_Weight]:
     """Shares of what a request takes alone, the greatest that a service has: found by leaving a cost out."""
-    whole = loads.load(scenario, platform)
+    whole = loads.takes(scenario, platform)
     costs = [("net", "cpu_per_packet"), ("net", "latency"), ("disk", "cpu_per_op"), ("disk", "latency")]
     for part, field in costs:
         kept = getattr(platform, part)
         without = platform.model_copy(update={part: kept.model_copy(update={field: 0.0})})
-        rest = loads.load(scenario, without)
-        shares = [
-            1.0 - rest[name].each.seconds / each.each.seconds for name, each in whole.items() if each.each.seconds > 0.0
-        ]
+        rest = loads.takes(scenario, without)
+        shares = [1.0 - rest[name].seconds / each.seconds for name, each in whole.items() if each.seconds > 0.0]
         yield f"{part}.{field}", max(shares, default=0.0), "a request that waits for nobody"
     yield "cpu.overhead", abs(platform.cpu.overhead - 1.0), "the CPU of a request"
 

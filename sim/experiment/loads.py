@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -69,15 +69,13 @@ Most = Callable[[str, Taken], float]
 
 def load(scenario: Scenario, platform: Platform, most: Most = lambda name, each: inf) -> dict[str, Offered]:
     """What each service is offered, by its name in the file; a caller passes on what it can serve at `most`."""
-    owners = {full: name for name in scenario.services for full in scenario.names_of(name)}
-    owners |= {name: name for name in scenario.services}
-    takes = _Takes(scenario, platform, owners)
+    taken = _Takes(scenario, platform)
     begin = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
     called: defaultdict[str, float] = defaultdict(float)  # calls a second, by full name
     unknown: set[str] = set()
     found: dict[str, Offered] = {}
-    for name in takes.callers_first():
-        each = takes.of(name)
+    for name in taken.callers_first():
+        each = taken.of(name)
         own = offered.requests(scenario.services[name], scenario, begin, scenario.duration)
         if own is None:
             unknown.add(name)
@@ -87,11 +85,17 @@ def load(scenario: Scenario, platform: Platform, most: Most = lambda name, each:
         found[name] = Offered(max(rates), sum(served), name not in unknown, each)
         for other, times in each.calls.items():
             if name in unknown:
-                unknown.add(owners[other])
+                unknown.add(taken.owners[other])
             tenants = scenario.names_of(other) if _has_tenants(scenario, other) else [other] * len(served)
             for full, rate in zip(tenants, served, strict=False):
                 called[full] += rate * times
     return {name: found[name] for name in scenario.services}
+
+
+def takes(scenario: Scenario, platform: Platform) -> dict[str, Taken]:
+    """What one request of each service takes, by the service's name in the file."""
+    found = _Takes(scenario, platform)
+    return {name: found.of(name) for name in scenario.services}
 
 
 def _has_tenants(scenario: Scenario, name: str) -> bool:
@@ -101,8 +105,10 @@ def _has_tenants(scenario: Scenario, name: str) -> bool:
 class _Takes:
     """What a request of each service takes; `owners`: the service that a name in a call belongs to."""
 
-    def __init__(self, scenario: Scenario, platform: Platform, owners: Mapping[str, str]) -> None:
-        self._scenario, self._platform, self._owners = scenario, platform, owners
+    def __init__(self, scenario: Scenario, platform: Platform) -> None:
+        self._scenario, self._platform = scenario, platform
+        self.owners = {full: name for name in scenario.services for full in scenario.names_of(name)}
+        self.owners |= {name: name for name in scenario.services}
         self._known: dict[str, Taken] = {}
 
     def callers_first(self) -> list[str]:
@@ -112,7 +118,7 @@ class _Takes:
         def visit(name: str) -> None:
             if name not in order:
                 for other in names_called(self._scenario.services[name].programs):
-                    visit(self._owners[other])
+                    visit(self.owners[other])
                 order.append(name)
 
         for name in self._scenario.services:
@@ -149,7 +155,7 @@ class _Takes:
             yield Taken(0.0, step.wait.mean)
         elif isinstance(step, CallStep):
             number = step.call.times * step.call.probability
-            seconds = self._answer(self._scenario.services[self._owners[step.call.service]], step.call.service)
+            seconds = self._answer(self._scenario.services[self.owners[step.call.service]], step.call.service)
             yield Taken(0.0, number * seconds, calls={step.call.service: number})
         elif isinstance(step, ParallelStep):
             branches = [self._program(branch) for branch in step.parallel]
@@ -165,7 +171,7 @@ class _Takes:
 
     def _answer(self, service: Service, name: str) -> float:
         """Seconds that a caller waits for a service at least, if it does not fail."""
-        seconds = self.of(self._owners[name]).seconds
+        seconds = self.of(self.owners[name]).seconds
         return seconds if service.timeout is None else min(seconds, service.timeout)
 
     def _bandwidth(self, link: str) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sim.platforms import Platform
+from sim.platforms import Phase, Platform
 from sim.reading.recording import UNITS
 from sim.scenario import ConstantRate, Diurnal, Mmpp, RampingRate, Scenario, Service, Source, Stage, Trace
 
@@ -61,22 +61,28 @@ def start_up(platform: Platform, service: Service, scenario: Scenario) -> float:
 
     What the catalogue leaves to contention (locks, shared links) is taken as if it were alone.
     """
+    return service.start_cpu + sum(sum(each.values()) for _, each in phases(platform, service, scenario))
+
+
+def phases(platform: Platform, service: Service, scenario: Scenario) -> Iterator[tuple[Phase, dict[str, float]]]:
+    """Each phase that a start goes through, and what it takes on an idle host: field of the phase → s, on the mean."""
     image = service.image_on(platform.image_lineage)
-    size = 0.0 if image is None else image.bytes
-    disk = scenario.host.disk
-    took = service.start_cpu
+    disk, network = scenario.host.disk, scenario.host.network
+    speeds = {"pull": network, "read": disk.read, "clone": disk.write, "install": disk.write}
     for phase in platform.startup:
-        delays = (phase.duration, phase.hold)
-        lasts = sum(each.mean for each in delays if each is not None) + (phase.work or 0.0)
         if phase.kind == "install" and (image is None or image.ready_made):
             continue
         if phase.kind == "pull" and (image is None or image.cached or not image.ready_made):
             continue
-        speed = {"pull": scenario.host.network, "read": disk.read, "clone": disk.write, "install": disk.write}
-        if phase.kind in speed:
-            lasts += phase.amount(size) / min(phase.rate or math.inf, speed[phase.kind])
-        took += lasts
-    return took
+        drawn = {"duration": phase.duration, "hold": phase.hold}
+        takes = {field: float(each.mean) for field, each in drawn.items() if each is not None}
+        if phase.work:
+            takes["work"] = phase.work
+        speed = speeds.get(phase.kind)
+        if speed is not None:
+            moving = phase.amount(0.0 if image is None else image.bytes) / min(phase.rate or math.inf, speed)
+            takes["rate" if phase.rate is not None and phase.rate < speed else "bytes"] = moving
+        yield phase, takes
 
 
 def end_of(source: Trace) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.experiment.attribution import shapley
+from sim.experiment.attribution.answer import MAIN, MOST_TOLD
 from sim.experiment.attribution.asking import Values, farthest, usual, values_of
 from sim.experiment.attribution.game import SERVED, Asked, Game, Played, WhyError, play_all
 from sim.experiment.attribution.groups import cast
@@ -22,9 +23,6 @@ from sim.report.metrics.statistics import FEWEST, mean_interval
 from sim.scenario import Scenario
 from sim.terms.doubts import Doubt, touched
 
-MAIN = 0.15
-"""Share of the difference from which on a group is named."""
-_MOST_NAMED = 2
 _ASK = "`python -m sim why FILE`"
 
 
@@ -83,7 +81,7 @@ def _apart(values: Values, a: str, b: str) -> list[float]:
 def _text(asked: Asked, a: str, b: str, parts: Mapping[str, float], runs: int) -> str:
     whole = math.fsum(parts.values())
     along = {name: each / whole for name, each in parts.items() if whole and each / whole >= MAIN}
-    named = sorted(along, key=lambda name: -along[name])[:_MOST_NAMED]
+    named = sorted(along, key=lambda name: -along[name])[:MOST_TOLD]
     how = f"by {runs} further runs of replication 1; {_ASK} says how sure"
     if not named:
         return f"Why {a} and {b} differ in {asked.label}: no group stands out, {how}."

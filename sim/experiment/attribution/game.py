@@ -152,6 +152,4 @@ def play_all(
 
 def where(game: Game, coalition: int, replication: int) -> str:
     """A run in words."""
-    a, b, names = game.cast.a.name, game.cast.b.name, ", ".join(game.cast.names(coalition))
-    platform = a if not coalition else b if coalition == game.cast.full else f"{a} with {b}'s {names}"
-    return f"{platform}, replication {replication + 1}"
+    return f"{game.cast.told(coalition)}, replication {replication + 1}"

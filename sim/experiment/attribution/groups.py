@@ -247,6 +247,12 @@ class Cast:
         """Players of a coalition."""
         return tuple(each.name for number, each in enumerate(self.players) if coalition >> number & 1)
 
+    def told(self, coalition: int) -> str:
+        """The platform of a coalition in words."""
+        if coalition in (0, self.full):
+            return self.b.name if coalition else self.a.name
+        return f"{self.a.name} with {self.b.name}'s {', '.join(self.names(coalition))}"
+
 
 def cast(a: Platform, b: Platform, scenario: Scenario) -> Cast:
     """What can be taken from the one or the other of two platforms in a scenario."""

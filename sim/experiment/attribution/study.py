@@ -206,9 +206,9 @@ def _served(game: Game, played: Played, whole: Sequence[int]) -> list[Doubt]:
     least, most = min(shares, key=lambda each: shares[each]), max(shares, key=lambda each: shares[each])
     if shares[most] - shares[least] <= ALIKE:
         return []
-    told = " against ".join(f"{share(shares[each])} ({_words(game, each)})" for each in (least, most))
+    told = " against ".join(f"{share(shares[each])} ({game.cast.told(each)})" for each in (least, most))
     text = f"served {told}: {game.asked.name} is of those"
-    served = {_words(game, each): shares[each] for each in (least, most)}
+    served = {game.cast.told(each): shares[each] for each in (least, most)}
     return [doubt("survivors", text, service=game.asked.service, served=served)]
 
 
@@ -216,13 +216,6 @@ def _all_doubts(between: Sequence[Doubt], ends: Sequence[Doubt]) -> list[Doubt]:
     """Those about the platforms between, and those about the two themselves that are not the same again."""
     said = {(each.code, each.service) for each in between}
     return in_order([*between, *(each for each in ends if (each.code, each.service) not in said)])
-
-
-def _words(game: Game, coalition: int) -> str:
-    names = game.cast.names(coalition)
-    if not names or coalition == game.cast.full:
-        return game.cast.b.name if names else game.cast.a.name
-    return f"{game.cast.a.name} with {game.cast.b.name}'s {', '.join(names)}"
 
 
 def _doubts(game: Game, ends: Sequence[RunTables]) -> list[Doubt]:

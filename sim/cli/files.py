@@ -13,7 +13,7 @@ from . import DONE, DOUBTED, WRONG_INPUT
 def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
     from sim.experiment.foresight import foresee
-    from sim.experiment.replications.runner import platform_of
+    from sim.experiment.replications.runner import platforms_of
     from sim.experiment.sweep.doubts import foresee_sweep
     from sim.platforms.checks import CHECKS
     from sim.reading.document import read_document
@@ -29,7 +29,7 @@ def validate(options: Namespace) -> int:
                 what, found, rest = f"a sweep of {len(points(sweep)):,} points", foresee_sweep(sweep), ""
             else:
                 scenario = load_scenario(file, overrides=options.overrides, checks=CHECKS)
-                found = foresee(scenario, {name: platform_of(scenario, name) for name in scenario.platforms})
+                found = foresee(scenario, platforms_of(scenario))
                 what, rest = f"scenario {scenario.name}", f" ({', '.join(scenario.platforms)})"
             doubted = sum(each.severity == "wrong" for each in found)
             wrong += doubted

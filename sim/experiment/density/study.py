@@ -16,7 +16,7 @@ from sim.experiment.density.questions import Grid
 from sim.experiment.density.recovery import recover
 from sim.experiment.density.search import MOST_REPLICATIONS, Density, density
 from sim.experiment.foresight import foresee
-from sim.experiment.replications.runner import platform_of
+from sim.experiment.replications.runner import platform_of, platforms_of
 from sim.experiment.study import Progress, StudyError, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
@@ -125,7 +125,7 @@ class DensityStudy:
             told += [one for one in at_it if one.code in _TOLD]
             if each.verdict is not None and each.verdict.served is not None:
                 shares[each.platform] = each.verdict.served
-        both = foresee(self.scenario, {name: platform_of(self.scenario, name) for name in self.platforms})
+        both = foresee(self.scenario, platforms_of(self.scenario))
         told += [one for one in both if one.code == "unequal-promise"]
         told += self._tested(found)
         told += self._assumed(found)

@@ -63,6 +63,11 @@ def platform_of(scenario: Scenario, name: str) -> Platform:
     return load_platform(name, scenario.platforms.get(name, {}))
 
 
+def platforms_of(scenario: Scenario) -> dict[str, Platform]:
+    """The platforms of a scenario with its overrides, by name and in order. Raises PlatformError."""
+    return {name: platform_of(scenario, name) for name in scenario.platforms}
+
+
 # ---------------------------------------------------------------- the transient, with `warmup: auto`
 
 

@@ -106,8 +106,7 @@ def run_scenario(
     if plots and executor.slots > 1:  # the runs are made elsewhere: this process has nothing else to do
         prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
-        session = _Replications(scenario, writer, executor, keep_requests, progress)
-        session.why = why
+        session = _Replications(scenario, writer, executor, keep_requests, progress, why)
         try:
             session.run()
         except KeyboardInterrupt:
@@ -143,10 +142,11 @@ class _Replications:
         executor: Executor,
         keep_requests: bool,
         progress: Callable[[Progress], None] | None,
+        why: bool,
     ) -> None:
         self.scenario, self.writer, self.executor = scenario, writer, executor
-        self.keep_requests, self.progress = keep_requests, progress
-        self.interrupted = self.why = False
+        self.keep_requests, self.progress, self.why = keep_requests, progress, why
+        self.interrupted = False
         self.failures: list[Failure] = []
         self.planned = 0
         self.done = 0
@@ -305,7 +305,7 @@ class _Replications:
 
         scenario = self.measured
         warmup = scenario.warmup if isinstance(scenario.warmup, float) else 0.0
-        platforms = {name: runner.platform_of(scenario, name) for name in scenario.platforms}
+        platforms = runner.platforms_of(scenario)
         foreseen = foresee(scenario, platforms)
         evidence = Evidence(scenario, self.writer.runs, warmup)
         ran = {name: platforms[name] for name in evidence.platforms}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sim.experiment.foresight import foresee
-from sim.experiment.replications.runner import platform_of
+from sim.experiment.replications.runner import platforms_of
 from sim.reading.errors import ScenarioError
 from sim.scenario import Scenario, Sweep, points
 from sim.scenario.design import numeric
@@ -26,7 +26,7 @@ def foresee_sweep(sweep: Sweep) -> list[Doubt]:
     found: dict[tuple[str, str, str], tuple[Doubt, list[str]]] = {}
     listed = extremes(points(sweep))
     for label, scenario in _scenarios(sweep, listed):
-        for each in foresee(scenario, {name: platform_of(scenario, name) for name in scenario.platforms}):
+        for each in foresee(scenario, platforms_of(scenario)):
             _, where = found.setdefault((each.code, each.platform, each.service), (each, []))
             where.append(label)
     return in_order([_placed(each, where, len(listed)) for each, where in found.values()])

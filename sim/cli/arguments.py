@@ -200,10 +200,7 @@ def _fit(commands: _Commands, name: str) -> None:
     parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
     parser.add_argument("--no-reboot", action="store_true", help="do not reboot the host at the answer")
     parser.add_argument("--strict", action="store_true", help=_STRICT)
-    _scenario_options(parser)
-    _output_options(parser)
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
-    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+    _study_options(parser)
 
 
 def _crossover(commands: _Commands) -> None:
@@ -220,10 +217,7 @@ def _crossover(commands: _Commands) -> None:
     parser.add_argument("--points", type=_several, default=5, metavar="N", help="values to begin with (5)")
     parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to compare (response.p99)")
     parser.add_argument("--service", metavar="NAME", default="all", help="whose metric (all: the host)")
-    _scenario_options(parser)
-    _output_options(parser)
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
-    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+    _study_options(parser)
 
 
 def _why(commands: _Commands) -> None:
@@ -238,10 +232,7 @@ def _why(commands: _Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
     parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
     parser.add_argument("--strict", action="store_true", help=_STRICT)
-    _scenario_options(parser)
-    _output_options(parser)
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
-    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
+    _study_options(parser)
 
 
 def _init(commands: _Commands) -> None:
@@ -321,6 +312,13 @@ def _output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="result folder (default: results/NAME)")
     parser.add_argument("--overwrite", action="store_true", help="replace a result of other settings in that folder")
     _format_options(parser)
+
+
+def _study_options(parser: argparse.ArgumentParser) -> None:
+    _scenario_options(parser)
+    _output_options(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=_SCHEDULER)
+    parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 
 def _format_options(parser: argparse.ArgumentParser) -> None:

@@ -1,20 +1,21 @@
-"""What several commands share: a file that must be there, the options of a study, the first compilation, folders."""
+"""What several commands share: a file that must be there, a study's options, the first compilation, exit codes."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import progress
+from . import DONE, DOUBTED, progress
 from .arguments import COMMANDS
 
 if TYPE_CHECKING:
     from sim.experiment.workers.executor import Executor
     from sim.scenario import Options
+    from sim.terms.doubts import Doubt
 
 
 def check_is_file(file: str) -> None:
@@ -59,6 +60,11 @@ def warm_up(quiet: bool) -> None:
     if not quiet:
         print("compiling the kernel once (10 to 15 s) …", file=sys.stderr, flush=True)
     compiled.warm_up()
+
+
+def judged(options: Namespace, doubts: Iterable[Doubt]) -> int:
+    """The exit code of what is done, by what `--strict` asks of it."""
+    return DOUBTED if options.strict and any(each.severity == "wrong" for each in doubts) else DONE
 
 
 def shown(path: Path) -> str:

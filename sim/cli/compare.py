@@ -6,8 +6,7 @@ import json
 import sys
 from argparse import Namespace
 
-from . import DONE, DOUBTED
-from .common import shown
+from .common import judged, shown
 
 
 def command(options: Namespace) -> int:
@@ -26,7 +25,7 @@ def command(options: Namespace) -> int:
     if options.format == "json":
         told = comparison_dict(comparison, conclude(comparison))
         print(json.dumps({**told, "results": str(folder)}, indent=2, ensure_ascii=False, allow_nan=False))
-        return DOUBTED if options.strict and any(each.severity == "wrong" for each in joined.doubts) else DONE
+        return judged(options, joined.doubts)
     console = make_console(sys.stdout)
     console.print(ComparisonView(comparison, options.all))
     console.print("")
@@ -35,4 +34,4 @@ def command(options: Namespace) -> int:
         console.print(f"Not paired: {why}." if why else "Replications are paired: the traffic was the same.")
     counts = f"{len(options.folders)} results, {len(comparison.platforms)} columns"
     console.print(f"{counts}; {shown(folder)}", soft_wrap=True)
-    return DOUBTED if options.strict and any(each.severity == "wrong" for each in joined.doubts) else DONE
+    return judged(options, joined.doubts)

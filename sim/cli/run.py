@@ -9,8 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import DEBUG, DONE, DOUBTED, FAILED, INTERRUPTED, MISSED
-from .common import at_work, check_is_file, given, shown
+from . import DEBUG, DONE, FAILED, INTERRUPTED, MISSED
+from .common import at_work, check_is_file, given, judged, shown
 
 if TYPE_CHECKING:
     from sim.experiment.replications.scenario import Report
@@ -46,10 +46,8 @@ def command(options: Namespace) -> int:
 def _judged(report: Report, options: Namespace) -> int:
     """The exit code of a complete result, by what `--strict` and `--check-slo` ask of it."""
     assert report.results is not None
-    if options.strict and any(each.severity == "wrong" for each in report.results.doubts):
-        return DOUBTED
     missed = any(row.metric == "slo.met" and row.value < 1.0 for row in report.results.rows)
-    return MISSED if options.check_slo and missed else DONE
+    return judged(options, report.results.doubts) or (MISSED if options.check_slo and missed else DONE)
 
 
 def _print(report: Report, options: Namespace) -> None:

@@ -8,8 +8,8 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE, DOUBTED, progress
-from .common import at_work, check_is_file, given, shown
+from . import DONE, progress
+from .common import at_work, check_is_file, given, judged, shown
 
 if TYPE_CHECKING:
     from sim.experiment.attribution.answer import Why
@@ -43,7 +43,7 @@ def command(options: Namespace) -> int:
     else:
         _print(found)
         print(f"{len(found.worth)} platforms between, {found.runs} runs, {seconds:.1f} s; {shown(folder)}")
-    return DOUBTED if options.strict and any(each.severity == "wrong" for each in found.doubts) else DONE
+    return judged(options, found.doubts)
 
 
 def _dry_run(study: WhyStudy, executor: Executor) -> int:

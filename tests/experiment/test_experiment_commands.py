@@ -6,36 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from two_sides import TWO_SIDES
 
 import sim
 from sim.cli import main
 from sim.model.record import timeline
 
-# A VM of two vCPUs whose requests cost half as much again, against a container of one core: M/M/2 against M/M/1. Their
-# mean responses 1.5 m / (1 - (0.75 r)^2) and m / (1 - r) are equal at a load r of 0.3905, that is 39.05/s.
+# Mean responses 1.5 m / (1 - (0.75 r)^2) on the VM and m / (1 - r) on the container are equal at a load r of 0.3905.
 CROSSING = 39.05
-TWO_SIDES = """\
-name: sides
-seed: 2
-duration: 200s
-warmup: 60s
-quota: fluid
-replications: 5
-host: {cores: 8, memory: 16GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 10Gbit/s}
-platforms: {vm: {cpu: {overhead: 1.5}}, container: {}}
-services:
-  api:
-    image: {vm: 1GB, container: 100MB, cached: true}
-    memory: {base: 100MiB}
-    request_cpu: {exponential: {mean: 10ms}}
-    concurrency: 2
-    backlog: 0
-    size:
-      vm: {cpu: 2, memory: 1GiB}
-      container: {cpu: {request: 1, limit: 1}, memory: 1GiB}
-    replicas: 1
-    traffic: {constant-arrival-rate: {rate: 40/s}}
-"""
 RATE = "services.api.traffic.constant-arrival-rate.rate"
 
 

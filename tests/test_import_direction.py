@@ -1,7 +1,7 @@
 """The rooms of the house: imports run one way, and what a platform is stays data.
 
-    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> scorecard
-    -> cli
+    terms -> reading -> registry -> scenario -> platforms -> model (on engine) -> report -> experiment -> calibration
+    -> scorecard -> cli
 
 and inside `model/` and `report/` from one sub-room to the next, so that no file of `sim` can reach itself.
 
@@ -33,8 +33,8 @@ ROOMS: dict[str, set[str]] = {
     "model": {*GROUND, "scenario", "platforms", "engine"},
     "report": {*GROUND, "scenario"},
     "experiment": {*GROUND, "scenario", "platforms", "model", "report"},
-    "scorecard": {*GROUND, "scenario", "platforms", "report", "experiment"},
     "calibration": {*GROUND, "scenario", "platforms", "experiment"},
+    "scorecard": {*GROUND, "scenario", "platforms", "report", "experiment", "calibration"},
 }
 TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
 # the sub-rooms and files of a room; each may import those before it

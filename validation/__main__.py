@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from validation import store
+from sim.calibration.recordings import DATA
+from sim.calibration.recordings import folders as measured
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation.md"
 
@@ -21,12 +22,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         "measure", help="measure (about 13 minutes; needs root, control groups, a C compiler)"
     )
     measure.add_argument("--name", default="quiet", help="the folder is DATE-NAME (default: quiet)")
-    measure.add_argument("--data", type=Path, default=store.DATA, help="where the folder is made")
+    measure.add_argument("--data", type=Path, default=DATA, help="where the folder is made")
     measure.add_argument("--repetitions", type=int, default=3, metavar="N", help="of each case (default: 3)")
     measure.add_argument("--window", type=float, metavar="S", help="length of one in s (default: the scenario's, 12)")
     measure.add_argument("--only", metavar="TEXT", default="", help="cases whose kind or name has this in it")
     report = commands.add_parser("report", help="write the page and the figure from all that was measured")
-    report.add_argument("--data", type=Path, default=store.DATA, help="where the folders are")
+    report.add_argument("--data", type=Path, default=DATA, help="where the folders are")
     report.add_argument("--out", type=Path, default=PAGE, help="the page; the figure goes beside it")
     return parser.parse_args(given)
 
@@ -80,7 +81,7 @@ def report(options: argparse.Namespace) -> int:
     """Write the page."""
     from validation.report import write
 
-    folders = store.folders(options.data)
+    folders = measured(options.data)
     if not folders:
         print(f"--data {options.data}: no measurements there", file=sys.stderr)
         return 2

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from sim import load_scenario
-from sim.calibration.servers import Group, Job
+from sim.calibration.recordings import Case, Group, Job
+from sim.calibration.replay import PLATFORM
 from sim.model.traffic.arrivals import ArrivalStream
 from sim.platforms import load_platform
 from sim.scenario import ConstantUsers, Scenario
-from validation.store import Case
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-PLATFORM = "native"
 _RATE = "traffic.0.constant-arrival-rate.rate"
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.calibration.servers import Group
+from sim.calibration.recordings import Case, Group, Measurements
 from validation.predict import RULES, Prediction, predict
-from validation.store import Case, Measurements
 
 STATISTICS: dict[str, Callable[[NDArray[np.float64]], float]] = {
     "mean": lambda values: float(np.mean(values)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.calibration import machine
-from sim.calibration.servers import Job, Runner, Served
-from validation import store
+from sim.calibration.recordings import Job, save
+from sim.calibration.servers import Runner, Served
 from validation.cases import Point, case_of, jobs_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def measure(points: Sequence[Point], folder: Path, *, repetitions: int, window: 
     """
     import pandas as pd
 
-    allowed = sorted(os.sched_getaffinity(0))
+    allowed = machine.allowed()
     scenarios = [point.scenario(window) for point in points]
     cases = [case_of(point, scenario) for point, scenario in zip(points, scenarios, strict=True)]
     left_out = [
@@ -48,7 +47,7 @@ def measure(points: Sequence[Point], folder: Path, *, repetitions: int, window: 
         host = machine.describe(runner.groups.hierarchy.version)
     done = [case for case in cases if case.repetitions]
     host["licence"] = "Apache-2.0, own measurement"
-    store.save(folder, host, done, pd.concat(parts, ignore_index=True))
+    save(folder, host, done, pd.concat(parts, ignore_index=True))
     return left_out
 
 

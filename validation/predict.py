@@ -6,23 +6,21 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 import sim
 from sim import registry
-from sim.calibration.servers import Group
-from validation.store import Case
+from sim.calibration.recordings import Case, jobs_of
+from sim.calibration.replay import PHASES, replayed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sim.report.results import Results
 
-PHASES = 8
-"""Replications of one prediction: they differ in where the periods of a limit lie, which nobody can know."""
 RULES = ("period", "fluid") if "cpu.throttled_periods" in registry.names("metrics") else ("fluid",)
 """How the engine can take a limit: by period, as the kernel does, or as a plain cap on the speed."""
 
@@ -52,48 +50,13 @@ def predict(case: Case, requests: pd.DataFrame, rule: str = RULES[0], phases: in
 
 
 def _scenario(case: Case, requests: pd.DataFrame, rule: str, phases: int, folder: Path) -> Path:
-    """Write the scenario of a case, with a recording for each group.
-
-    A recording counts from its first request, so each gets one of no work at second 0 to keep the groups in step.
-    """
-    services = {}
-    for group in case.groups:
-        own = requests.loc[requests["group"] == group.name, ["arrival", "demand"]]
-        lines = [f"{arrival:.6f},{demand:.6f}\n" for arrival, demand in own.itertuples(index=False)]
-        (folder / f"{group.name}.csv").write_text("".join(["arrival,demand\n", "0,0\n", *lines]), encoding="utf-8")
-        services[group.name] = {
-            "image": "1MB",
-            "memory": {"base": "1MiB"},
-            "request_cpu": "1ms",  # every request has its own
-            "concurrency": group.threads,
-            "size": {"cpu": _cpu(group), "memory": {"request": "1MiB"}},
-            "traffic": [{"trace": {"file": f"{group.name}.csv", "time": "arrival", "demand": "demand"}}],
-        }
-    tree: dict[str, Any] = {
-        "name": "measured",
-        "seed": 1,
-        "duration": f"{case.until}s",
-        "warmup": "0s",
-        "replications": phases if any(group.limit is not None for group in case.groups) and rule == "period" else 1,
-        "host": {
-            "cores": case.cpus,
-            "memory": "8GiB",
-            "disk": {"read": "1GB/s", "write": "1GB/s"},
-            "network": "1Gbit/s",
-        },
-        "platforms": ["native"],
-        "quota": rule,
-        "services": services,
-    }
+    """Write the scenario of a case, with a recording for each group."""
+    tree = replayed(jobs_of(case.groups, requests), case.cpus, case.until, folder)
+    if tree["replications"] > 1:
+        tree["replications"] = phases if rule == "period" else 1
     path = folder / "measured.yaml"
-    path.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
+    path.write_text(json.dumps({**tree, "quota": rule}), encoding="utf-8")  # JSON is YAML
     return path
-
-
-def _cpu(group: Group) -> dict[str, float | str]:
-    if group.limit is None:
-        return {"request": group.request}
-    return {"request": group.request, "limit": group.limit, "burst": f"{group.burst}s"}
 
 
 def _prediction(results: Results, group: str) -> Prediction:

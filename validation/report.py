@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sim.calibration.recordings import Measurements
+from sim.calibration.replay import PHASES
 from validation.compare import STATISTICS, Line, Pair, Said, compare
-from validation.predict import PHASES, RULES
-from validation.store import Measurements
+from validation.predict import RULES
 
 NOISY = 0.05
 """Share of the CPUs' time that others used from which on a row is marked."""

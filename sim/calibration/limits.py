@@ -7,15 +7,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from sim.calibration import machine
-from sim.calibration.servers import Group, Job, Runner
+from sim.calibration.recordings import Group, Job
+from sim.calibration.replay import PLATFORM, replayed
+from sim.calibration.servers import Runner
 
-_PHASES: Final = 6
-"""Replications of a prediction: they differ in where the periods of a limit lie, which nobody can know."""
 _DEMAND: Final = 0.005
 _CASES: Final[dict[str, tuple[tuple[Group, float], ...]]] = {
     "limit 0.5, load 0.8 of it, 1 thread": ((Group("limited", 0.25, 0.5, 1), 80.0),),
@@ -71,29 +71,10 @@ def _predict(jobs: Sequence[Job], seconds: float) -> list[float]:
     from sim.scenario import scenario_from_text
 
     with tempfile.TemporaryDirectory(prefix="hostsim-") as folder:
-        services = {job.group.name: _service(job, Path(folder)) for job in jobs}
-        tree = {
-            "name": "limits", "seed": 1, "duration": f"{seconds}s", "warmup": "0s", "replications": _PHASES,
-            "host": {"cores": 1, "memory": "8GiB", "disk": {"read": "1GB/s", "write": "1GB/s"}, "network": "1Gbit/s"},
-            "platforms": ["native"], "services": services,
-        }  # fmt: skip
+        tree = replayed(jobs, 1, seconds, Path(folder))
         scenario = scenario_from_text(json.dumps(tree), base=folder)
-        runs = [run_one(scenario, "native", i).requests for i in range(_PHASES)]
+        runs = [run_one(scenario, PLATFORM, i).requests for i in range(tree["replications"])]
     return [
         float(np.mean([run[job.group.name].response.total / run[job.group.name].response.count for run in runs]))
         for job in jobs
     ]
-
-
-def _service(job: Job, folder: Path) -> dict[str, Any]:
-    """The service of a group; a recording counts from its first request, so each has one of no work at second 0."""
-    rows = [f"{arrival:.6f},{demand:.6f}\n" for arrival, demand in zip(job.arrival, job.demand, strict=True)]
-    (folder / f"{job.group.name}.csv").write_text("".join(["arrival,demand\n", "0,0\n", *rows]), encoding="utf-8")
-    cpu = {"request": job.group.request}
-    if job.group.limit is not None:
-        cpu["limit"] = job.group.limit
-    return {
-        "image": "1MB", "memory": {"base": "1MiB"}, "request_cpu": "1ms", "concurrency": job.group.threads,
-        "size": {"cpu": cpu, "memory": {"request": "1MiB"}},
-        "traffic": [{"trace": {"file": f"{job.group.name}.csv", "time": "arrival", "demand": "demand"}}],
-    }  # fmt: skip

@@ -19,44 +19,10 @@ from numpy.typing import NDArray
 
 from sim.calibration import machine
 from sim.calibration.cgroups import Groups, Missing
+from sim.calibration.recordings import Group, Job, Repetition
 
 LEAD = 0.3
 """Time between the last server being ready and second 0 [s]: all threads are asleep by then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`.
-
-    `burst`: what of unused budgets the limit lets it keep [core-s].
-    """
-
-    name: str
-    request: float
-    limit: float | None
-    threads: int
-    burst: float = 0.0
-
-
-@dataclass(slots=True)
-class Repetition:
-    """One repetition: what the kernel counted for each group with a limit, and what else the machine did.
-
-    `throttling`: by group, `periods`, `throttled` and `time` [s]. `machine`: `background` and `steal`, shares of the
-    time of the CPUs used; `load`, the load average.
-    """
-
-    throttling: dict[str, dict[str, float]]
-    machine: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A group and its requests: `arrival` and `demand` f8[n] [s], [core-s], in the order of arrival."""
-
-    group: Group
-    arrival: NDArray[np.float64]
-    demand: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ import pytest
 import sim
 from sim.calibration import cgroups, servers
 from sim.calibration.cgroups import Groups, Hierarchy, Missing
-from sim.calibration.servers import Group, Repetition
+from sim.calibration.recordings import Case, Group, Measurements, Repetition, save
+from sim.calibration.replay import PLATFORM
 from validation.__main__ import main
-from validation.cases import PLATFORM, POINTS, Point, case_of, jobs_of
+from validation.cases import POINTS, Point, case_of, jobs_of
 from validation.measure import measure
 from validation.predict import RULES, predict
 from validation.report import write
-from validation.store import Case, Measurements, save
 
 MISSING = servers.missing()
 V1 = "cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu,cpuacct 0 0\n"
@@ -217,7 +217,7 @@ def test_real_processes_do_their_work_within_their_limit(tmp_path: Path) -> None
     assert set(counted) == {"limited"}
     assert 0 < counted["limited"]["periods"] <= 25
     assert 0 <= case.repetitions[0].machine["background"] <= 1.01
-    assert not list(cgroups.find().root.glob(f"hostsim-validation-{os.getpid()}*"))
+    assert not (cgroups.find().root / f"{cgroups.PREFIX}-{os.getpid()}").exists()
 
 
 def test_the_platform_costs_nothing() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from period_bucket import Bucket
 
+from sim.calibration.recordings import DATA, Case, Measurements, folders
 from validation.compare import STATISTICS, Line, compare
 from validation.predict import RULES
 from validation.report import page
-from validation.store import DATA, Case, Measurements, folders
 
 RECORDED = Measurements(DATA / "real-scheduler")
 

@@ -1,21 +1,61 @@
-"""A folder of measurements: `about.json` (machine, cases, counters) and `requests.parquet` (every request)."""
+"""Servers in control groups, what was measured of them, and the folder in which that is kept.
+
+It has `about.json` (machine, cases, counters) and `requests.parquet` (every request).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.calibration.servers import Group, Repetition
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[2] / "validation" / "data"
+"""Where our own are, in the source tree."""
 TIMES = ("arrival", "demand", "start", "finish")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A control group with one server in it: CPU `request` (its weight) and `limit` [cores], and its `threads`.
+
+    `burst`: what of unused budgets the limit lets it keep [core-s].
+    """
+
+    name: str
+    request: float
+    limit: float | None
+    threads: int
+    burst: float = 0.0
+
+
+@dataclass(slots=True)
+class Repetition:
+    """One repetition: what the kernel counted for each group with a limit, and what else the machine did.
+
+    `throttling`: by group, `periods`, `throttled` and `time` [s]. `machine`: `background` and `steal`, shares of the
+    time of the CPUs used; `load`, the load average.
+    """
+
+    throttling: dict[str, dict[str, float]]
+    machine: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A group and its requests: `arrival` and `demand` f8[n] [s], [core-s], in the order of arrival."""
+
+    group: Group
+    arrival: NDArray[np.float64]
+    demand: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -53,6 +93,15 @@ class Measurements:
         """The requests of a repetition, groups in the order of the case, each in the order of arrival."""
         frame = self.requests
         return frame[(frame["case"] == case.name) & (frame["repetition"] == repetition)]
+
+
+def jobs_of(groups: Sequence[Group], requests: pd.DataFrame) -> list[Job]:
+    """Each group with its requests, out of those of a repetition (`Measurements.of`)."""
+    own = (requests[requests["group"] == group.name] for group in groups)
+    return [
+        Job(group, each["arrival"].to_numpy(), each["demand"].to_numpy())
+        for group, each in zip(groups, own, strict=True)
+    ]
 
 
 def _case(raw: dict[str, Any]) -> Case:

@@ -63,7 +63,7 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
     head = [line for line in text.splitlines() if line.startswith("#")]
     print("\n".join(line.removeprefix("# ").removeprefix("# ") for line in head[1:]), file=sys.stderr)
     print(f"{len(guesses_of(text))} guesses, marked `# guess:`", file=sys.stderr)
-    if load is not None and load.csv is not None:
+    if load is not None:
         recording.write_text(load.csv, "utf-8")
     return _deliver(text, out)
 

@@ -15,7 +15,6 @@ from sim.platforms import Platform, load_platform
 from sim.report.answers.doubts.observed import softened
 from sim.report.metrics import numbers
 from sim.scenario import RampingRate, Scenario, Service, Size, Trace
-from sim.scenario.requests import width
 from sim.terms.doubts import Doubt, doubt, in_order
 
 SHAPED = 0.01
@@ -168,10 +167,8 @@ class _OnPlatform:
         service, share = self.scenario.services[name], self.shares.get(name)
         if service.most is None or share is None:
             return math.inf, math.inf, math.inf
-        jobs = service.concurrency * max((width(steps) for _, steps in service.programs), default=1)
-        threads = jobs if service.threads is None else min(service.threads, jobs)
         inside = math.inf if self.platform.nested is None else self.platform.nested.vm.cpu
-        cores = service.most * min(share.cap, float(threads), self.scenario.host.effective_cores, inside)
+        cores = service.most * min(share.cap, float(service.serving), self.scenario.host.effective_cores, inside)
         places = float(service.most * service.concurrency)
         by_cores = cores / each.work if each.work > 0.0 else math.inf
         by_places = places / each.seconds if each.seconds > 0.0 else math.inf

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 
 from sim.experiment import offered
+from sim.model.host.placement import share_of
 from sim.platforms import Platform
 from sim.scenario import Scenario, Service, Trace
 from sim.scenario.amounts import amount
@@ -132,24 +133,33 @@ class _Takes:
             self._known[name] = total = Taken()
             recorded = _recorded(service)
             if recorded is not None:
-                work = recorded * self._platform.cpu.overhead
+                work = recorded * self._platform.cpu.overhead + self._extra(service)
                 total.add(Taken(work, work))
             for share, steps in service.programs if recorded is None else ():
-                total.add(self._program(steps), share)
+                total.add(self._program(steps, self._extra(service)), share)
             if beside := service.request_bytes + service.response_bytes:  # they slow no request
                 total.add(Taken(moved={"network": beside}))
         return self._known[name]
 
-    def _program(self, steps: Sequence[Step]) -> Taken:
+    def _extra(self, service: Service) -> float:
+        """Core-s on top of each job, for threads that the service's limit cannot run."""
+        size = service.size_on(self._platform.size_lineage)
+        if size is None:
+            return 0.0
+        host, fluid = self._scenario.host.memory, self._scenario.quota == "fluid"
+        quota = share_of(self._platform, size, host, service.parallelism, fluid, service.threads).quota
+        return 0.0 if quota is None else quota.extra
+
+    def _program(self, steps: Sequence[Step], extra: float) -> Taken:
         total = Taken()
         for step in steps:
-            for each in self._step(step):
+            for each in self._step(step, extra):
                 total.add(each)
         return total
 
-    def _step(self, step: Step) -> Iterator[Taken]:
+    def _step(self, step: Step, extra: float) -> Iterator[Taken]:
         if isinstance(step, CpuStep):
-            work = step.cpu.mean * self._platform.cpu.overhead
+            work = step.cpu.mean * self._platform.cpu.overhead + (extra if step.cpu.mean > 0.0 else 0.0)
             yield Taken(work, work)
         elif isinstance(step, WaitStep):
             yield Taken(0.0, step.wait.mean)
@@ -158,7 +168,7 @@ class _Takes:
             seconds = self._answer(self._scenario.services[self.owners[step.call.service]], step.call.service)
             yield Taken(0.0, number * seconds, calls={step.call.service: number})
         elif isinstance(step, ParallelStep):
-            branches = [self._program(branch) for branch in step.parallel]
+            branches = [self._program(branch, extra) for branch in step.parallel]
             slowest = max(each.seconds for each in branches)
             for each in branches:
                 each.seconds = 0.0

@@ -126,12 +126,11 @@ class _Room:
         """Promise one replica; why not, where there is no room."""
         share, service = self._shares[name], self._scenario.services[name]
         if self._nested is None:
-            why = node_refusal(self._scenario.node, *self._counts, replace(share, pids=service.pids))
-            if why:
-                return why
-            self._counts = self._counts[0] + 1, self._counts[1] + service.pids
             wanted = (share.cpu, share.memory, self._disk(service, self._host))
-            return _take(self._host, wanted)
+            why = _take(self._host, wanted)  # looked at first, as in a run
+            why = why or node_refusal(self._scenario.node, *self._counts, replace(share, pids=service.pids)) or ""
+            self._counts = self._counts[0] + 1, self._counts[1] + service.pids
+            return why
         for vm in self._vms:
             wanted = (share.cpu, share.memory, self._disk(service, vm))
             if vm.short(wanted) is None and self._host.short((0.0, 0.0, wanted[_DISK])) is None:

@@ -29,7 +29,6 @@ class Part:
     image: str = ""
     amounts: Amounts = field(default_factory=Amounts)
     replicas: int = 1
-    autoscale: dict[str, str] | None = None
     ready: dict[str, str] | None = None
     calls: dict[str, str] = field(default_factory=dict)
     reached: str = ""  # why it is thought to be reached from outside; empty if it is not
@@ -40,14 +39,14 @@ class Part:
 class Load:
     """The traffic of a log: YAML of `traffic`, seconds it lasts, mean bytes of an answer, and what was made of it.
 
-    `csv`: text of the recording that `yaml` names as `{file}`; None where the rates are in the YAML itself.
+    `csv`: text of the recording that `yaml` names as `{file}`.
     """
 
     yaml: str
     seconds: float
     requests: int
     notes: list[str]
-    csv: str | None = None
+    csv: str
     answer_bytes: float | None = None
 
 

@@ -93,10 +93,7 @@ def _service(part: Part, extras: Extras, entry: bool) -> list[str]:
     if entry and extras.load and extras.load.answer_bytes:
         lines.append(f"      - send: {ceil(extras.load.answer_bytes)}B   # the log's mean")
     lines += _size(part)
-    if part.autoscale:
-        lines.append(_marked(part, "autoscale", f"    autoscale: {_flow(part.autoscale)}"))
-    else:
-        lines.append(_marked(part, "replicas", f"    replicas: {part.replicas}"))
+    lines.append(f"    replicas: {part.replicas}")
     if part.ready:
         lines.append(_marked(part, "ready", f"    ready: {_flow(part.ready)}"))
     return [*lines, *(_traffic(part, extras) if entry else [])]

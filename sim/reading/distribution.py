@@ -11,9 +11,10 @@ from sim.reading.fields import Human, Strict, bounded, quantity_schema
 
 Family = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "weibull", "uniform"]
 
-_positive: Final = bounded("duration", above=0)
-_not_negative: Final = bounded("duration", least=0)
-# Beyond these a float of a draw is 0 or endless: Gamma(1 + 1 / shape) and 1 / cv² leave its range.
+# Far beyond these Gamma(1 + 1 / shape), 1 / cv² or mean · cv² leave the range of floats, and a draw may be no number.
+_LONGEST: Final = 1e12  # s
+_positive: Final = bounded("duration", above=0, most=_LONGEST)
+_not_negative: Final = bounded("duration", least=0, most=_LONGEST)
 _cv: Final = bounded("ratio", least=1e-4, most=100)
 _shape: Final = bounded("number", least=0.1, most=1000)
 # A Pareto distribution has a mean only with a shape above 1.

@@ -199,9 +199,13 @@ class Service(Strict):
     @property
     def parallelism(self) -> int:
         """Most jobs that a replica runs at once: requests and their branches, or the threads of its start."""
+        return max(self.serving, self.start_threads if self.start_cpu > 0.0 else 1)
+
+    @property
+    def serving(self) -> int:
+        """Most jobs of requests, their branches too, that a replica runs at once."""
         jobs = self.concurrency * max((width(steps) for _, steps in self.programs), default=1)
-        serving = jobs if self.threads is None else min(self.threads, jobs)
-        return max(serving, self.start_threads if self.start_cpu > 0.0 else 1)
+        return jobs if self.threads is None else min(self.threads, jobs)
 
     @property
     def least(self) -> int:

@@ -114,3 +114,12 @@ def test_threads_bound_what_a_service_can_do(tmp_path: Path) -> None:
     for rate, expected in ((110, {"web"}), (90, set())):
         web = service([{"cpu": "10ms"}, {"wait": "1ms"}], concurrency=8, threads=1, traffic={"rate": f"{rate}/s"})
         assert set(overloads(scenario_of(tmp_path, {"web": web}))) == expected
+
+
+def test_threads_that_a_limit_cannot_run_are_work_too(tmp_path: Path) -> None:
+    """12 threads under a limit of 2: 4.1 us x 10 / 2 on each job; none without a limit by period."""
+    size = {"cpu": {"request": 2, "limit": 2}, "memory": "1GiB"}
+    web = service([{"cpu": "30us"}, {"cpu": "10us"}], traffic={"rate": "1000/s"}, concurrency=24, threads=12, size=size)
+    for more, extra in (({}, 2 * 5 * 4.1e-6), ({"quota": "fluid"}, 0.0)):
+        scenario = scenario_of(tmp_path, {"web": web}, **more)
+        assert load(scenario, platform_of(scenario, "native"))["web"].each.work == pytest.approx(40e-6 + extra)

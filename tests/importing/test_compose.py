@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.cli import main
-from sim.imports.amounts import docker_bytes, kube_quantity, span
+from sim.imports.amounts import docker_bytes, span
 from sim.imports.compose import read_compose
 from sim.imports.draft import Draft
 from sim.imports.interpolate import Interpolation, env_file
@@ -120,12 +120,9 @@ def test_variables_are_put_in(text: str, value: str) -> None:
     assert Interpolation({"A": "1", "E": ""}).tree([text]) == [value]
 
 
-def test_quantities_are_those_of_docker_and_kubernetes() -> None:
+def test_quantities_are_those_of_docker() -> None:
     assert [docker_bytes(each) for each in ("1k", "2m", "1.5GB", 10, "3b")] == [1024, 2**21, 1.5 * 2**30, 10, 3]
     assert [span(each) for each in ("1m30s", "500ms", "1.5h")] == [90.0, 0.5, 5400.0]
-    assert [kube_quantity(each) for each in ("250m", "1", 2, "128Mi", "1G", "1e3", "1E", "100k")] == [
-        0.25, 1, 2, 2**27, 1e9, 1e3, 1e18, 1e5,
-    ]  # fmt: skip
     assert env_file("A=1 # c\nexport B='x y'\n# C=2\n") == {"A": "1", "B": "x y"}
 
 

@@ -103,9 +103,10 @@ def test_what_a_merge_brings_keeps_its_places(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "work",
     ["{gamma: {mean: 5ms, cv: 1e200}}", "{lognormal: {mean: 5ms, cv: 1e200}}", "{gamma: {mean: 5ms, cv: 1e-200}}",
-     "{weibull: {mean: 5ms, shape: 0.001}}", "{weibull: {mean: 5ms, shape: 1e200}}"],
+     "{weibull: {mean: 5ms, shape: 0.001}}", "{weibull: {mean: 5ms, shape: 1e200}}",
+     "{gamma: {mean: 1e308s, cv: 100}}", "{exponential: {mean: 1e13s}}"],
 )  # fmt: skip
 def test_a_distribution_beyond_all_floats_is_refused_by_its_path(work: str, tmp_path: Path) -> None:
     (tmp_path / "far.yaml").write_text(GOOD.replace("5ms}", f"{work}}}"))
-    with pytest.raises(ScenarioError, match=r"far\.yaml:5:.*request_cpu\.\w+\.(cv|shape): .* at least .* and at most"):
+    with pytest.raises(ScenarioError, match=r"far\.yaml:5:.*request_cpu\.\w+\.(cv|shape|mean): .* and at most"):
         load_scenario(tmp_path / "far.yaml")

@@ -21,7 +21,7 @@ SLOWEST = 2.0**-10
 
 
 def begin(world: World, fleet: Fleet, host: Host) -> Paging | None:
-    """Page from now on, where the host has a swap and its guests run on the host itself."""
+    """Page from now on, where the host has a swap."""
     swap = world.scenario.host.swap
     return None if swap is None else Paging(world, fleet, host, swap)
 

@@ -15,12 +15,12 @@ from sim.model.host.machine import Machine
 from sim.model.host.together import together
 from sim.platforms import Phase
 from sim.scenario import Image
+from sim.scenario.amounts import PAGE
 
 Story = Generator[Event, Any, None]
 
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
-PAGE = 4096  # bytes
 PROBE = "probe"  # waiting for the readiness probe that finds the application up
 VM = "vm"  # waiting for the VM that the guest is to run in
 

@@ -66,6 +66,32 @@ def test_work_waits_for_pages_that_are_out() -> None:
         assert min(records.requests["app"].response.values) == pytest.approx(took, rel=1e-9)
 
 
+def test_guests_in_vms_of_a_pool_wait_for_pages_too() -> None:
+    """Two containers of 600 MiB in a VM on a host of 1 GiB: what exceeds it is not free of charge."""
+    text = """
+        name: tight
+        duration: 60s
+        host: {cores: 4, memory: 1GiB, swap: {size: 8GiB, read: 1TB/s, write: 1TB/s}}
+        memory_overcommit: 4
+        platforms: [container-in-vm]
+        services:
+          app:
+            image: {size: 1MB, cached: true}
+            memory: 600MiB
+            request_cpu: 100ms
+            replicas: 2
+            size: {cpu: {request: 500m}, memory: {request: 600MiB}}
+            traffic: {constant-arrival-rate: {rate: 1/s, arrivals: even}}
+    """
+    took, pool = {}, load_platform("container-in-vm", {"nested": {"vm": {"cpu": 2, "memory": "2GiB"}}})
+    for read in ("1TB/s", "1GB/s"):
+        scenario = scenario_from_text(text.replace("read: 1TB/s", f"read: {read}"))
+        records = simulate(scenario, pool, 0)
+        assert records.integrals["memory_swapped"] > 0.0
+        took[read] = min(records.requests["app"].response.values)
+    assert took["1GB/s"] > 1.2 * took["1TB/s"]
+
+
 def test_a_full_swap_and_no_swap_end_with_the_killer() -> None:
     assert run("{size: 176MiB, read: 1GB/s, write: 1GB/s}").counters["oom_kills"] == 0
     assert run("{size: 175MiB, read: 1GB/s, write: 1GB/s}").counters["oom_kills"] > 0

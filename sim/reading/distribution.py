@@ -12,9 +12,10 @@ from sim.reading.fields import Human, Strict, bounded, quantity_schema
 Family = Literal["constant", "exponential", "lognormal", "gamma", "pareto", "weibull", "uniform"]
 
 # Far beyond these Gamma(1 + 1 / shape), 1 / cv² or mean · cv² leave the range of floats, and a draw may be no number.
-_LONGEST: Final = 1e12  # s
-_positive: Final = bounded("duration", above=0, most=_LONGEST)
-_not_negative: Final = bounded("duration", least=0, most=_LONGEST)
+MOST_SECONDS: Final = 1e12
+"""The most that a mean or a recorded demand may be, s."""
+_positive: Final = bounded("duration", above=0, most=MOST_SECONDS)
+_not_negative: Final = bounded("duration", least=0, most=MOST_SECONDS)
 _cv: Final = bounded("ratio", least=1e-4, most=100)
 _shape: Final = bounded("number", least=0.1, most=1000)
 # A Pareto distribution has a mean only with a shape above 1.

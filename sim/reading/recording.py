@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.reading.distribution import MOST_SECONDS
 from sim.reading.errors import HostsimError
 from sim.terms.records import Array
 
@@ -154,6 +155,7 @@ def _moment(text: str, form: str, *, iso: bool) -> int | None:
 def _demands(column: Any, path: Path, name: str) -> Array:
     found = _numbers(column, path, name)
     _refuse(path, name, column, found < 0.0, "is negative")
+    _refuse(path, name, column, found > MOST_SECONDS, f"is more than {MOST_SECONDS:g} s")
     return found
 
 

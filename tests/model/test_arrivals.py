@@ -345,9 +345,12 @@ def test_a_trace_that_cannot_be_read_is_refused(tmp_path, text, said):
         times(recorded(tmp_path / "trace.csv", text), duration=1.0)
 
 
-def test_a_negative_demand_in_a_trace_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"trace.csv:3: column 'work' is negative"):
-        times(recorded(tmp_path / "trace.csv", "time,work\n1,1\n2,-1\n", demand="work"), duration=1.0)
+@pytest.mark.parametrize(
+    ("cell", "said"), [("-1", "is negative"), ("inf", r"is more than 1e\+12 s"), ("1e300", "more")]
+)
+def test_a_demand_in_a_trace_that_is_none_is_refused(tmp_path, cell, said):
+    with pytest.raises(ValueError, match=rf"trace.csv:3: column 'work' .*{said}"):
+        times(recorded(tmp_path / "trace.csv", f"time,work\n1,1\n2,{cell}\n", demand="work"), duration=1.0)
 
 
 def test_closed_sources_draw_from_streams_of_their_own():

@@ -7,7 +7,6 @@ each. Stations of concurrency 1 and exponential work are M/M/1 first come first 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -127,23 +126,13 @@ def test_visits_by_probability_and_times(tmp_path: Path) -> None:
     assert_mean(responses(requests, "edge"), 1.2 * a + 0.25 * b)
 
 
-def mva(users: int, think: float, demands: list[float]) -> float:
-    """Mean response of a closed network of FCFS stations, by exact mean value analysis (Reiser and Lavenberg 1980)."""
-    queues, response = [0.0] * len(demands), 0.0
-    for n in range(1, users + 1):
-        times = [demand * (1 + queue) for demand, queue in zip(demands, queues, strict=True)]
-        response = sum(times)
-        queues = [n / (response + think) * time for time in times]
-    return response
-
-
 @pytest.mark.parametrize("users", [1, 3, 10, 30])
 def test_a_closed_network_is_what_mean_value_analysis_says(users: int, tmp_path: Path) -> None:
     edge = "request: [call: a, call: {service: b, times: 2}, call: c]"
     stations = {"a": work(0.005), "b": work(0.004), "c": work(0.002)}
     traffic = f"{{constant-vus: {{vus: {users}, think_time: {{exponential: 20ms}}}}}}"
     requests = run(tmp_path, edge, stations, traffic, duration=max(1500.0, 9000.0 / users))
-    assert_mean(responses(requests, "edge"), mva(users, 0.020, [0.005, 0.008, 0.002]))
+    assert_mean(responses(requests, "edge"), theory.closed_network_response(users, 0.020, [0.005, 0.008, 0.002]))
 
 
 @pytest.mark.parametrize("load", [0.3, 0.7])
@@ -154,7 +143,7 @@ def test_fork_and_join_of_two_queues(load: float, tmp_path: Path) -> None:
     edge, traffic = "request: [parallel: [call: a, [call: b]]]", f"{{rate: {rate}/s}}"
     requests = run(tmp_path, edge, stations, traffic, duration=600_000 / rate)
     assert_mean(responses(requests, "a"), theory.mm1_response(rate, mean))
-    assert_mean(responses(requests, "edge"), (12 - load) / 8 / (1 / mean - rate))
+    assert_mean(responses(requests, "edge"), theory.fork_join_response(rate, mean))
 
 
 @pytest.mark.parametrize("law", ["50ms", "{exponential: 50ms}", "{lognormal: {mean: 50ms, cv: 2}}",
@@ -180,19 +169,16 @@ def test_waits_are_m_g_infinity(law: str, tmp_path: Path) -> None:
 def test_retries_are_a_geometric_sum(retries: int, tmp_path: Path) -> None:
     """A callee that waits an exponential time with mean 10 ms fails a caller who gives it 10 ms with q = 1/e."""
     mean = limit = 0.010
-    q = math.exp(-limit / mean)
-    served = mean - limit * q / (1 - q)  # mean of those that are in time
     callee = {"flaky": f"request: [wait: {{exponential: {mean}s}}]\n    timeout: {limit}s"}
     edge = f"request: [call: {{service: flaky, retries: {retries}}}]"
     requests = run(tmp_path, edge, callee, "{rate: 300/s}", duration=1500, places=EDGE_PLACES)
     edges = requests[requests.service == "edge"]
     tried = retries + 1
-    assert_mean((edges.status == "failed").to_numpy(dtype=float), q**tried)
+    assert_mean((edges.status == "failed").to_numpy(dtype=float), theory.retried_failed(mean, limit, retries))
     assert set(edges.status) <= {"completed", "failed", "in-flight"}
-    exact = sum(q**k * (1 - q) * (k * limit + served) for k in range(tried)) / (1 - q**tried)
-    assert_mean(responses(requests, "edge"), exact)
+    assert_mean(responses(requests, "edge"), theory.retried_response(mean, limit, retries))
     calls = len(requests[requests.service == "flaky"]) / len(edges)
-    assert calls == pytest.approx((1 - q**tried) / (1 - q), rel=0.01)
+    assert calls == pytest.approx(theory.retried_calls(mean, limit, retries), rel=0.01)
     failed = edges[edges.status == "failed"]
     assert np.allclose(failed.finish - failed.arrival, tried * limit, rtol=0, atol=1e-9)
 
@@ -205,8 +191,7 @@ def test_a_tandem_of_several_servers_each(servers: int, tmp_path: Path) -> None:
     more = f"size: {{cpu: {servers}, memory: 1GiB}}"
     edge, traffic = "request: [call: first, call: second]", f"{{rate: {rate}/s}}"
     requests = run(tmp_path, edge, stations, traffic, duration=1200, places=servers, cores=more)
-    load = rate * mean
-    exact = mean + theory.erlang_c(servers, load) * mean / (servers - load)
+    exact = theory.mmc_response(rate, mean, servers)
     assert_mean(responses(requests, "second"), exact)
     assert_mean(responses(requests, "edge"), 2 * exact)
 
@@ -218,7 +203,7 @@ def test_shared_stations_do_not_feel_the_law(law: str, tmp_path: Path) -> None:
     stations = dict.fromkeys(("a", "b"), f"request: [cpu: {law}]")
     edge = "mix: {one: {share: 50%, request: [call: a]}, both: {share: 50%, request: [call: a, call: b]}}"
     requests = run(tmp_path, edge, stations, f"{{rate: {rate}/s}}", duration=1200, places=EDGE_PLACES)
-    a, b = (mean / (1 - each * mean) for each in (rate, rate / 2))
+    a, b = (theory.mg1_ps_response(each, mean) for each in (rate, rate / 2))
     assert_mean(responses(requests, "a"), a)
     assert_mean(responses(requests, "edge"), a + b / 2)
 
@@ -232,7 +217,7 @@ def test_fork_and_join_of_three_queues_is_within_its_bounds(load: float, tmp_pat
     requests = run(tmp_path, edge, stations, f"{{rate: {rate}/s}}", duration=300_000 / rate)
     alone, two, three = 1 / (1 / mean - rate), 1.5, 11 / 6
     found = responses(requests, "edge").mean()
-    pair = (12 - load) / 8 * alone
+    pair = theory.fork_join_response(rate, mean)
     assert pair < found < three * alone
     close = (three / two + 4 / 11 * (1 - three / two) * load) * pair
     assert found == pytest.approx(close, rel=0.05)

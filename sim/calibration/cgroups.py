@@ -51,12 +51,7 @@ def find(mounts: str | None = None) -> Hierarchy:
 
     Version 1 is looked for first: where both are mounted, a controller is in one of them. Raises Missing.
     """
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mounts").read_text("utf-8")
-        except OSError as error:
-            raise Missing(f"control groups: no /proc/self/mounts ({error.strerror}); Linux only") from error
-    lines = [line.split() for line in mounts.splitlines()]
+    lines = [line.split() for line in (_mounts() if mounts is None else mounts).splitlines()]
     for fields in lines:
         if len(fields) > 3 and fields[2] == "cgroup" and "cpu" in fields[3].split(","):
             return Hierarchy(Path(fields[1]), 1)
@@ -151,11 +146,16 @@ class Groups:
             _remove(self._made.pop())
 
 
-def hierarchies(mounts: str | None = None) -> list[Path]:
-    """The root of every mounted hierarchy of control groups, of both versions."""
-    if mounts is None:
-        mounts = Path("/proc/self/mounts").read_text("utf-8")
-    lines = (line.split() for line in mounts.splitlines())
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mounts").read_text("utf-8")
+    except OSError as error:
+        raise Missing(f"control groups: no /proc/self/mounts ({error.strerror}); Linux only") from error
+
+
+def hierarchies() -> list[Path]:
+    """The root of every mounted hierarchy of control groups, of both versions. Raises Missing."""
+    lines = (line.split() for line in _mounts().splitlines())
     return [Path(fields[1]) for fields in lines if len(fields) > 2 and fields[2] in ("cgroup", "cgroup2")]
 
 

@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,7 +82,8 @@ def _folder(room: int) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, flags: int):  # type: ignore[no-untyped-def]  # a file descriptor, closed at the end
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """A file descriptor, closed at the end."""
     file = os.open(path, flags | os.O_DIRECT, 0o600)
     try:
         yield file

@@ -121,7 +121,7 @@ def _missing(part: str, runtime: str) -> str:
 def calibrate(runtime: str, parts: Sequence[str] = PARTS, *, quick: bool = False, say: Say = lambda _: None) -> Found:
     """Measure `parts` here; what is missing is left out, and told. Containers and groups are gone at the end."""
     cgroups.sweep_stale()
-    found = _begin(machine.describe(_version()), machine.cpus())
+    found = Found(machine.describe(_version()), machine.cpus(), os.getloadavg()[0])
     steps: dict[str, Callable[[], None]] = {
         "starts": lambda: _starts(found, runtime, _QUICK if quick else AT_ONCE, say),
         "unpack": lambda: _unpack(found, say),
@@ -141,10 +141,6 @@ def from_rows(batches: Sequence[Batch], runtime: str, cpus: int) -> Found:
     found = Found({"date": "an earlier day", "cpu": "unknown", "kernel": "unknown"}, cpus, batches[0].load, runtime)
     _fit(found, list(batches))
     return found
-
-
-def _begin(host: dict[str, object], cpus: int) -> Found:
-    return Found(host, cpus, os.getloadavg()[0])
 
 
 def _version() -> int:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sim.platforms.catalogue import names
 from sim.platforms.checks import CHECKS
 from sim.reading.document import Document, read_document
 from sim.reading.errors import HostsimError, ScenarioError
 from sim.scenario import Base, Scenario
-from sim.scorecard.loading import ROOT, Loaded, laid
+from sim.scorecard.loading import Loaded, laid
 from sim.scorecard.measures import Asked
-from sim.scorecard.references import NotHere
+from sim.scorecard.references import ROOT, NotHere
 from sim.scorecard.specs import Other, Prediction
+
+Key: TypeAlias = tuple[str, str]
+"""A scenario's digest, and the platform."""
 
 
 class CannotSay(HostsimError):
@@ -30,6 +34,11 @@ class Part:
     platform: str
     asked: Asked
 
+    @cached_property
+    def key(self) -> Key:
+        """What tells one run's scenario and platform from another's."""
+        return self.scenario.digest, self.platform
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,12 +48,11 @@ class Plan:
     less: Part | None = None
     over: Part | None = None
     known: float | None = None
-    parts: tuple[Part, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Gather the terms that are there."""
-        there = tuple(each for each in (self.value, self.less, self.over) if each is not None)
-        object.__setattr__(self, "parts", there)
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The terms that are there."""
+        return tuple(each for each in (self.value, self.less, self.over) if each is not None)
 
 
 def plan(loaded: Loaded) -> Plan:

@@ -23,12 +23,16 @@ class Scorecard:
         return [each for each in self.scores if each.verdict in SCORED and (not kinds or each.kind in kinds)]
 
     @property
-    def coverage(self) -> float | None:
-        """Of the published `check` rows: the share that a scenario can say, and says."""
+    def rows(self) -> list[Score]:
+        """The published `check` rows, without those that were not run: of what coverage is a share."""
         rows = [each for each in self.scores if each.kind == "published" and each.use == "check"]
-        rows = [each for each in rows if each.verdict != NOT_RUN]
-        there = [each for each in rows if each.verdict not in (UNCOVERED, FAILED)]
-        return len(there) / len(rows) if rows else None
+        return [each for each in rows if each.verdict != NOT_RUN]
+
+    @property
+    def coverage(self) -> float | None:
+        """Of `rows`: the share that a scenario can say, and says."""
+        there = [each for each in self.rows if each.verdict not in (UNCOVERED, FAILED)]
+        return len(there) / len(self.rows) if self.rows else None
 
     @property
     def median_error(self) -> float | None:

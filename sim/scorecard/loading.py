@@ -18,8 +18,6 @@ from sim.scorecard.specs import Case
 
 OURS: Final = Path(__file__).parent / "cases"
 """Folder of the cases that hostsim ships."""
-ROOT: Final = Path(__file__).parents[2]
-"""The source tree, where hostsim is run from one: scenarios, the oracle and our own measurements lie there."""
 _OWN_KEYS: Final = ("about", "cases")
 _WHOLE: Final = {"request_cpu", "request", "mix", "traffic", "autoscale", "replicas", "image", "known", "predicted"}
 
@@ -121,14 +119,13 @@ def laid(base: Any, over: Any) -> Any:
     """
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
-    kept = {key: each for key, each in base.items() if key not in over}
-    put = {
-        key: each if key in _WHOLE or _other_form(key, base, each) else laid(base.get(key), each)
-        for key, each in over.items()
-        if each is not None
-    }
-    order = [*base, *(key for key in over if key not in base)]
-    return {key: put[key] if key in put else kept[key] for key in order if key in put or key in kept}
+    whole = dict(base)
+    for key, each in over.items():
+        if each is None:
+            whole.pop(key, None)
+        else:
+            whole[key] = each if key in _WHOLE or _other_form(key, base, each) else laid(base.get(key), each)
+    return whole
 
 
 def _other_form(key: str, base: Mapping[str, Any], over: Any) -> bool:

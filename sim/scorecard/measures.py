@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,6 @@ class Measure:
 
     name: str
     unit: str
-    meaning: str
     sample: Callable[[Ran, Asked], Sample]
     number: Callable[[Sample], float]
     pooled: bool = False
@@ -90,7 +89,7 @@ def _mean(sample: Sample) -> float:
 
 def _scalar(function: Callable[[Ran, Asked], float], ran: Ran, asked: Asked) -> Sample:
     value = function(ran, asked)
-    return np.array([value]) if value is not None and np.isfinite(value) else np.empty(0)
+    return np.array([value]) if np.isfinite(value) else np.empty(0)
 
 
 def _took(ran: Ran, asked: Asked) -> Sample:
@@ -130,7 +129,7 @@ def _ready_rate(ran: Ran, asked: Asked) -> float:
     return float(ready.size / ready[-1]) if ready.size else float("nan")
 
 
-def _refused_or_ready(ran: Ran, asked: Asked) -> float:
+def _ready_at_end(ran: Ran, asked: Asked) -> float:
     """Guests that are ready at the end."""
     ready, stopped = ran.guests("ready", asked.service), ran.guests("stopped", asked.service)
     return float(np.count_nonzero(np.isfinite(ready) & ~np.isfinite(stopped)))
@@ -147,13 +146,12 @@ def _memory(ran: Ran, asked: Asked) -> float:
 
 
 def _memory_a_guest(ran: Ran, asked: Asked) -> float:
-    """What one more guest adds: in use at the end less at the beginning, by the guests ready."""
-    used = np.asarray(ran.records.timeline["memory_used"], dtype=np.float64)
-    from sim.platforms import load_platform
+    """In use at the end without the platform's own share, by the guests ready."""
+    from sim.experiment.replications.runner import platform_of
 
-    platform = load_platform(ran.records.platform, ran.scenario.platforms.get(ran.records.platform, {}))
-    ready = _refused_or_ready(ran, asked)
-    return (float(used[-1]) - platform.memory.host) / ready if ready else float("nan")
+    own = platform_of(ran.scenario, ran.records.platform).memory.host
+    ready = _ready_at_end(ran, asked)
+    return (_memory(ran, asked) - own) / ready if ready else float("nan")
 
 
 def _memory_allocated(ran: Ran, asked: Asked) -> float:
@@ -175,33 +173,33 @@ def _integral(what: str, ran: Ran, asked: Asked) -> float:
     return float(own.get(what, float("nan")))
 
 
-def _named(name: str, unit: str, meaning: str, function: Callable[[Ran, Asked], float]) -> Measure:
-    return Measure(name, unit, meaning, partial(_scalar, function), _mean)
+def _named(name: str, unit: str, function: Callable[[Ran, Asked], float]) -> Measure:
+    return Measure(name, unit, partial(_scalar, function), _mean)
 
 
 NAMED: Final[Mapping[str, Measure]] = {
     each.name: each
     for each in (
-        _named("last_ready", "s", "first start asked for → the last ready; none unless all are", _last_ready),
-        _named("nth_ready", "s", "first start asked for → the nth ready", _nth_ready),
-        _named("ready_rate", "1/s", "guests that became ready / (first asked for → last ready)", _ready_rate),
-        _named("ready_at_end", "1", "guests ready when the run ends", _refused_or_ready),
-        _named("rejected_share", "ratio", "rejected / arrived", partial(_share, "rejected")),
-        _named("failed_share", "ratio", "failed / arrived", partial(_share, "failed")),
-        _named("timed_out_share", "ratio", "timed out / arrived", partial(_share, "timed_out")),
-        _named("completed_share", "ratio", "completed / arrived", partial(_share, "completed")),
-        _named("memory_in_use", "B", "in use when the run ends: applications, guest OSes, daemons", _memory),
-        _named("memory_a_guest", "B", "in use when the run ends without the daemons / guests ready", _memory_a_guest),
-        _named("memory_promised", "B", "promised to guests when the run ends", _memory_allocated),
-        _named("in_flight", "1", "requests in the system, mean over the samples of the timeline", _in_flight),
-        _named("calls_each", "1", "requests to this service / requests from outside", _calls_each),
-        _named("cpu_boot", "core-s", "CPU of start-up phases, core-seconds", partial(_integral, "cpu_boot")),
-        _named("cpu_start", "core-s", "CPU of applications' own start, core-seconds", partial(_integral, "cpu_start")),
-        Measure("startup.cv", "ratio", "standard deviation / mean of start-up", _took,
+        _named("last_ready", "s", _last_ready),
+        _named("nth_ready", "s", _nth_ready),
+        _named("ready_rate", "1/s", _ready_rate),
+        _named("ready_at_end", "1", _ready_at_end),
+        _named("rejected_share", "ratio", partial(_share, "rejected")),
+        _named("failed_share", "ratio", partial(_share, "failed")),
+        _named("timed_out_share", "ratio", partial(_share, "timed_out")),
+        _named("completed_share", "ratio", partial(_share, "completed")),
+        _named("memory_in_use", "B", _memory),
+        _named("memory_a_guest", "B", _memory_a_guest),
+        _named("memory_promised", "B", _memory_allocated),
+        _named("in_flight", "1", _in_flight),
+        _named("calls_each", "1", _calls_each),
+        _named("cpu_boot", "core-s", partial(_integral, "cpu_boot")),
+        _named("cpu_start", "core-s", partial(_integral, "cpu_start")),
+        Measure("startup.cv", "ratio", _took,
                 lambda sample: float(np.std(sample) / np.mean(sample)) if sample.size else float("nan"), True),
     )
 }  # fmt: skip
-"""The measures that are no metric, by name."""
+"""The measures that are no metric, by name; docs/how-to/scorecard.md says what each is."""
 _TAILS: Final = {**{f"startup.{name}": q for name, q in TAILS.items()}, "startup.p90": 0.90}
 
 
@@ -212,22 +210,22 @@ def find(name: str) -> Measure:
     if name in NAMED:
         return NAMED[name]
     if name in _TAILS:
-        return Measure(name, "s", "percentile of requested → ready", _took, partial(_quantile, _TAILS[name]), True)
+        return Measure(name, "s", _took, partial(_quantile, _TAILS[name]), True)
     if name == "startup.mean":
-        return Measure(name, "s", "mean of requested → ready", _took, _mean, True)
+        return Measure(name, "s", _took, _mean, True)
     metric = known().get(name)
     if metric is not None:
-        return Measure(name, metric.unit, metric.meaning, partial(_scalar, _metric), _mean)
-    if (phase := phase_metric(name)) is not None:
-        return _of_phase(name, phase.meaning)
+        return Measure(name, metric.unit, partial(_scalar, _metric), _mean)
+    if phase_metric(name) is not None:
+        return _of_phase(name)
     allowed = "a metric of summary.csv (`python -m sim explain`), or a named measure: " + ", ".join(NAMED)
     raise UnitError(repr(name), allowed, nearest(name, [*NAMED, *known()]))
 
 
-def _of_phase(name: str, meaning: str) -> Measure:
+def _of_phase(name: str) -> Measure:
     phase, _, stat = name.removeprefix("startup.").rpartition(".")
     number = _mean if stat == "mean" else partial(_quantile, 1.0 if stat == "max" else TAILS[stat])
-    return Measure(name, "s", meaning, partial(_phase, phase), number, stat != "max")
+    return Measure(name, "s", partial(_phase, phase), number, stat != "max")
 
 
 def _metric(ran: Ran, asked: Asked) -> float:
@@ -237,8 +235,3 @@ def _metric(ran: Ran, asked: Asked) -> float:
 def take(ran: Ran, wanted: Sequence[Asked]) -> dict[Asked, Sample]:
     """The samples of a run."""
     return {each: find(each.measure).sample(ran, each) for each in wanted}
-
-
-def described() -> dict[str, Any]:
-    """Named measures and what they mean, for the documentation."""
-    return {name: each.meaning for name, each in NAMED.items()}

@@ -61,9 +61,10 @@ def sentences(found: Scorecard) -> list[str]:
     """The headline: coverage and median error of what is published, then a sentence a kind."""
     lines = []
     if found.coverage is not None:
-        rows = [each for each in found.scores if each.kind == "published" and each.use == "check"]
         error = "–" if found.median_error is None else percent(found.median_error)
-        lines.append(f"Published: {percent(found.coverage)} of {len(rows)} rows can be said; median error {error}.")
+        lines.append(
+            f"Published: {percent(found.coverage)} of {len(found.rows)} rows can be said; median error {error}."
+        )
     for kind in KINDS:
         own = found.scored(kind)
         counted = Counter(each.verdict for each in own)

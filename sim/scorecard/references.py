@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
 
 ROOT: Final = Path(__file__).parents[2]
+"""The source tree, where hostsim is run from one: scenarios and the oracle lie there."""
 DRIVER: Final = Path(__file__).parent / "simgrid_queues.cpp"
 NAMES: Final = ("oracle", "simgrid")
 
 
 class NotHere(HostsimError):
     """A reference is not on this machine; the text says what is missing."""
+
+
+class CannotStand(HostsimError):
+    """A reference knows nothing of what a scenario has in it."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ def known(name: object) -> str:
 
 
 def response(name: str, scenario: Scenario) -> float:
-    """Mean response of all requests, s, as the reference `name` has it. Raises NotHere, ValueError."""
+    """Mean response of all requests, s, as the reference `name` has it. Raises NotHere, CannotStand."""
     queues = queues_of(scenario)
     return (_oracle if name == "oracle" else _simgrid)(scenario.host.cores, queues, scenario.duration)
 
 
 def queues_of(scenario: Scenario) -> list[Queue]:
-    """The guests of a scenario. Raises ValueError for one that the references cannot stand for."""
+    """The guests of a scenario. Raises CannotStand."""
     from sim.platforms import load_platform
     from sim.scenario import Trace
 
@@ -67,11 +72,11 @@ def queues_of(scenario: Scenario) -> list[Queue]:
     for name, service in scenario.expanded():
         size, sources = service.size_on(lineage), service.traffic
         if size is None or service.replicas != 1 or service.concurrency != 1 or len(sources) != 1:
-            raise ValueError(f"{name}: the references need one replica, concurrency 1 and one recording")
+            raise CannotStand(f"{name}: the references need one replica, concurrency 1 and one recording")
         source = sources[0]
         recording = source.recording() if isinstance(source, Trace) else None
         if recording is None or recording.demands is None:
-            raise ValueError(f"{name}: the references need a recording of times and demands")
+            raise CannotStand(f"{name}: the references need a recording of times and demands")
         pairs = [(float(t), float(d)) for t, d in zip(recording.times, recording.demands, strict=True)]
         queues.append(Queue(size.cpu_request, math.inf if size.cpu_limit is None else size.cpu_limit, pairs))
     return queues
@@ -118,6 +123,8 @@ def _import_oracle() -> Any:
 
 def _simgrid(cores: float, queues: Sequence[Queue], end: float) -> float:
     """SimGrid (S4U): an actor a guest, a task a request, with the guest's priority and bound on one host."""
+    if cores != int(cores):
+        raise CannotStand(f"host.cores is {cores:g}, and SimGrid's are whole")
     program = simgrid_program()
     lines = [f"{cores:g} {len(queues)} {end!r}"]
     for queue in queues:

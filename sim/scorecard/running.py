@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from sim.scorecard.building import Part, Plan
+from sim.scorecard.building import Key, Part, Plan
 from sim.scorecard.measures import Asked, Ran, Sample, take
 
 if TYPE_CHECKING:
     from sim.experiment.workers.executor import Executor
     from sim.scenario import Scenario
-
-Key: TypeAlias = tuple[str, str]
-"""A scenario's digest, and the platform."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +42,12 @@ class Runs:
 
     def error(self, part: Part) -> str | None:
         """Why a run of this failed, if one did."""
-        return self._errors.get(key_of(part))
+        return self._errors.get(part.key)
 
     def samples(self, part: Part, replications: int) -> list[Sample]:
         """The samples of a part, in the order of the replications."""
-        found = self._samples[key_of(part), part.asked]
+        found = self._samples[part.key, part.asked]
         return [found[number] for number in range(replications)]
-
-
-def key_of(part: Part) -> Key:
-    """What tells one run's scenario and platform from another's."""
-    return _digest(part.scenario), part.platform
-
-
-_DIGESTS: dict[int, tuple[Scenario, str]] = {}
-
-
-def _digest(scenario: Scenario) -> str:
-    """The digest, computed once for an object (which is kept, so that its id stays its own)."""
-    found = _DIGESTS.get(id(scenario))
-    if found is None:
-        found = _DIGESTS[id(scenario)] = (scenario, scenario.digest)
-    return found[1]
 
 
 def tasks_of(plans: Iterable[tuple[Plan, int]]) -> list[Task]:
@@ -75,10 +56,9 @@ def tasks_of(plans: Iterable[tuple[Plan, int]]) -> list[Task]:
     first: dict[Key, Part] = {}
     for plan, replications in plans:
         for part in plan.parts:
-            key = key_of(part)
-            first.setdefault(key, part)
+            first.setdefault(part.key, part)
             for number in range(replications):
-                wanted.setdefault(key, {}).setdefault(number, {})[part.asked] = None
+                wanted.setdefault(part.key, {}).setdefault(number, {})[part.asked] = None
     return [
         Task(key, first[key].scenario, key[1], number, tuple(asked))
         for key, numbers in wanted.items()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
 from sim.reading import units
 from sim.reading.errors import Finding, Refused, show
-from sim.reading.fields import Collector, Human, Info, Strict, choice, count, flag, quantity, text
+from sim.reading.fields import Human, Info, Strict, choice, count, flag, one_of, quantity, text
 from sim.scorecard import references, theory
 from sim.scorecard.measures import find
 
@@ -81,7 +80,6 @@ class Known(Strict):
     dimension: str = "number"
     form: str = ""
     """The closed form, or the reference, that gives the value."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
 
 
 _ALLOWED: Final = "a quantity such as 157ms, [low, high] of one, {theory: name, …}, or {reference: simgrid}"
@@ -104,12 +102,16 @@ def _parse_known(value: Any, info: Info) -> Any:
 
 
 def _found(value: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = {key: each for key, each in value.items() if key not in ("theory", "reference")}
     if "theory" in value:
+        arguments = {key: each for key, each in value.items() if key != "theory"}
         return {"form": f"theory:{value['theory']}", "value": theory.evaluate(value["theory"], arguments)}
-    if "reference" in value:
-        return {"form": f"reference:{references.known(value['reference'])}", "arguments": arguments}
+    if set(value) == {"reference"}:
+        return {"form": f"reference:{references.known(value['reference'])}"}
     raise Refused([Finding((), show(value), _ALLOWED)])
+
+
+def _parse_bound(value: Any, info: Info) -> Any:
+    return None if value is None else one_of(value, BOUNDS)
 
 
 class Case(Strict):
@@ -122,7 +124,7 @@ class Case(Strict):
     trust: Annotated[str, choice(*TRUST)] = Field("page", description="how the source was seen")
     use: Annotated[Use, choice(*get_args(Use))] = Field("check", description="check: scored; calibrate, context: not")
     known: Annotated[Known | None, Human(_parse_known, {})] = Field(None, description=_ALLOWED)
-    bound: Annotated[str | None, Human(lambda value, info: _bound(value), {"enum": list(BOUNDS)})] = Field(
+    bound: Annotated[str | None, Human(_parse_bound, {"enum": list(BOUNDS)})] = Field(
         None, description="the known value is the most (at most) or the least (at least) that may be"
     )
     uncertainty: Annotated[float | None, quantity("ratio", least=0, optional=True)] = Field(
@@ -160,14 +162,3 @@ class Case(Strict):
         if known.dimension != wanted and not {known.dimension, wanted} <= bare:
             found.append(Finding(("known",), f"a {known.dimension}", f"a {wanted}, as {predicted.measure} is"))
         return found
-
-
-def _bound(value: Any) -> str | None:
-    if value is None or value in BOUNDS:
-        return value  # type: ignore[no-any-return]  # one of BOUNDS, or None
-    raise units.UnitError(show(value), f"one of {', '.join(BOUNDS)}")
-
-
-def read_case(tree: Mapping[str, Any], collect: Collector) -> Case | None:
-    """A case, or None with its mistakes kept."""
-    return collect.call(partial(Case.model_validate, context=collect.info.context), tree)

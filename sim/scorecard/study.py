@@ -83,6 +83,8 @@ class ScorecardStudy:
             return unscored(case, UNCOVERED if case.use == "check" else _unused(case), str(reason))
         except references.NotHere as reason:
             return unscored(case, NOT_RUN, str(reason))
+        except references.CannotStand as error:
+            raise StudyError(f"{loaded.label}: {error}") from None
         return Job(case, [made], case.replications, known)
 
     def _known(self, case: Case, made: Plan) -> float:

@@ -257,7 +257,7 @@ def batch_interval(
     return float(means.mean() - half), float(means.mean() + half)
 
 
-_NO_FORMS = {"batch_interval", "evaluate", "mmck_probabilities"}
+_NO_FORMS = {"batch_interval", "evaluate", "forms", "mmck_probabilities"}
 
 
 def forms() -> dict[str, Callable[..., float]]:
@@ -266,7 +266,6 @@ def forms() -> dict[str, Callable[..., float]]:
         name: each
         for name, each in globals().items()
         if inspect.isfunction(each) and each.__module__ == __name__ and name[0] != "_" and name not in _NO_FORMS
-        and name != "forms"
     }  # fmt: skip
 
 

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from sim import load_scenario
-from sim.calibration import cgroups, runtimes, study
+from sim.calibration import cgroups, limits, machine, runtimes, study
 from sim.calibration.cgroups import Groups
 from sim.calibration.disk import Unpacking
 from sim.calibration.fit import FITTED, Line, Measured, fit, verdict
 from sim.calibration.platform_file import text, write
 from sim.calibration.predict import Model, Predictor
+from sim.calibration.recordings import Group, Job
 from sim.calibration.storm import Batch, CalibrationError, Start, read_rows, storm, write_rows
 from sim.cli import main
 from sim.experiment.replications.runner import platform_of
@@ -47,6 +48,12 @@ def test_a_lock_lets_one_in_after_the_other() -> None:
 def test_turns_hide_the_waits_of_one_behind_the_work_of_another() -> None:
     whole, turns = (np.mean(Predictor(1, 1).latencies(Model(0.02, 0.02, 0.4, pieces), 4)) for pieces in (1, 3))
     assert 4 * 0.02 * 0.5 < turns < whole < 4 * 0.02 + 0.04
+
+
+def test_the_mean_of_replayed_requests_is_theirs_alone() -> None:
+    """Without the request of no work with which their recording begins."""
+    job = Job(Group("alone", 1.0, None, 1), np.array([1.0, 2.0]), np.array([0.1, 0.3]))
+    assert limits._predict([job], 5.0) == pytest.approx([0.2])
 
 
 # from measurements to a model
@@ -158,17 +165,19 @@ def test_unpacking_is_the_cpu_time_of_a_byte(tmp_path: Path, found: study.Found)
 
 
 def test_the_file_says_nothing_of_whose_machine_it_was(found: study.Found) -> None:
+    found.host = machine.describe(2)
     told = text(found, "my-host.yaml")
+    assert str(found.host["kernel"]) in told
     assert this.node() not in told
     assert tempfile.gettempdir() not in told
     assert "no host" not in told
 
 
 def test_a_file_that_cannot_be_whole_is_not_there(tmp_path: Path, found: study.Found, monkeypatch) -> None:
-    def fail(*_: object) -> str:
+    def fail(*_: object) -> Path:
         raise OSError("no room")
 
-    monkeypatch.setattr("sim.calibration.platform_file.text", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="no room"):
         write(found, tmp_path / "my-host.yaml")
     assert not list(tmp_path.iterdir())

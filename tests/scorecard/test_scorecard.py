@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from sim.cli import main
+from sim.experiment.study import StudyError
 from sim.experiment.workers.executor import SerialExecutor
 from sim.reading.errors import ScenarioError
 from sim.reading.units import UnitError
 from sim.scorecard import theory
 from sim.scorecard.card import Scorecard
 from sim.scorecard.loading import laid, load, select, shipped
-from sim.scorecard.measures import find
+from sim.scorecard.measures import NAMED, find
 from sim.scorecard.scoring import AGREES, MISSES, NEARBY, judge
 from sim.scorecard.specs import Case
 from sim.scorecard.study import ScorecardStudy
@@ -194,6 +196,20 @@ def test_measures_and_forms_have_names() -> None:
     assert laid({"services": {"a": {"traffic": {"rate": "1/s"}}}}, {"services": {"a": {"traffic": {"x": 1}}}}) == {
         "services": {"a": {"traffic": {"x": 1}}}
     }
+
+
+def test_the_documentation_says_what_each_named_measure_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "scorecard.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.partition("| named measure |")[2].splitlines() if line[:3] == "| `"]
+    assert {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)} - {"nth"} == set(NAMED)
+
+
+def test_a_reference_that_knows_nothing_of_a_scenario_is_told_in_words(tmp_path: Path) -> None:
+    file = cases(tmp_path, {"known": {"reference": "oracle"}})
+    with pytest.raises(StudyError, match=r"case 'case 0': app: the references need one replica"):
+        ScorecardStudy([file]).run(SerialExecutor())
+    with pytest.raises(ScenarioError, match="reference"):
+        load([cases(tmp_path, {"known": {"reference": "oracle", "cores": 2}})])
 
 
 def test_throttled_by_hand() -> None:

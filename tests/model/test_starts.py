@@ -112,6 +112,16 @@ def test_a_unit_that_dies_at_once_is_given_up_after_its_limit(burst: int | None,
     assert len(happened(records, "start-limit")) == (burst is not None)
 
 
+def test_the_count_of_starts_begins_anew_with_another_process() -> None:
+    restart = {"phases": [], "first": "2s", "delay": "2s", "factor": 1, "max": "2s", "reset_after": "1h"}
+    reboot = "faults: [{kind: host-reboot, at: 60s}]\n"
+    limited = {**restart, "burst": 3, "interval": "1h"}
+    soon = {"panic_phases": [], "host_reboot": "10s"}
+    records = run(service(memory="{base: 2GiB}") + reboot, [], restart=limited, isolation=soon)
+    assert len(happened(records, "oom-kill")) == 6
+    assert len(happened(records, "start-limit")) == 2
+
+
 def test_starts_that_are_far_enough_apart_have_no_limit() -> None:
     restart = {"phases": [], "first": "2s", "delay": "2s", "factor": 1, "max": "2s", "reset_after": "1h"}
     records = run(service(memory="{base: 2GiB}"), [], restart={**restart, "burst": 3, "interval": "5s"})

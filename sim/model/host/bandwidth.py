@@ -3,6 +3,7 @@
 The fluid model of a NIC or a disk (processor sharing with caps). Where requests move bytes over a link, too, it is one
 of the data plane's, and its transfers contend with theirs (`PlaneLink`). Where they do not, it is worked out here:
 transfers of equal cap share one virtual time, so that thousands at once cost O(log n) each, as in the CPU kernel.
+It is one rule worked out twice; a test holds both to one another (tests/model/host/test_host_links.py).
 """
 
 from __future__ import annotations

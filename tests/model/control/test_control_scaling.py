@@ -84,6 +84,14 @@ def test_hpa_adds_no_more_than_its_policy_in_a_period() -> None:
     assert decided == [5, 5, 5, 10, 10, 10, 20, 20]
 
 
+def test_hpa_takes_nobody_away_because_it_has_added_many_lately() -> None:
+    """4 are added, then a fault leaves 2: more is wanted, the policy of the period allows no more, and nobody goes."""
+    rule = HpaRule()
+    slow = SimpleNamespace(**(vars(HPA) | {"up_period": 100.0, "up_pods": 1}))
+    assert rule.decide(state(slow, 10.0, work=100.0, ready=4, wanted=4)) == 8
+    assert rule.decide(state(slow, 20.0, work=200.0, ready=2, wanted=2)) == 2
+
+
 def test_hpa_goes_down_to_the_highest_desire_of_its_window() -> None:
     rule, work, decided = HpaRule(), 0.0, []
     for i, cores in enumerate([2.0, 1.0, 0.4, 0.4, 0.4, 0.4]):

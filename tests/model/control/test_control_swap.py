@@ -22,7 +22,7 @@ COSTS_NOTHING = {
 }
 
 
-def run(swap: str | None, *, growth: str = "0%", more: str = "", replication: int = 0) -> RunRecords:
+def run(swap: str | None, *, growth: str = "0%", more: str = "", replication: int = 0, n: int = 2) -> RunRecords:
     """Two replicas of 600 MiB on 1 GiB: 176 MiB too much. One request of a core-second arrives at 10 s."""
     text = f"""
         name: tight
@@ -34,7 +34,7 @@ def run(swap: str | None, *, growth: str = "0%", more: str = "", replication: in
             memory: {{base: 600MiB{more}}}
             start_cpu: 1s
             request_cpu: 1s
-            replicas: 2
+            replicas: {n}
             size: {{cpu: {{request: 1}}, memory: {{request: 100MiB}}}}
             traffic: {{constant-arrival-rate: {{rate: 0.1/s, arrivals: even}}}}
     """
@@ -51,6 +51,12 @@ def test_growth_beyond_the_memory_is_written_out_before_the_guest_goes_on() -> N
     assert ready(records) == [1.0, round(1.0 + 176 * MIB / 100e6, 6)]
     assert records.counters["oom_kills"] == 0
     assert isclose(records.integrals["memory_swapped"], 19 * 176 * MIB)  # seen from the first look, at 1 s, on
+
+
+def test_a_guest_writes_out_no_more_than_it_has_added() -> None:
+    """The second 176 MiB, the third 600 of the 776 that are out; they share the device until the second has its."""
+    records = run("{size: 1GiB, read: 1000TB/s, write: 100MB/s}", n=3)
+    assert ready(records) == [1.0, round(1.0 + 352 * MIB / 100e6, 6), round(1.0 + 776 * MIB / 100e6, 6)]
 
 
 def test_what_is_in_use_and_not_in_the_swap_is_never_above_the_memory() -> None:

@@ -49,6 +49,7 @@ def refusals(records: RunRecords) -> list[str]:
         ("{addresses: 3, pods: 5}", 3, "addresses: 3 of 3 taken, 1 asked"),
         ("{memory_reserved: 8145MiB}", 4, "memory: 0.04 of 0.05 GiB promised, 0.01 GiB asked"),
         ("{cpu_reserved: 7.995}", 5, "cpu: 0.005 of 0.005 cores promised, 0.001 asked"),
+        ("{pods: 4, memory_reserved: 8145MiB}", 4, "memory: 0.04 of 0.05 GiB promised, 0.01 GiB asked"),  # memory first
         ("{pods: 6, pids: 120, addresses: 6}", 6, ""),
     ],
 )

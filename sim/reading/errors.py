@@ -14,6 +14,7 @@ HostsimError                everything that this package raises for its user's e
 ├── ExecutorError           workers cannot be reached, or were lost as a whole
 ├── CannotSay               a case of the scorecard that the catalogue has no words for
 ├── NotHere                 what a case is compared with is not on this machine
+├── CannotStand             what a case is compared with knows nothing of what it has in it
 ├── CalibrationError        starts failed, or a table of starts cannot be used
 ├── Missing                 what this machine lacks for a measurement
 ├── StudyError (ValueError) what is asked cannot be done; nothing was run or written

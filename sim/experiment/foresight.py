@@ -92,7 +92,7 @@ class _OnPlatform:
         """Bytes that the guests of one machine, the host or a VM of the pool, can use at most."""
         if self.platform.nested is None:
             swap = self.scenario.host.swap
-            return self.scenario.host.memory - self.platform.memory.host + (swap.size if swap else 0.0)
+            return max(self.scenario.host.memory - self.platform.memory.host + (swap.size if swap else 0.0), 0.0)
         outside = load_platform(self.platform.nested.vm_platform)
         share = vm_share(outside, self.platform.nested.vm.cpu, self.platform.nested.vm.memory)
         return share.application - load_platform(self.platform.nested.guest).memory.host

@@ -7,6 +7,7 @@ import pytest
 
 import sim
 from sim.reading.errors import ScenarioError
+from sim.report.figures.result import FIGURES
 
 SHOP = {
     "name": "shop",
@@ -59,3 +60,6 @@ def test_a_figure_by_a_part_of_its_name(result):
     plt.close(figure)
     with pytest.raises(ValueError, match="there are focus, timeline"):
         result.plot("nonsense")
+    empty = next(name for name, draw in FIGURES.items() if draw(result) is None)
+    with pytest.raises(ValueError, match=f"nothing to show in {empty}"):
+        result.plot(empty)

@@ -12,6 +12,9 @@ from tests.doubts.test_doubts import WEB, codes, file_of, foreseen
 
 NESTED = {"platforms": {"nest": {"based_on": "container-in-vm", "nested": {"vm": {"cpu": 2, "memory": "4GiB"}}}}}
 """VMs of 2 vCPUs: two fit on four cores, each with two replicas of one core."""
+FULL = {"based_on": "vm", "startup": [{"name": "clone", "kind": "clone", "bytes": "image"}],
+        "isolation": {"panic_phases": ["clone"]}}  # fmt: skip
+DISK = {"host__disk": {"read": "1GB/s", "write": "1GB/s", "capacity": "4GB"}}
 UNLIMITED = {"cpu": {"request": 1}, "memory": {"request": "1GiB"}}
 PLAIN = {WEB + "request_cpu": None}
 DATABASE = {"image": {"size": "100MB", "cached": True}, "memory": {"base": "100MiB"}, "concurrency": 8, "replicas": 1,
@@ -39,6 +42,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"host__disk": {"read": "1GB/s", "write": "1GB/s", "capacity": "2GB"}}),
     # 4 minutes are over before the application's own start is; so are 60 s of warm-up where that takes 40
     ("never-served", {WEB + "start_cpu": "250s"}, {WEB + "start_cpu": "40s"}),
+    # full copies of 1 GB, beside the image itself: on a disk of 4 GB three of them, and not four
+    ("partly-placed", {"platforms": {"full": FULL}, WEB + "replicas": 4, **DISK},
+     {"platforms": {"full": FULL}, WEB + "replicas": 2, **DISK}),
+    # what the platform itself takes of a host
+    ("oom-loop", {"platforms": {"great": {"based_on": "container", "memory": {"host": "20GiB"}}}},
+     {"platforms": {"great": {"based_on": "container", "memory": {"host": "2GiB"}}}}),
+    ("overload", {"platforms": {"busy": {"based_on": "container", "cpu": {"host": 4}}}},
+     {"platforms": {"busy": {"based_on": "container", "cpu": {"host": 2}}}}),
     # 2 calls of 8 ms: the database of one core is full at 62 requests a second
     ("overload", {**CALLS, **rate(65)}, {**CALLS, **rate(55)}),
     # 100 ms elsewhere, 2 places: 20 requests a second, whatever the CPU
@@ -62,6 +73,13 @@ def test_what_cannot_be_carried_is_foreseen(
 ) -> None:
     assert code in codes(foreseen(file_of(tmp_path, **raises)), "wrong")
     assert codes(foreseen(file_of(tmp_path, **not_)), "wrong") == set()
+
+
+def test_a_host_smaller_than_what_the_platform_takes_is_told_as_that(tmp_path: Path) -> None:
+    great = {"platforms": {"great": {"based_on": "container", "memory": {"host": "20GiB"}}}}
+    found = {each.service: each.text for each in foreseen(file_of(tmp_path, **great)) if each.code == "oom-loop"}
+    assert found[""].startswith("the platform itself takes 20 GiB, the host has 16 GiB")
+    assert "has 0 MiB" in found["web"]
 
 
 def test_recorded_demands_count_and_not_those_that_are_not_drawn(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def undisturbed(folder: Path) -> bytes:
 
 
 def time_undisturbed(folder: Path) -> float:
-    """how long the sweep takes in two processes when nobody is killed, s."""
+    """How long the sweep takes in two processes when nobody is killed, s."""
     started = time.monotonic()
     start(folder / "timed").wait(GIVE_UP)
     return time.monotonic() - started

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sim.experiment import offered
 from sim.experiment.foresight import foresee
-from sim.experiment.loads import load
+from sim.experiment.loads import load, takes
 from sim.experiment.replications.runner import platform_of
 from sim.platforms.checks import CHECKS
 from sim.scenario import Scenario, load_scenario
@@ -20,9 +21,16 @@ def service(request: list[Any], **more: Any) -> dict[str, Any]:
     return {"image": {"size": "1MB", "cached": True}, "memory": "10MiB", "size": size, "request": request, **more}
 
 
-def scenario_of(folder: Path, services: dict[str, Any], platform: str = "native", **more: Any) -> Scenario:
+def scenario_of(folder: Path, services: dict[str, Any], platform: Any = "native", **more: Any) -> Scenario:
     host = {"cores": 8, "memory": "64GiB", "disk": {"read": "1GB/s", "write": "500MB/s"}, "network": "8Gbit/s"}
-    tree = {"duration": "100s", "warmup": "10s", "host": host, "platforms": [platform], "services": services, **more}
+    tree = {
+        "duration": "100s",
+        "warmup": "10s",
+        "host": host,
+        "platforms": [platform] if isinstance(platform, str) else platform,
+        "services": services,
+        **more,
+    }
     (folder / "case.yaml").write_text(json.dumps(tree), encoding="utf-8")
     return load_scenario(folder / "case.yaml", checks=CHECKS)
 
@@ -56,6 +64,32 @@ def test_calls_and_parts_add_up_by_hand(tmp_path: Path) -> None:
     assert found["db"].each.moved == {"read": 8192.0}
     assert found["web"].each.moved == {"network": 8e6}
     assert all(each.known for each in found.values())
+
+
+def test_a_caller_waits_no_longer_than_the_timeout_of_what_it_calls(tmp_path: Path) -> None:
+    web = service([{"cpu": "1ms"}, {"call": "db"}], traffic={"rate": "1/s"})
+    for timeout, expected in (("100ms", 0.101), ("1s", 0.301)):
+        scenario = scenario_of(tmp_path, {"web": web, "db": service([{"wait": "300ms"}], timeout=timeout)})
+        assert takes(scenario, platform_of(scenario, "native"))["web"].seconds == pytest.approx(expected)
+
+
+def test_the_phases_of_a_start_by_hand(tmp_path: Path) -> None:
+    """Network 1 GB/s, disk 1 GB/s to read and 0.5 to write; what a host has already is not pulled."""
+    startup = [
+        {"name": "pull", "kind": "pull", "bytes": "image", "rate": "100MB/s"},
+        {"name": "clone", "kind": "clone", "bytes": "image"},
+        {"name": "lock", "kind": "lock", "lock": "one", "workers": 1, "hold": "2s"},
+        {"name": "read", "kind": "read", "bytes": "500MB"},
+        {"name": "boot", "kind": "cpu", "work": "3s"},
+    ]
+    for cached, pulled in ((False, {"pull": {"rate": 10.0}}), (True, {})):
+        own = service([{"cpu": "1ms"}], image={"size": "1GB", "cached": cached}, start_cpu="500ms")
+        scenario = scenario_of(tmp_path, {"web": own}, {"mine": {"based_on": "native", "startup": startup}})
+        how = platform_of(scenario, "mine"), scenario.services["web"], scenario
+        found = {phase.name: spent for phase, spent in offered.phases(*how)}
+        rest = {"clone": {"bytes": 2.0}, "lock": {"hold": 2.0}, "read": {"bytes": 0.5}, "boot": {"work": 3.0}}
+        assert found == pulled | rest
+        assert offered.start_up(*how) == pytest.approx(8.0 + (0.0 if cached else 10.0))
 
 
 def test_a_caller_passes_on_what_it_can_serve(tmp_path: Path) -> None:

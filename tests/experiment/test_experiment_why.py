@@ -18,8 +18,8 @@ from two_sides import TWO_SIDES
 
 import sim
 from sim.cli import main
-from sim.experiment.attribution import groups, shapley
-from sim.experiment.attribution.game import Asked, Game
+from sim.experiment.attribution import groups, shapley, study
+from sim.experiment.attribution.game import Asked, Game, Played
 from sim.experiment.attribution.groups import GROUPS, NAMES, cast, group_of, keys, splice, value_at
 from sim.model.record import timeline
 from sim.platforms import load_platform, names
@@ -333,6 +333,25 @@ def test_a_run_says_mainly_because_of_what(here: Path, capsys: pytest.CaptureFix
         assert line["parts"][part["group"]] == pytest.approx(part["by_replication"][0], abs=1e-12)
     verdict = sim.load_results(here / "results/sides").verdict
     assert line["text"] in verdict
+    assert sim.compare([here / "results/sides"]).because == line
+    assert sim.compare([here / "results/sides"], platforms=["vm", "container"]).because == {}, "nobody asked that"
+
+
+def test_what_is_alike_is_not_asked_why(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both serve all: the first that differs is the p99."""
+    assert ran(capsys, *LEAD[:3])["because"]["metric"] == "response.p99"
+
+
+def test_platforms_between_that_served_less_are_told_where_the_two_served_alike(here: Path) -> None:
+    asked = scenario(GROWING, here)
+    game = Game(asked, cast(load_platform("vm"), load_platform("container"), asked), Asked("response.p99"))
+    for middle, expected in ((0.5, ["survivors"]), (1.0, [])):
+        played = Played()
+        for coalition in range(game.cast.full + 1):
+            played.put(coalition, 0, (1.0, middle if coalition == 1 else 1.0))
+        found = study._served(game, played, [0])
+        assert [each.code for each in found] == expected
+        assert all("vm with container's promise" in each.text for each in found)
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,18 @@ def test_an_interrupted_run_keeps_what_finished(here: Path, workers: str, number
     assert "native against container" in out
 
 
+def test_a_reader_that_has_had_enough_is_no_failure(here: Path) -> None:
+    """As in `… | head`: the pipe is closed before the table is written."""
+    command = [sys.executable, "-m", "sim", "small.yaml", "--no-plots", "--quiet", "--out", "piped"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert child.stdout is not None
+    child.stdout.close()
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+    assert (here / "piped" / "manifest.json").exists()
+
+
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_what_it_was_at_is_made_again(here: Path) -> None:
     assert main(["small.yaml", "--no-plots", "--quiet", "--replications", "1", "--out", "warm"]) == 0  # compiled

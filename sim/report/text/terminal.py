@@ -63,10 +63,14 @@ def make_console(file: IO[str], **options: Any) -> Console:
     """
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # the caller's to judge: rich would end the program, with 1
+
     if os.environ.get("NO_COLOR"):
         options.setdefault("color_system", None)
     width = _asked_width() or (None if file.isatty() else _terminal_width() or PLAIN_WIDTH)
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, **options)
+    return Plain(file=file, width=width, highlight=False, emoji=False, markup=False, **options)
 
 
 def _asked_width() -> int | None:

@@ -146,6 +146,9 @@ class Run:
             cold=self._cold(),
             density_max=None if density is None else float(density),
             scale_out=self.totals.scale_out(),
+            power=() if scenario.host.power is None else scenario.host.power.curve,
+            price=scenario.host.price,
+            carbon=scenario.host.carbon,
             wall=time.perf_counter() - self._began,
         )
 

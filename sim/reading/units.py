@@ -1,6 +1,7 @@
 """Quantities with units, read from text into SI floats.
 
-Seconds, bytes, cores, 1/s, bytes/s and ratios. Decimal and binary units differ (1 MB = 10^6 B, 1 MiB = 2^20 B).
+Seconds, bytes, cores, 1/s, bytes/s, watts, grams per joule and ratios.
+Decimal and binary units differ (1 MB = 10^6 B, 1 MiB = 2^20 B).
 The suffixes of CPU and memory are those of Kubernetes' resource quantities
 (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/) beside the IEC and SI names.
 A value is computed exactly and rounded once, so `20ms` is the float nearest to 0.02.
@@ -89,6 +90,11 @@ _DURATIONS: Final = {
 _RATES: Final = {
     "/s": Fraction(1), "/ms": Fraction(1000), "/min": 1 / _MINUTE, "/h": 1 / _HOUR, "/d": 1 / _DAY,
 }  # fmt: skip
+_POWERS: Final = {"W": Fraction(1), "kW": Fraction(1000)}
+_KWH: Final = Fraction(3_600_000)  # joules
+_CARBON: Final = {
+    "g/J": Fraction(1), "g/kWh": 1 / _KWH, "kg/kWh": 1000 / _KWH, "kg/MWh": 1 / _KWH,
+}  # fmt: skip
 
 DIMENSIONS: Final[Mapping[str, Dimension]] = {
     kind.name: kind
@@ -97,6 +103,8 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
         Dimension("size", _sizes(), "B", "a size with its unit, such as 512MiB, 512Mi, 0.5GB, 190MB"),
         Dimension("rate", _RATES, "/s", "a rate with its unit, such as 100/s, 90/min, 0.1/h"),
         Dimension("bandwidth", _bandwidths(), "B/s", "a bandwidth with its unit, such as 10Gbit/s, 1.5GB/s"),
+        Dimension("power", _POWERS, "W", "a power with its unit, such as 100W, 0.3kW"),
+        Dimension("carbon", _CARBON, "g/J", "a carbon intensity with its unit, such as 400g/kWh"),
         Dimension("cpu", {"m": Fraction(1, 1000)}, "", "cores, such as 2, 0.25 or 250m", bare=True),
         Dimension("ratio", {"%": Fraction(1, 100)}, "", "a ratio, such as 60% or 0.6", bare=True),
         Dimension("number", {}, "", "a number", bare=True),
@@ -132,7 +140,7 @@ def guess(value: object) -> tuple[str, float]:
     >>> guess("250m"), guess("16GiB"), guess(8)
     (('cpu', 0.25), ('size', 17179869184.0), ('number', 8.0))
     """
-    for kind in ("number", "duration", "size", "rate", "bandwidth", "cpu", "ratio"):
+    for kind in ("number", "duration", "size", "rate", "bandwidth", "cpu", "ratio", "power", "carbon"):
         try:
             return kind, convert(kind, value)
         except UnitError:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from sim.reading.errors import Finding, show
-from sim.reading.fields import Strict, count, quantity
+from sim.reading.errors import Finding, Refused, show
+from sim.reading.fields import Human, Info, Strict, bounded, count, quantity, quantity_schema
+from sim.reading.units import UnitError
 
 Bandwidth = Annotated[float, quantity("bandwidth", above=0)]
 
@@ -40,6 +41,46 @@ class Swap(Strict):
     )
 
 
+def _parse_watts(value: Any, info: Info) -> tuple[float, ...]:
+    if not isinstance(value, list):
+        raise Refused([Finding((), show(value), "a list of powers, such as [120W, 140W]")])
+    parse, watts, findings = bounded("power", least=0), [], []
+    for index, each in enumerate(value):
+        try:
+            watts.append(parse(each) or 0.0)
+        except UnitError as error:
+            findings.append(Finding((index,), error.found, error.allowed, error.suggestion))
+    if findings:
+        raise Refused(findings)
+    return tuple(watts)
+
+
+_WATTS_SCHEMA: dict[str, Any] = {"type": "array", "items": quantity_schema("power")}
+
+
+class Power(Strict):
+    """What the whole host draws, W: a straight line from idle to busy, or through points at equal steps between."""
+
+    idle: Annotated[float, quantity("power", least=0)] = Field(description="with all cores idle, such as 100W")
+    busy: Annotated[float, quantity("power", above=0)] = Field(description="with all cores busy, such as 300W")
+    between: Annotated[tuple[float, ...], Human(_parse_watts, _WATTS_SCHEMA)] = Field(
+        (), description="at equal steps of utilization between the two: SPECpower's nine, at 10 % to 90 %; else a line"
+    )
+
+    @classmethod
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
+        """A busy host draws no less than an idle one."""
+        idle, busy = values.get("idle"), values.get("busy")
+        if idle is None or busy is None or busy >= idle:
+            return []
+        return [Finding(("busy",), show(raw.get("busy")), f"at least what it draws idle, {raw.get('idle')}")]
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """Watts at equal steps of utilization from 0 to 1."""
+        return (self.idle, *self.between, self.busy)
+
+
 class Host(Strict):
     """The physical host: cores of reference speed 1, memory in bytes, bandwidths in bytes/s."""
 
@@ -61,14 +102,25 @@ class Host(Strict):
     )
 
     swap: Swap | None = Field(None, description="{size: 32GB, read: 600MB/s, write: 350MB/s}; none when left out")
+    power: Power | None = Field(None, description="{idle: 100W, busy: 300W}: what it draws; unknown when left out")
+    price: Annotated[float | None, quantity("rate", least=0, optional=True)] = Field(
+        None, description="what it costs, in any currency, such as 0.8/h; unknown when left out"
+    )
+    carbon: Annotated[float | None, quantity("carbon", least=0, optional=True)] = Field(
+        None, description="carbon intensity of its electricity, such as 400g/kWh; needs power"
+    )
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
-        """One hardware thread gains nothing; several gain no more than there are."""
+        """One hardware thread gains nothing, several no more than there are; no carbon without a power."""
+        findings: list[Finding] = []
+        if values.get("carbon") is not None and raw.get("power") is None:
+            found = f"{raw.get('carbon')}, without host.power"
+            findings.append(Finding(("carbon",), found, "beside power: {idle: 100W, busy: 300W}"))
         threads, gain = values.get("threads_per_core"), values.get("smt_gain")
         if threads is None or gain is None or gain <= threads:
-            return []
-        return [Finding(("smt_gain",), show(raw.get("smt_gain")), f"at most threads_per_core, {threads}")]
+            return findings
+        return [*findings, Finding(("smt_gain",), show(raw.get("smt_gain")), f"at most threads_per_core, {threads}")]
 
     @property
     def effective_cores(self) -> float:

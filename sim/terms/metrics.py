@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+from sim.terms import energy
+
 if TYPE_CHECKING:
     from sim.terms.records import RequestTally, RunRecords
 
@@ -23,7 +25,8 @@ HOST: Final = "How busy is the host?"
 WEIGHT: Final = "What does it put on disk and network?"
 FITS: Final = "How many fit?"
 HARM: Final = "What broke, what moved?"
-QUESTIONS: Final = (USERS, STARTS, HOST, WEIGHT, FITS, HARM)
+COST: Final = "What does it cost?"
+QUESTIONS: Final = (USERS, STARTS, HOST, WEIGHT, FITS, HARM, COST)
 
 ALL: Final = "all"
 """What stands for a service in the metrics of the whole host."""
@@ -74,7 +77,7 @@ class Metric:
 
     name: str
     unit: str
-    """s, B, ratio, 1, 1/s or 0/1."""
+    """s, B, W, J, g, ratio, 1, 1/s or 0/1."""
     label: str
     """What the tables call it."""
     question: str
@@ -241,6 +244,10 @@ def _of_host(name: str, unit: str, label: str, question: str, counter: str, mean
     return Metric(name, unit, label, question, "lower", get, meaning, per_service=False, before=before)
 
 
+def _cost(name: str, unit: str, label: str, get: Callable[[Measured], float | None], meaning: str) -> Metric:
+    return Metric(name, unit, label, COST, "lower", get, meaning, per_service=False)
+
+
 def phase_metric(name: str) -> Metric | None:
     """The metric of a phase, `startup.<phase>.<stat>`; None if the name is no such thing."""
     start, _, phase = name.rpartition(".")[0].partition(".")
@@ -348,5 +355,13 @@ METRICS: Final = (
              "the longest that a guest was stopped for its move"),
     _of_host("move.bytes", "B", "move bytes", HARM, "move_bytes",
              "sent over links for all moves, pulls at the destination included"),
+    _cost("energy.mean", "W", "power, mean", energy.power,
+          "what the whole host draws, idle or not; where the scenario has `host.power`"),
+    _cost("energy.per_request", "J", "energy per request", energy.per_request,
+          "`energy.mean` × span / completed requests of users"),
+    _cost("cost.per_million", "1", "cost of a million requests", energy.cost,
+          "price × span / completed requests of users × 10⁶, in the currency of `host.price`"),
+    _cost("carbon.per_million", "g", "CO2e of a million requests", energy.carbon,
+          "energy of a million completed requests × `host.carbon`"),
 )  # fmt: skip
 """In the order of `summary.csv`."""

@@ -107,5 +107,11 @@ class RunRecords:
     """From a service's first start to its first answered request, s, where that start is in the span."""
     cold: Mapping[str, int] = field(default_factory=dict)
     """Requests for which a guest had to be started, of the services with the per-request rule."""
+    power: Sequence[float] = ()
+    """What the host draws at equal steps of utilization from 0 to 1, W; empty where unknown."""
+    price: float | None = None
+    """What the host costs, currency/s; None where unknown."""
+    carbon: float | None = None
+    """Carbon intensity of its electricity, g/J; None where unknown."""
     wall: float = field(default=0.0, compare=False)
     """Real time that the run took, s."""

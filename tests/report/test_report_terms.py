@@ -77,7 +77,7 @@ def test_every_metric_is_whole() -> None:
         assert metric.measure is not None, metric.name
         assert metric.meaning, metric.name
         assert metric.question in QUESTIONS, metric.name
-        assert metric.unit in ("s", "B", "ratio", "1", "1/s", "0/1"), metric.name
+        assert metric.unit in ("s", "B", "W", "J", "g", "ratio", "1", "1/s", "0/1"), metric.name
         assert not metric.before or metric.before in names, metric.name
 
 

@@ -49,7 +49,7 @@ def jobs(quick: bool) -> Iterator[tuple[str, Job]]:
     tenants = partial(sim.density, many, "services.small.tenants", stop=200, overrides=small, plots=True)
     yield "density-tenants", partial(tenants, **some)
     most = partial(sim.crossover, burst, "services.shop.autoscale.min", 2, 8, whole=True, plots=True)
-    yield "crossover", partial(most, overrides=["cpu_overcommit=4"], **some)
+    yield "crossover", partial(most, overrides=["cpu_overcommit=4"], platforms=["vm", "container"], **some)
     yield "crossover-load", partial(sim.crossover, steady, RATE, 60, 220, **load, **some)
     if not quick:
         for file in sorted((ROOT / "notebooks").glob("*.ipynb")):

@@ -40,6 +40,19 @@ def test_a_dictionary_runs_as_its_file_does(result, tmp_path):
     assert sim.run(SHOP, platforms=["native"], replications=1).platforms == ["native"]
 
 
+def test_a_part_of_a_files_platforms_runs_though_sizes_name_the_others(tmp_path):
+    own = {"native": None, "container": None, "small": {"based_on": "container"}}
+    size = {"*": {"cpu": 1, "memory": "256MiB"}, "small": {"cpu": 1, "memory": "1GiB"}}
+    web = {**SHOP["services"]["web"], "size": size}
+    given = {**SHOP, "platforms": own, "services": {"web": web}}
+    run = sim.run(given, platforms=["native"], replications=1, out=tmp_path / "part")
+    assert run.platforms == ["native"]
+    again = sim.load_scenario(tmp_path / "part" / "manifest.json")
+    assert sim.run(again).rows == run.rows
+    with pytest.raises(ScenarioError, match=r"size\.smal\b.*small"):
+        sim.run({**given, "services": {"web": {**web, "size": {"smal": size["small"], "*": size["*"]}}}})
+
+
 def test_mistakes_in_a_dictionary_have_their_path():
     with pytest.raises(ScenarioError, match=r"host\.core\b") as found:
         sim.run({**SHOP, "host": {"core": 2, "memory": "4GiB"}})

@@ -165,8 +165,15 @@ def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
 
 
 def check(scenario: Scenario, checks: Sequence[Check], label: str) -> None:
-    """Raise ScenarioError, attributed to `label`, with what the checks find in a scenario that is no file's."""
-    document = Document(label, scenario.to_dict())
+    """Raise ScenarioError, attributed to `label`, with what the checks find in a scenario that is no file's.
+
+    Its sizes and images may be for platforms that are no longer among its own: a file's, of which some were chosen.
+    """
+    tree = scenario.to_dict()
+    given = (each for service in scenario.services.values() for each in (*service.size, *service.image))
+    resized = (each for resize in scenario.resizes for each in resize.size)
+    named = dict.fromkeys((*given, *resized))
+    document = Document(label, {**tree, "platforms": named}).with_value("platforms", tree["platforms"], label)
     if findings := [finding for each in checks for finding in each(scenario, document)]:
         raise document.error(findings)
 

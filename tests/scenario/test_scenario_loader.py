@@ -29,7 +29,7 @@ def test_burst_is_resolved_to_si() -> None:
     shop = scenario.services["shop"]
     assert (scenario.name, scenario.seed, scenario.duration, scenario.warmup) == ("burst", 7, 900.0, 120.0)
     assert scenario.replications == 5
-    assert scenario.platforms == {"vm": {}, "container": {}}
+    assert scenario.platforms == {"vm": {}, "container": {}, "container-2cpu": {"based_on": "container"}}
     assert (scenario.host.cores, scenario.host.memory, scenario.host.network) == (16.0, 64 * 2**30, 1.25e9)
     assert (scenario.host.disk.read, scenario.host.disk.write, scenario.host.disk.capacity) == (1.5e9, 1e9, None)
     assert shop.request_cpu.kind == "lognormal"
@@ -245,8 +245,9 @@ def test_other_rooms_can_place_their_findings() -> None:
     document = load_document(BURST, ["platforms.container.cpu.overhed=2"])
     problem = document.problem(Finding(("platforms", "container", "cpu", "overhed"), "x", "y", on_key=True))
     assert problem.file == "--set platforms.container.cpu.overhed=2"
-    problem = load_document(BURST).problem(Finding(("platforms", "container"), "x", "y"))
-    lines = BURST.read_text("utf-8").splitlines()
+    steady = Path("scenarios/steady.yaml")
+    problem = load_document(steady).problem(Finding(("platforms", "container"), "x", "y"))
+    lines = steady.read_text("utf-8").splitlines()
     line = next(number for number, text in enumerate(lines, start=1) if text.startswith("platforms: [vm, container]"))
     assert (problem.line, problem.column) == (line, lines[line - 1].index("container") + 1)
 

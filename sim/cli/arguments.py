@@ -237,12 +237,14 @@ def _why(commands: _Commands) -> None:
 
 def _init(commands: _Commands) -> None:
     parser = _add(
-        commands, "init", "Write a scenario: a commented one from nothing, or one from compose files.",
-        "  init -o shop.yaml; init compose docker-compose.yml -o shop.yaml\n"
+        commands, "init", "Write a scenario: a commented one from nothing, or one from compose files or manifests.",
+        "  init -o shop.yaml; init compose docker-compose.yml -o shop.yaml; init kube deploy/ hpa.yaml -o shop.yaml\n"
         "What the file does not say is guessed and marked `# guess:`.\n",
     )  # fmt: skip
-    parser.add_argument("source", nargs="?", choices=("compose",), help="what the files are")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="the files; later ones over earlier ones")
+    parser.add_argument("source", nargs="?", choices=("compose", "kube"), help="what the files are")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="the files, later ones over earlier ones; of kube folders, too, or -"
+    )
     parser.add_argument("-o", "--out", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--overwrite", action="store_true", help="replace that file")
     parser.add_argument("--entry", metavar="NAME", help="the service that requests from outside come to")

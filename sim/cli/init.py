@@ -1,4 +1,4 @@
-"""`init`: a scenario to begin with, from nothing or from compose files."""
+"""`init`: a scenario to begin with, from nothing from compose files or manifests of Kubernetes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def command(options: Namespace) -> int:
         from sim.imports.starter import STARTER
 
         if options.traffic or options.entry:
-            raise StudyError("--traffic and --entry are of `init compose`")
+            raise StudyError("--traffic and --entry are of `init compose` and `init kube`")
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
@@ -34,6 +34,10 @@ def command(options: Namespace) -> int:
 
 
 def _draft(options: Namespace) -> Draft:
+    if options.source == "kube":
+        from sim.imports.kube.workloads import read_kube
+
+        return read_kube(options.files)
     from sim.imports.compose import read_compose
 
     return read_compose(options.files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 _LONGEST: Final = 52
 _ODD: Final = re.compile(r"[^a-z0-9]+")
@@ -33,13 +33,19 @@ class Part:
     calls: dict[str, str] = field(default_factory=dict)
     reached: str = ""  # why it is thought to be reached from outside; empty if it is not
     guesses: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)  # key → where it comes from, where that is no guess
+    images: list[str] = field(default_factory=list)  # of several containers in one; else `image` alone
+    autoscale: dict[str, str] = field(default_factory=dict)  # instead of replicas
+    written: tuple[float, float] = (0.0, 0.0)  # cores and bytes that stand in the file as requests, of one replica
+    overhead: tuple[float, float] = (0.0, 0.0)  # cores and bytes that its runtime adds to the requests of one
+    runtime: str = ""  # the platform that it asks for
 
 
 @dataclass
 class Load:
     """The traffic of a log: YAML of `traffic`, seconds it lasts, mean bytes of an answer, and what was made of it.
 
-    `csv`: text of the recording that `yaml` names as `{file}`.
+    `csv`: text of the recording that `yaml` names as `{file}`; `{settle}` there: seconds for the replicas to start.
     """
 
     yaml: str
@@ -52,12 +58,17 @@ class Load:
 
 @dataclass
 class Draft:
-    """All that goes into a scenario. `lost`: what the file says and a scenario has no words for."""
+    """All that goes into a scenario. `lost`: what the file says and a scenario has no words for.
+
+    `platforms`: those beside vm and container, what is overridden of them, and why. `counted`: what the totals hold.
+    """
 
     name: str
     source: str
     parts: list[Part]
     lost: list[str] = field(default_factory=list)
+    platforms: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
+    counted: list[str] = field(default_factory=list)
 
     def totals(self) -> tuple[float, float, int]:
         """Cores and bytes that the file itself requests, over all replicas, and services without any request."""

@@ -13,7 +13,6 @@ from sim.reading.errors import Problem, ScenarioError
 from sim.reading.recording import LOGS
 
 FORMATS: Final = ("combined", "common")
-SETTLE: Final = 60  # seconds before the first request, in which the replicas start
 _LINE: Final = re.compile(r'\S+ \S+ \S.*? \[([^\]]+)\] "(?:[^"\\]|\\.)*" (\d{3}) (\d+|-)')
 _TOLD: Final = 5
 
@@ -42,9 +41,9 @@ def read_log(given: str) -> Load:
     span = last - first + 1
     notes = [f"{name}: {len(seconds):,} requests in {span} s ({len(seconds) / span:.3g}/s on average); its times are "
              "whole seconds, the requests of one are spread evenly over it"]  # fmt: skip
-    yaml = f"trace: {{file: {{file}}, shift: {SETTLE}s}}   # begins when the replicas have had {SETTLE} s to start"
+    yaml = "trace: {file: {file}, shift: {settle}s}   # begins when the replicas have had {settle} s to start"
     mean = sum(sizes) / len(sizes) if sizes else None
-    return Load(yaml, float(span + SETTLE), len(seconds), notes, _csv(seconds, first), mean)
+    return Load(yaml, float(span), len(seconds), notes, _csv(seconds, first), mean)
 
 
 def _lines(name: str, lines: list[str], form: str) -> tuple[list[int], list[int], list[Problem]]:

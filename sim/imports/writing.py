@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from sim.imports.draft import Draft, Load, Part
 
@@ -14,6 +14,7 @@ MIB: Final = 2**20
 CPU, MEMORY, BASE = 0.1, 128 * MIB, 64 * MIB
 IMAGE, VM_IMAGE, VM_MORE = 200e6, 2e9, 512 * MIB
 RATE, CONCURRENCY, REQUEST = "10/s", 16, "{lognormal: {mean: 5ms, cv: 1}}"
+SETTLE, STEADY = 60, 90  # seconds in which the replicas start, and of steady traffic after them
 
 
 @dataclass
@@ -37,7 +38,7 @@ def written(draft: Draft, extras: Extras | None = None) -> str:
     entry = draft.entry(extras.entry)
     lines = [*_head(draft, extras), *_settings(draft, extras), "services:"]
     for part in draft.parts:
-        lines += _service(part, extras, part is entry)
+        lines += _service(part, extras, part is entry, settled(draft))
     return "\n".join(lines) + "\n"
 
 
@@ -46,7 +47,7 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
     told = f"Requested in the file, over all replicas: {cpu:g} cores, {_bytes(memory)}"
     told += f"; {silent} of {len(draft.parts)} services say nothing of CPU, of memory, or of both." if silent else "."
     lines = [f"# From {draft.source}. What the file does not say is marked `# guess:`, with why: look at each.",
-             f"# {told}"]  # fmt: skip
+             f"# {told}", *(f"# {each}" for each in draft.counted)]  # fmt: skip
     entry = draft.entry(extras.entry)
     called = {name for part in draft.parts for name in part.calls}
     idle = [part.name for part in draft.parts if part is not entry and part.name not in called]
@@ -63,20 +64,32 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
 def _settings(draft: Draft, extras: Extras) -> list[str]:
     load = extras.load
     name = "".join(each if each.isalnum() or each in "-_" else "-" for each in draft.name.lower()).strip("-_")
-    length = f"{ceil(load.seconds)}s" if load else "150s"
+    settle = settled(draft)
+    length = f"{ceil(load.seconds) + settle}s" if load else f"{settle + STEADY}s"
+    platforms = "[vm, container]"
+    if draft.platforms:
+        others = "".join(f", {each}: {_nested(override)}" for each, (override, _) in draft.platforms.items())
+        platforms = f"{{vm: {{}}, container: {{}}{others}}}"
+    why = "; ".join(f"{each}: {reason}" for each, (_, reason) in draft.platforms.items())
     return [
         f"name: {name or 'imported'}",
         "seed: 1",
         f"duration: {length}" if load else _guess(f"duration: {length}", "long enough for steady traffic"),
-        _guess("warmup: 60s", "discarded before measuring: the replicas start; longer if they take longer"),
+        _guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),
         "replications: 3",
         _guess("host: {cores: 16, memory: 64GiB, disk: {read: 1.5GB/s, write: 1GB/s}, network: 10Gbit/s}",
                "a common server; put yours"),
-        "platforms: [vm, container]",
+        _guess(f"platforms: {platforms}", why) if why else f"platforms: {platforms}",
     ]  # fmt: skip
 
 
-def _service(part: Part, extras: Extras, entry: bool) -> list[str]:
+def settled(draft: Draft) -> int:
+    """Seconds in which the replicas start: 60, or what the latest readiness probe takes, and 30 more."""
+    spans = [sum(float(each.removesuffix("s")) for each in (part.ready or {}).values()) for part in draft.parts]
+    return max(SETTLE, 30 * ceil(max(spans, default=0.0) / 30 + 1))
+
+
+def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
     lines = [f"  {part.name}:", *_image(part, extras.images)]
     used, why = (float(BASE), "its file says nothing of memory")
     promised = part.amounts.memory or part.amounts.memory_limit
@@ -93,19 +106,22 @@ def _service(part: Part, extras: Extras, entry: bool) -> list[str]:
     if entry and extras.load and extras.load.answer_bytes:
         lines.append(f"      - send: {ceil(extras.load.answer_bytes)}B   # the log's mean")
     lines += _size(part)
-    lines.append(f"    replicas: {part.replicas}")
+    if part.autoscale:
+        lines.append(_marked(part, "autoscale", f"    autoscale: {_flow(part.autoscale)}"))
+    else:
+        lines.append(f"    replicas: {part.replicas}")
     if part.ready:
         lines.append(_marked(part, "ready", f"    ready: {_flow(part.ready)}"))
-    return [*lines, *(_traffic(part, extras) if entry else [])]
+    return [*lines, *(_traffic(part, extras, settle) if entry else [])]
 
 
-def _traffic(part: Part, extras: Extras) -> list[str]:
+def _traffic(part: Part, extras: Extras, settle: int) -> list[str]:
     lines = [_guess("    timeout: 5s", "how long a client waits"),
              _guess("    slo: {p99: 1s, availability: 99%}", "what is good enough; put yours")]  # fmt: skip
     why = "" if extras.entry else f"all requests come to it: {part.reached or 'nobody here calls it'}"
     if extras.load is None:
         return [*lines, _guess(f"    traffic: {{rate: {RATE}}}", f"no log was given; {why or 'put your own'}")]
-    text = extras.load.yaml.replace("{file}", extras.recording)
+    text = extras.load.yaml.replace("{file}", extras.recording).replace("{settle}", str(settle))
     return [
         *lines,
         _guess("    traffic:", why) if why else "    traffic:",
@@ -114,7 +130,8 @@ def _traffic(part: Part, extras: Extras) -> list[str]:
 
 
 def _image(part: Part, images: Mapping[str, float]) -> list[str]:
-    size = image_size(part.image, images)
+    sizes = [image_size(each, images) for each in part.images or [part.image]]
+    size = None if None in sizes else sum(each or 0.0 for each in sizes)
     told = part.image or "built from its folder"
     known = IMAGE if size is None else size
     line = f"    image: {{vm: {_decimal(VM_IMAGE + known)}, container: {_decimal(known)}, cached: true}}"
@@ -150,11 +167,16 @@ def _size(part: Part) -> list[str]:
     vcpus = max(1, ceil(amounts.cpu_limit or cpu))
     ram = ceil(((amounts.memory_limit or memory) + VM_MORE) / (256 * MIB)) * 256 * MIB
     why = "whole vCPUs, and the memory with 512 MiB for an OS, in steps of 256 MiB"
-    return [
+    lines = [
         "    size:",
-        _guess(line, "; ".join(guessed)) if guessed else line,
+        _guess(line, "; ".join(guessed)) if guessed else _marked(part, "size", line),
         _guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", why),
     ]
+    if part.overhead[1] and part.runtime:
+        ram_more = None if amounts.memory_limit is None else _bytes(amounts.memory_limit + part.overhead[1])
+        both = f"cpu: {_pair(f'{cpu:.10g}', most)}, memory: {_pair(_bytes(memory + part.overhead[1]), ram_more)}"
+        lines.append(f"      {part.runtime}: {{{both}}}   # with the memory of its pod's overhead")
+    return lines
 
 
 def _pair(request: str, limit: str | None) -> str:
@@ -165,8 +187,15 @@ def _flow(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
 
 
+def _nested(values: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {_nested(each) if isinstance(each, Mapping) else each}"
+                           for key, each in values.items()) + "}"  # fmt: skip
+
+
 def _marked(part: Part, key: str, line: str) -> str:
-    return _guess(line, part.guesses[key]) if key in part.guesses else line
+    if key in part.guesses:
+        return _guess(line, part.guesses[key])
+    return f"{line}   # {part.notes[key]}" if part.notes.get(key) else line
 
 
 def _guess(line: str, why: str) -> str:

@@ -61,7 +61,9 @@ def start_up(platform: Platform, service: Service, scenario: Scenario) -> float:
 
     What the catalogue leaves to contention (locks, shared links) is taken as if it were alone.
     """
-    return service.start_cpu + sum(sum(each.values()) for _, each in phases(platform, service, scenario))
+    beside = sum(float(law.mean) for each in platform.beside if (law := each.hold or each.duration) is not None)
+    before = sum(sum(each.values()) for _, each in phases(platform, service, scenario))
+    return max(service.start_cpu, beside) + before
 
 
 def phases(platform: Platform, service: Service, scenario: Scenario) -> Iterator[tuple[Phase, dict[str, float]]]:

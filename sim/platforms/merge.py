@@ -11,6 +11,9 @@ from sim.reading.errors import show
 
 Tree = dict[str, Any]
 
+PHASE_LISTS = ("startup", "before", "beside")
+"""Keys of lists of phases: they merge by the phases' names."""
+
 
 def is_quantity(node: Any) -> bool:
     """Whether `node` is a number with its source, {value, source, trust}, as the catalogue writes it."""
@@ -20,13 +23,13 @@ def is_quantity(node: Any) -> bool:
 def merge(base: Mapping[str, Any], over: Mapping[str, Any], path: str, problems: list[PlatformProblem]) -> Tree:
     """`base` with `over` laid on top.
 
-    Mappings merge key by key, all else replaces; `startup` merges by phase name. Neither argument is
+    Mappings merge key by key, all else replaces; lists of phases (`startup`) merge by phase name. Neither argument is
     changed. Problems are appended to `problems`, their paths prefixed by `path`.
     """
     merged = {key: deepcopy(value) for key, value in base.items()}
     for key, value in over.items():
-        if key == "startup":
-            merged[key] = _startup(merged.get(key) or [], value, f"{path}.startup", problems)
+        if key in PHASE_LISTS:
+            merged[key] = _startup(merged.get(key) or [], value, f"{path}.{key}", problems)
         else:
             merged[key] = _node(merged.get(key), value, f"{path}.{key}", problems)
     return merged

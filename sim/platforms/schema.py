@@ -38,7 +38,12 @@ PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
     "lock": (frozenset({"lock", "hold"}), frozenset({"workers", "per_layer", "syncs"})),
     "fault": (frozenset({"bytes", "latency"}), frozenset({"fraction", "rate", "shared"})),
     "delay": (frozenset({"duration"}), frozenset()),
+    "calls": (frozenset({"client", "calls", "rate_limit"}), frozenset({"burst"})),
 }
+
+
+IMAGE_KINDS: Final = ("install", "pull", "clone", "read")
+"""Kinds of phases that bring the image; a node's kubelet comes after the first of them."""
 
 
 class _Part(BaseModel):
@@ -144,6 +149,8 @@ class Phase(_Part):
     - fault: `bytes` x `fraction` of a snapshot are touched page by page (4096 bytes): `latency` seconds a page, and
       the bytes read from the disk, at most at `rate`. `shared: image`: only by the first guest of an image.
     - delay: `duration` seconds that nothing shortens.
+    - calls: `calls` requests through the host's client named `client`, which makes at most `rate_limit` a second, and
+      `burst` at once when it has made none for a while; it ends when the last one is made.
     """
 
     name: str
@@ -161,6 +168,10 @@ class Phase(_Part):
     latency: Annotated[float | None, "duration"] = None
     unpack: Annotated[float | None, "bandwidth"] = None
     lazy: bool = False
+    client: str | None = None
+    calls: Annotated[int, "count"] = 0
+    rate_limit: Annotated[float, "number"] = 0.0
+    burst: Annotated[int, "count"] = 1
     shared: Literal["image", "none"] = "none"
 
     def amount(self, image: float) -> float:
@@ -181,6 +192,17 @@ class Phase(_Part):
 
 for _kind in PHASE_FIELDS:
     registry.builtin("phases", _kind, spec=Phase)
+
+
+class Kubelet(_Part):
+    """What a node's kubelet adds to a pod's start, where the scenario has one (`node`).
+
+    `before`: phases once the image is there, before all others of the platform. `beside`: phases that go on beside the
+    application's own start, of which the later end makes the replica ready.
+    """
+
+    before: tuple[Phase, ...] = ()
+    beside: tuple[Phase, ...] = ()
 
 
 class Pulls(_Part):
@@ -298,7 +320,8 @@ class Platform(_Part):
     in order. `allocation`: what admission holds ("reserved": vCPUs and RAM; "used": requests). `oom`: who
     kills a guest that needs more than its limit (its own kernel, or the host's for its cgroup).
     `layers_shared`: image layers are kept once on the disk and in the page cache. `resumes`: a guest comes from a
-    snapshot in which the application runs already, so that its own start is not repeated.
+    snapshot in which the application runs already, so that its own start is not repeated. `beside`: phases that go on
+    beside each start of the application, which ends when they have ended, too. `kubelet`: what a node's kubelet adds.
     """
 
     name: str
@@ -318,12 +341,26 @@ class Platform(_Part):
     disk: DiskCost
     net: Net = Net()
     startup: tuple[Phase, ...]
+    beside: tuple[Phase, ...] = ()
+    kubelet: Kubelet | None = None
     restart: Restart
     stop: Stop
     move: MovePolicy
     isolation: Isolation
     resize: ResizePolicy = ResizePolicy(policy="none")
     nested: Nested | None = None
+
+    def on_node(self, kubelet: bool) -> Platform:
+        """The platform as it starts guests on a node that has a kubelet, or none: its phases are where they belong."""
+        if self.kubelet is None:
+            return self
+        if not kubelet:
+            return self.model_copy(update={"kubelet": None})
+        first = next((n for n, each in enumerate(self.startup) if each.kind not in IMAGE_KINDS), len(self.startup))
+        startup = self.startup[:first] + self.kubelet.before + self.startup[first:]
+        return self.model_copy(
+            update={"startup": startup, "beside": self.beside + self.kubelet.beside, "kubelet": None}
+        )
 
     @property
     def uses_images(self) -> bool:

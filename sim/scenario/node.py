@@ -1,4 +1,4 @@
-"""What a node's software allows beyond cores and bytes: pods, processes, addresses, and what it keeps for itself."""
+"""What a node's software allows and does: pods, processes, addresses, what it keeps for itself, its part of starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, cast
 from pydantic import Field
 
 from sim.reading.errors import Finding, Refused, nearest, show
-from sim.reading.fields import Collector, Human, Info, Strict, count, quantity
+from sim.reading.fields import Collector, Human, Info, Strict, count, flag, quantity
 
 Limit = Annotated[int | None, count(1, optional=True)]
 
@@ -17,6 +17,7 @@ class Node(Strict):
     """Limits of a node; None: no limit. Reserved CPU (cores) and memory (bytes) are promised to no guest.
 
     `pids`: processes and threads of all guests; a replica takes its service's `pids`. `addresses`: one a guest.
+    `kubelet`: starts go through a kubelet, whose part is the platform's `kubelet`.
     """
 
     pods: Limit = Field(None, description="most guests, such as 110")
@@ -28,6 +29,9 @@ class Node(Strict):
     memory_reserved: Annotated[float, quantity("size", least=0)] = Field(
         0.0, description="memory that is promised to no guest (reserved, eviction threshold), such as 1565MiB"
     )
+    kubelet: Annotated[bool, flag()] = Field(
+        False, description="guests are pods of a kubelet, which does its part of each start (kubelet of the platform)"
+    )
 
 
 KUBERNETES: Final = Node.model_construct(
@@ -36,6 +40,7 @@ KUBERNETES: Final = Node.model_construct(
     addresses=254,  # a /24 a node, kube-controller-manager's node-cidr-mask-size, less network and bridge
     cpu_reserved=0.08,  # awslabs/amazon-eks-ami, 4 cores: 6 % of the first, 1 % of the second, 0.5 % of the next two
     memory_reserved=(11 * 110 + 255 + 100) * 2.0**20,  # the same: 11 MiB × maxPods + 255 MiB; 100 MiB memory.available
+    kubelet=True,
 )
 """What `node: kubernetes` means. CPU: 60m + 10m + 2 × 5m; more cores add 2.5m each, which is left out."""
 

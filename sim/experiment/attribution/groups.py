@@ -41,6 +41,8 @@ _TABLE: Final[Mapping[str, str]] = {
     "cpu.period": PROMISE,
     "cpu.oversubscription": PROMISE,
     "resumes": START,
+    "beside": START,
+    "kubelet": START,
     "startup": START,  # but for its first part: see `brings_image`
     "restart": START,
     "stop": START,

@@ -57,10 +57,11 @@ def evaluate_run(scenario: Scenario, platform: str, replication: int) -> Sequenc
 
 
 def platform_of(scenario: Scenario, name: str) -> Platform:
-    """The platform `name` with the scenario's overrides. Raises PlatformError."""
+    """The platform `name` with the scenario's overrides, on its node. Raises PlatformError."""
     from sim.platforms import load_platform
 
-    return load_platform(name, scenario.platforms.get(name, {}))
+    node = scenario.node
+    return load_platform(name, scenario.platforms.get(name, {})).on_node(node is not None and node.kubelet)
 
 
 def platforms_of(scenario: Scenario) -> dict[str, Platform]:

@@ -26,7 +26,7 @@ def phase_draws(world: World, platform: Platform, owner: str) -> Draws:
     """The law and the stream `<owner>/<phase>` of every start-up phase whose duration is drawn."""
     return {
         phase.name: (sampler(law), world.stream(f"{owner}/{phase.name}"))
-        for phase in platform.startup
+        for phase in (*platform.startup, *platform.beside)
         if (law := phase.hold or phase.duration) is not None
     }
 

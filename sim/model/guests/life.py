@@ -19,6 +19,7 @@ from sim.model.guests.phases import APP, PROBE, VM, Story, run_phases
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Machine
 from sim.model.host.placement import Share
+from sim.model.host.together import together
 from sim.model.world import World
 from sim.platforms import Phase
 
@@ -81,8 +82,19 @@ class Life:
         if not guest.charge_application():
             self.out_of_memory(guest, "its application does not fit into its memory")
             return
-        spec = self._recipe.spec
         yield from guest.machine.page_out(guest.fixed)
+        own = self._application(guest, began)
+        if self._platform.beside:
+            yield from together(self._env, [own, run_phases(guest, self._platform.beside)])
+        else:
+            yield from own
+        guest.serves()
+        self._plane.open(guest.slot)
+        self._signals.guest_ready.fire(guest)
+
+    def _application(self, guest: Guest, began: float) -> Story:
+        """The application's own start, and the probe that finds it up."""
+        spec = self._recipe.spec
         if not (self._platform.resumes and not guest.has_been_ready):  # a snapshot holds it, running
             yield self._env.compute(guest.slot, spec.start_cpu, layout.WORK_START, spec.start_threads)
         guest.took(APP, self._env.now - began)
@@ -90,9 +102,6 @@ class Life:
             up = self._env.now
             yield self._env.timeout(spec.ready.passed(up - began) - (up - began))
             guest.took(PROBE, self._env.now - up)
-        guest.serves()
-        self._plane.open(guest.slot)
-        self._signals.guest_ready.fire(guest)
 
     # a fall
 

@@ -157,8 +157,15 @@ def _fault(guest: Starting, phase: Phase) -> Story:
     yield from _once(guest, phase, f"{guest.parts[-1][0]} (snapshot)", touch)
 
 
+def _calls(guest: Starting, phase: Phase) -> Story:
+    """Requests of a client that limits itself: whoever comes first has the next turns, and waits for its last one."""
+    ahead = guest.machine.client(phase.client or phase.name).reserve(phase.calls, phase.rate_limit, phase.burst)
+    if ahead > 0.0:
+        yield guest.env.timeout(ahead)
+
+
 for _kind, _story in {
     "delay": _delay, "cpu": _cpu, "lock": _lock, "pull": _pull, "install": _install, "clone": _clone, "read": _read,
-    "fault": _fault,
+    "fault": _fault, "calls": _calls,
 }.items():  # fmt: skip
     registry.builtin("phases", _kind, behaviour=_story)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from math import inf
 from typing import Any
 
 import simpy
@@ -13,6 +12,7 @@ from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
 from sim.model.host.bandwidth import Link
+from sim.model.host.clients import Client
 from sim.model.host.together import together
 from sim.platforms import Phase, Platform
 from sim.platforms.schema import Pulls
@@ -25,7 +25,7 @@ class Turns:
     def __init__(self, env: HybridEnvironment, rules: Pulls) -> None:
         self._env, self._rate, self._burst = env, rules.rate, rules.burst
         self._places = simpy.Resource(env, rules.at_once) if rules.at_once is not None else None
-        self._next = -inf  # when the bucket, one token after the other, is due to have given all that was asked for
+        self._registry = Client(env)
 
     def turn(self) -> AbstractContextManager[Event | None]:
         """A place among the pulls under way, to be waited for and given back."""
@@ -37,9 +37,7 @@ class Turns:
             yield turn
         if not self._rate:
             return
-        now = self._env.now
-        self._next = max(self._next, now - (self._burst - 1) / self._rate)
-        ahead, self._next = self._next - now, self._next + 1.0 / self._rate
+        ahead = self._registry.reserve(1, self._rate, self._burst)
         if ahead > 0.0:
             yield self._env.timeout(ahead)
 

@@ -17,6 +17,7 @@ from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import RANDOM, WORK_BOOT
 from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
 from sim.model.host.images import ImageStore
+from sim.model.host.clients import Client
 from sim.model.host.placement import Claim, Share, admission_limits, node_refusal, together
 from sim.model.world import World
 from sim.platforms import Platform
@@ -100,6 +101,7 @@ class Machine:
         self._daemons: int | None = None
         self.admission: list[Callable[[Share], str | None]] = []  # more that may refuse a guest, and why
         self.locks: dict[str, simpy.Resource] = {}
+        self._clients: dict[str, Client] = {}
         self.cpu_held = self.memory_held = self.disk_held = 0.0
         self.guests_held = self.pids_held = 0
         self._held: dict[int, Counter[float]] = {}  # guests that are promised so many cores each, by service
@@ -250,6 +252,10 @@ class Machine:
         if name not in self.locks:
             self.locks[name] = simpy.Resource(self._env, capacity=workers)
         return self.locks[name]
+
+    def client(self, name: str) -> Client:
+        """The machine's client of this name."""
+        return self._clients.setdefault(name, Client(self._env))
 
     def go_down(self) -> None:
         """Its kernel, or that of its host, has fallen: nothing is admitted, and the page cache is gone."""

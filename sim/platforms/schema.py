@@ -30,7 +30,7 @@ Delay = Annotated[Distribution, "distribution"]
 
 # Fields that a phase of each kind must and may have, beside name and kind.
 PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "unpack", "lazy"})),
+    "pull": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "unpack", "unpacks", "lazy"})),
     "clone": (frozenset({"bytes"}), frozenset({"fraction", "rate"})),
     "read": (frozenset({"bytes"}), frozenset({"fraction", "rate", "duration", "shared"})),
     "install": (frozenset({"duration"}), frozenset({"work", "bytes", "fraction"})),
@@ -133,8 +133,8 @@ class Phase(_Part):
 
     - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
       `duration` (round trips); nothing of it when the image (each of its layers) is there already. `unpack`: bytes a
-      second that one core unpacks, one core a layer, between network and disk, in the daemon. `lazy`: what `fraction`
-      leaves comes over the network in the background, once the start has gone on.
+      second that one core unpacks, one core a layer, between network and disk, in the daemon, at most `unpacks`
+      layers of an image at once (None: all). `lazy`: what `fraction` leaves comes over the network in the background, once the start has gone on.
     - clone: `bytes` x `fraction` copied on the disk, at most at `rate`; a few bytes for a copy-on-write disk,
       "image" for a full copy.
     - read: `bytes` x `fraction` read from the disk, at most at `rate`, after `duration` (seeks). `shared:
@@ -167,6 +167,7 @@ class Phase(_Part):
     syncs: Annotated[float, "number"] = 0.0
     latency: Annotated[float | None, "duration"] = None
     unpack: Annotated[float | None, "bandwidth"] = None
+    unpacks: Annotated[int | None, "count"] = None
     lazy: bool = False
     client: str | None = None
     calls: Annotated[int, "count"] = 0

@@ -142,7 +142,7 @@ class ImageStore:
                 yield from self._nic.transfer(size, rate, "registry")
                 if phase.unpack is not None and self.unpack is not None:
                     cores = [self.unpack(part * phase.fraction / phase.unpack) for _, part in mine]
-                    yield from together(self._env, cores)
+                    yield from together(self._env, self._in_turn(cores, phase.unpacks))
                 yield from self._write.transfer(size)
             self._there.update(key for key, _ in mine)
             self._warm.update(key for key, _ in mine)
@@ -157,6 +157,19 @@ class ImageStore:
             done.succeed()
         if phase.lazy:
             self._env.process(self._rest(whole - size, rate))
+
+    def _in_turn(self, works: list[Generator[Event, Any, None]], most: int | None) -> list[Generator[Event, Any, None]]:
+        """The same works, of which at most so many go on at once, in their order."""
+        if most is None or most >= len(works):
+            return works
+        places = simpy.Resource(self._env, most)
+
+        def work(own: Generator[Event, Any, None]) -> Generator[Event, Any, None]:
+            with places.request() as turn:
+                yield turn
+                yield from own
+
+        return [work(each) for each in works]
 
     def _rest(self, size: float, rate: float) -> Generator[Event, Any, None]:
         """What a lazy pull has left for later; it has its room already."""

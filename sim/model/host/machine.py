@@ -16,8 +16,8 @@ from simpy.events import Event
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import RANDOM, WORK_BOOT
 from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
-from sim.model.host.images import ImageStore
 from sim.model.host.clients import Client
+from sim.model.host.images import ImageStore
 from sim.model.host.placement import Claim, Share, admission_limits, node_refusal, together
 from sim.model.world import World
 from sim.platforms import Platform

@@ -143,7 +143,11 @@ def _of_starts(scenario: Scenario, platform: Platform, longest: float) -> Iterat
 def _of_requests(scenario: Scenario, platform: Platform) -> Iterator[_Weight]:
     """Shares of what a request takes alone, the greatest that a service has: found by leaving a cost out."""
     whole = loads.takes(scenario, platform)
-    costs = [("net", "cpu_per_packet"), ("net", "latency"), ("disk", "cpu_per_op"), ("disk", "latency")]
+    costs = [
+        *(("net", field) for field in ("cpu_per_packet", "cpu_per_byte", "latency")),
+        *(("disk", field) for field in ("cpu_per_op", "latency")),
+        ("cpu", "per_syscall"),
+    ]
     for part, field in costs:
         kept = getattr(platform, part)
         without = platform.model_copy(update={part: kept.model_copy(update={field: 0.0})})

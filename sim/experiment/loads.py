@@ -15,7 +15,7 @@ from sim.platforms import Platform
 from sim.scenario import Scenario, Service, Trace
 from sim.scenario.amounts import amount
 from sim.scenario.calls import names_called
-from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
+from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, SyscallsStep, WaitStep
 
 
 @dataclass
@@ -161,6 +161,9 @@ class _Takes:
         if isinstance(step, CpuStep):
             work = step.cpu.mean * self._platform.cpu.overhead + (extra if step.cpu.mean > 0.0 else 0.0)
             yield Taken(work, work)
+        elif isinstance(step, SyscallsStep):
+            work = step.syscalls * self._platform.cpu.per_syscall
+            yield Taken(work, work)
         elif isinstance(step, WaitStep):
             yield Taken(0.0, step.wait.mean)
         elif isinstance(step, CallStep):
@@ -175,7 +178,7 @@ class _Takes:
                 yield each
             yield Taken(0.0, slowest)
         elif (moves := amount(step)) is not None and moves.size > 0.0:
-            work, latency = self._platform.io_costs(moves.link, moves.units)
+            work, latency = self._platform.io_costs(moves.link, moves.units, moves.size)
             seconds = work + latency + moves.size / self._bandwidth(moves.link)
             yield Taken(work, seconds, {moves.link: moves.size})
 

@@ -7,6 +7,7 @@ none of this room's business.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
@@ -58,7 +59,7 @@ class CpuCost(_Part):
     admission adds to each guest's CPU request (Kubernetes pod overhead); they are promised, not used.
     `quota: period`: a guest's CPU limit is a budget every `period` s; `fluid`: a cap on its rate.
     `oversubscription`: core-s on top of each job of a request of a service with `threads` more than such a limit, times
-    (threads - limit) / limit.
+    (threads - limit) / limit. `per_syscall`: core-s of a system call (step `syscalls`; no overhead on top).
     """
 
     overhead: Factor
@@ -68,6 +69,7 @@ class CpuCost(_Part):
     quota: Literal["period", "fluid"] = "fluid"
     period: Annotated[float | None, "duration"] = None
     oversubscription: Annotated[float, "work"] = 0.0
+    per_syscall: Annotated[float, "work"] = 0.0
 
 
 class GuestKernel(_Part):
@@ -120,11 +122,14 @@ class DiskCost(_Part):
 class Net(_Part):
     """The network path of requests.
 
-    `cpu_per_packet`: core-seconds of one packet, of the guest's CPU; `latency`: seconds without CPU, once for all that
-    one step sends or receives.
+    `cpu_per_packet`: core-seconds of one packet, of the guest's CPU, or of the `batch` packets of one step that pass
+    through the stack together (offloads of segmentation and reassembly); `cpu_per_byte`: core-seconds of one byte;
+    `latency`: seconds without CPU, once for all that one step sends or receives.
     """
 
     cpu_per_packet: CoreSeconds = 0.0
+    batch: Count = 1
+    cpu_per_byte: CoreSeconds = 0.0
     latency: Seconds = 0.0
 
 
@@ -374,13 +379,14 @@ class Platform(_Part):
         kernel = self.memory.guest_kernel
         return self.memory.guest_os + (kernel.bytes(ram) if kernel else 0.0)
 
-    def io_costs(self, link: str, units: int) -> tuple[float, float]:
-        """Core-seconds and seconds that a step of a request takes before its bytes move over a link.
+    def io_costs(self, link: str, units: int, size: float) -> tuple[float, float]:
+        """Core-seconds and seconds that a step of a request takes before its `size` bytes move over a link.
 
         `link`: read, write or network; `units`: operations of the disk, or packets of the network.
         """
         if link == "network":
-            return units * self.net.cpu_per_packet, self.net.latency
+            passes = math.ceil(units / self.net.batch)
+            return passes * self.net.cpu_per_packet + size * self.net.cpu_per_byte, self.net.latency
         return units * self.disk.cpu_per_op, units * self.disk.latency
 
     @property

@@ -28,6 +28,12 @@ class WaitStep(Strict):
     wait: Pause = Field(description="seconds: 20ms, or a distribution")
 
 
+class SyscallsStep(Strict):
+    """System calls beside those of the other steps: what they cost is the platform's."""
+
+    syscalls: Annotated[int, count(1)] = Field(description="system calls beside those of other steps, such as 50")
+
+
 class ReadStep(Strict):
     """Bytes read from the host's disk, in operations of 128 KiB."""
 
@@ -153,10 +159,11 @@ def _branches_schema(inner: dict[str, Any]) -> dict[str, Any]:
 
 
 _Move: TypeAlias = ReadStep | WriteStep | ReadsStep | WritesStep | SendStep | ReceiveStep
-Step: TypeAlias = CpuStep | WaitStep | _Move | CallStep | ParallelStep
+Step: TypeAlias = CpuStep | WaitStep | SyscallsStep | _Move | CallStep | ParallelStep
 STEPS: Final[Mapping[str, type[Strict]]] = {
-    "cpu": CpuStep, "wait": WaitStep, "read": ReadStep, "write": WriteStep, "reads": ReadsStep, "writes": WritesStep,
-    "send": SendStep, "receive": ReceiveStep, "call": CallStep, "parallel": ParallelStep,
+    "cpu": CpuStep, "wait": WaitStep, "syscalls": SyscallsStep, "read": ReadStep, "write": WriteStep,
+    "reads": ReadsStep, "writes": WritesStep, "send": SendStep, "receive": ReceiveStep, "call": CallStep,
+    "parallel": ParallelStep,
 }  # fmt: skip
 
 

@@ -53,7 +53,9 @@ def test_calls_and_parts_add_up_by_hand(tmp_path: Path) -> None:
     found = load(scenario, platform)
     assert list(found) == ["log", "web", "db"]
     assert {name: each.rate for name, each in found.items()} == pytest.approx({"web": 20, "db": 35, "log": 55})
-    write, reads, send = (platform.io_costs(*each) for each in (("write", 8), ("read", 2), ("network", 5525)))
+    write, reads, send = (
+        platform.io_costs(*each) for each in (("write", 8, 1e6), ("read", 2, 8192.0), ("network", 5525, 8e6))
+    )
     log_seconds = sum(write) + 1e6 / 500e6 + 1e-3
     db_seconds = 4e-3 + sum(reads) + 8192 / 1e9 + log_seconds
     web_seconds = 2e-3 + 5e-3 + 1.5 * db_seconds + max(8e-3, log_seconds) + sum(send) + 8e6 / 1e9

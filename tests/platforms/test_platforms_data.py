@@ -12,8 +12,8 @@ from sim.platforms.reader import TRUST
 from sim.reading.units import UnitError, guess
 
 CATALOGUE = (
-    "container", "container-in-vm", "crun", "docker", "gvisor", "kata", "microvm", "microvm-snapshot", "native", "runc",
-    "vm", "vm-cloud", "vm-snapshot",
+    "container", "container-hostnet", "container-in-vm", "crun", "docker", "gvisor", "kata", "microvm",
+    "microvm-snapshot", "native", "runc", "vm", "vm-cloud", "vm-snapshot",
 )  # fmt: skip
 VMS, MICROVMS = ("vm", "vm-cloud", "vm-snapshot"), ("microvm", "microvm-snapshot")
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from sim.platforms import Phase, Platform
 from sim.scenario import Scenario
-from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
+from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, SyscallsStep, WaitStep
 
 PROMISE, START, IMAGES, MEMORY = "promise", "start-up", "images", "memory"
 CPU, IO, FAULTS, NESTING = "CPU tax", "I/O tax", "faults and moves", "VMs around"
@@ -187,7 +187,7 @@ def _moves_bytes(steps: Sequence[Step]) -> bool:
         if isinstance(step, ParallelStep):
             if any(_moves_bytes(branch) for branch in step.parallel):
                 return True
-        elif not isinstance(step, CpuStep | WaitStep | CallStep):
+        elif not isinstance(step, CpuStep | WaitStep | SyscallsStep | CallStep):
             return True
     return False
 

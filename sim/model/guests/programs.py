@@ -17,7 +17,7 @@ from sim.platforms import Platform
 from sim.reading.distribution import Distribution
 from sim.scenario.amounts import Amount, LinkName, amount
 from sim.scenario.calls import names_called
-from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, WaitStep
+from sim.scenario.requests import CallStep, CpuStep, ParallelStep, Step, SyscallsStep, WaitStep
 
 
 def begin(world: World, services: Sequence[ServiceRun], links: Mapping[LinkName, int]) -> None:
@@ -53,6 +53,8 @@ class Resolver:
                 return [engine.Cpu(law_of(work))]
             case WaitStep(wait=time):
                 return [engine.Wait(law_of(time))]
+            case SyscallsStep(syscalls=n):
+                return [engine.Cpu(Law("constant", n * self.platform.cpu.per_syscall), overhead=False)]
             case CallStep(call=call):
                 number = self.services[call.service]
                 return [engine.Call(number, call.times, call.probability, call.retries)]
@@ -66,7 +68,7 @@ class Resolver:
         if moves.size <= 0.0:
             return []
         part: Literal["disk", "network"] = "network" if moves.link == "network" else "disk"
-        work, time = self.platform.io_costs(moves.link, moves.units)
+        work, time = self.platform.io_costs(moves.link, moves.units, moves.size)
         cpu, wait = engine.Cpu(Law("constant", work), overhead=False), engine.Wait(Law("constant", time), part)
         return [cpu, wait, engine.Move(self.links[moves.link], moves.size, part)]
 

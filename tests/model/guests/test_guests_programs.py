@@ -10,18 +10,25 @@ import pytest
 from sim.engine.steps import Call, Cpu, Law, Move, Parallel, Wait
 from sim.model.chance.sampling import sampler
 from sim.model.guests.programs import Resolver, law_of
-from sim.platforms import load_platform
+from sim.platforms import Platform, load_platform
 from sim.reading.distribution import parse_distribution
 from sim.scenario import scenario_from_text
 
 LINKS = {"read": 1, "write": 2, "network": 3}
 PLATFORM = load_platform(
     "vm",
-    {"disk": {"cpu_per_op": "3us", "latency": "50us"}, "net": {"cpu_per_packet": "2us", "latency": "70us"}},
+    {
+        "cpu": {"per_syscall": "4us"},
+        "disk": {"cpu_per_op": "3us", "latency": "50us"},
+        "net": {"cpu_per_packet": "2us", "batch": 1, "cpu_per_byte": "0s", "latency": "70us"},
+    },
+)
+OFFLOADED = load_platform(
+    "vm", {"net": {"cpu_per_packet": "2us", "batch": 45, "cpu_per_byte": "0.5ns", "latency": "70us"}}
 )
 
 
-def resolved(program: str) -> list[object]:
+def resolved(program: str, platform: Platform = PLATFORM) -> list[object]:
     text = f"""\
 duration: 1min
 host: {{cores: 4, memory: 8GiB}}
@@ -32,7 +39,7 @@ services:
 """
     steps = scenario_from_text(text).services["web"].request
     assert steps is not None
-    return list(Resolver(PLATFORM, {"web": 0, "db": 1}, LINKS).program(steps))
+    return list(Resolver(platform, {"web": 0, "db": 1}, LINKS).program(steps))
 
 
 def io(work: float, time: float, size: float, link: int, part: str) -> list[object]:
@@ -60,6 +67,17 @@ def test_disk(step: str, operations: int, size: float, link: int) -> None:
 @pytest.mark.parametrize("way", ["send", "receive"])
 def test_network(way: str, size: int, packets: int) -> None:
     assert resolved(f"[{way}: {size}B]") == io(packets * 2e-6, 70e-6, float(size), 3, "network")
+
+
+@pytest.mark.parametrize(("size", "passes"), [(1, 1), (65_160, 1), (65_161, 2), (1_000_000, 16)])
+def test_packets_that_pass_through_the_stack_together_cost_one(size: int, passes: int) -> None:
+    assert resolved(f"[send: {size}B]", OFFLOADED) == io(
+        passes * 2e-6 + size * 0.5e-9, 70e-6, float(size), 3, "network"
+    )
+
+
+def test_system_calls_are_work_without_overhead() -> None:
+    assert resolved("[syscalls: 25]") == [Cpu(Law("constant", pytest.approx(100e-6)), overhead=False)]
 
 
 def test_no_bytes_are_no_step() -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _LONGEST: Final = 52
+# Names by which the service that users come to is told from the others, and those that only make load.
+_FRONTS: Final = re.compile(r"front|web|gateway|ingress|(^|-)(ui|www|nginx|edge|proxy|app)(-|$)|portal|page|dashboard")
+_LOADERS: Final = re.compile(r"load|locust|k6|(^|-)bot(-|$)|traffic")
 _ODD: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -81,8 +84,11 @@ class Draft:
         if wanted is not None:
             return {part.name: part for part in self.parts}[wanted]
         called = {name for part in self.parts for name in part.calls}
-        order = sorted(self.parts, key=lambda part: (not part.reached, part.name in called, -len(part.calls)))
-        return order[0]
+        return min(self.parts, key=lambda part: self._likely(part, called))
+
+    def _likely(self, part: Part, called: set[str]) -> tuple[bool, bool, bool, bool, int]:
+        front, loader = _FRONTS.search(part.name), _LOADERS.search(part.name)
+        return (not part.reached, bool(loader), part.name in called, not front, -len(part.calls))
 
     def uncircle(self) -> None:
         """Leave out the guessed calls that would come back to a service, and say so."""

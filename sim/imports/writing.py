@@ -14,6 +14,7 @@ MIB: Final = 2**20
 CPU, MEMORY, BASE = 0.1, 128 * MIB, 64 * MIB
 IMAGE, VM_IMAGE, VM_MORE = 200e6, 2e9, 512 * MIB
 RATE, CONCURRENCY, REQUEST = "10/s", 16, "{lognormal: {mean: 5ms, cv: 1}}"
+SERVERS: Final = (16, 32, 64, 96, 128, 192)  # cores of common servers, with 4 GiB each
 SETTLE, STEADY = 60, 90  # seconds in which the replicas start, and of steady traffic after them
 
 
@@ -77,10 +78,28 @@ def _settings(draft: Draft, extras: Extras) -> list[str]:
         f"duration: {length}" if load else _guess(f"duration: {length}", "long enough for steady traffic"),
         _guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),
         "replications: 3",
-        _guess("host: {cores: 16, memory: 64GiB, disk: {read: 1.5GB/s, write: 1GB/s}, network: 10Gbit/s}",
-               "a common server; put yours"),
+        _host(draft),
         _guess(f"platforms: {platforms}", why) if why else f"platforms: {platforms}",
     ]  # fmt: skip
+
+
+def _host(draft: Draft) -> str:
+    """The smallest of common servers that has room for every service as VMs; the largest if none has."""
+    sizes = [(part, *_vm(part)) for part in draft.parts]
+    cores = sum(vcpus * part.replicas for part, vcpus, _ in sizes)
+    memory = sum(ram * part.replicas for part, _, ram in sizes) + 2**30
+    fits = (each for each in SERVERS if each >= cores and each * 4 * 2**30 >= memory)
+    most = next(fits, SERVERS[-1])
+    why = "a common server" if most == SERVERS[0] else f"a server with room for {cores} vCPUs, those of all as VMs"
+    text = f"host: {{cores: {most}, memory: {most * 4}GiB, disk: {{read: 1.5GB/s, write: 1GB/s}}, network: 10Gbit/s}}"
+    return _guess(text, f"{why}; put yours")
+
+
+def _vm(part: Part) -> tuple[int, int]:
+    """vCPUs and bytes of RAM of a VM that does what a replica does."""
+    cpu = part.amounts.cpu_limit or part.amounts.cpu or CPU
+    memory = part.amounts.memory_limit or part.amounts.memory or MEMORY
+    return max(1, ceil(cpu)), ceil((memory + VM_MORE) / (256 * MIB)) * 256 * MIB
 
 
 def settled(draft: Draft) -> int:
@@ -164,8 +183,7 @@ def _size(part: Part) -> list[str]:
     ram_most = None if amounts.memory_limit is None else _bytes(amounts.memory_limit)
     mine = f"cpu: {_pair(f'{cpu:.10g}', most)}, memory: {_pair(_bytes(memory), ram_most)}"
     line = f"      container: {{{mine}}}"
-    vcpus = max(1, ceil(amounts.cpu_limit or cpu))
-    ram = ceil(((amounts.memory_limit or memory) + VM_MORE) / (256 * MIB)) * 256 * MIB
+    vcpus, ram = _vm(part)
     why = "whole vCPUs, and the memory with 512 MiB for an OS, in steps of 256 MiB"
     lines = [
         "    size:",

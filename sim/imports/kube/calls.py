@@ -13,9 +13,11 @@ from sim.imports.kube.files import Manifest
 _ADDRESS: Final = re.compile(
     r"HOST|ADDR|URL|URI|ENDPOINT|SERVICE|SERVER|BACKEND|UPSTREAM|DSN|BROKER|BOOTSTRAP|CONNECT|TARGET", re.I
 )
-_STORE: Final = re.compile(
-    r"[-_]?(db|database|data|redis|cache|mysql|mariadb|postgres|postgresql|pg|mongo|mongodb|memcached|cassandra|queue)$"
+_STORES: Final = (
+    "db|database|data|redis|cache|mysql|mariadb|postgres|postgresql|pg|mongo|mongodb|memcached|cassandra|queue"
 )
+_STORE: Final = re.compile(rf"[-_]?({_STORES})$")
+_STORE_FIRST: Final = re.compile(r"^(?:db|redis|mysql|mariadb|postgres|postgresql|mongo|mongodb|memcached)-")
 _PUBLIC: Final = ("LoadBalancer", "NodePort")
 
 
@@ -110,8 +112,9 @@ class Calls:
         called = {name for each in self.workloads for name in each.part.calls}
         names = {each.part.name: each for each in self.workloads}
         for name, each in names.items():
-            stem = _STORE.sub("", name)
-            owner = names.get(stem) or names.get(f"{stem}s") or names.get(stem.removesuffix("s"))
+            stem = _STORE.sub("", _STORE_FIRST.sub("", name))
+            like = (stem, f"{stem}s", stem.removesuffix("s"), f"{stem}-service", f"{stem}-svc", f"{stem}service")
+            owner = next((names[each] for each in like if each in names), None)
             if stem != name and name not in called and owner and owner is not each:
                 owner.part.calls.setdefault(name, f"the names, {owner.part.name} and {name}")
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import simpy
 
 from adapter import KernelRun
 from oracle import program_steps as o
 from oracle.oracle import Outcome
+from oracle.program_limits import LimitedStack
 from oracle.program_steps import Result
 from oracle.programs import Stack
+from oracle.quotas import Change
+from oracle.storeys import Resize
+from quota_adapter import quota_of
 from sim.engine import layout, steps
 from sim.model.host.bandwidth import PlaneLink
 
@@ -118,3 +123,42 @@ class StackKernelRun(KernelRun):
         if number not in self.dead and self.ready[number]:
             self.ready[number][-1][1] = self.env.now
         super()._die(number)
+
+
+class LimitedStackKernelRun(StackKernelRun):
+    """One stack with limits, threads, other sizes and pools."""
+
+    def __init__(self, limited: LimitedStack) -> None:
+        self.limited = limited
+        super().__init__(limited.stack)
+        self.pools = [self.plane.add_pool(pool.cores, pool.weight) for pool in limited.pools]
+
+    def _service(self, number: int) -> dict[str, Any]:
+        return {"threads": self.limited.threads[number]}
+
+    def _guest(self, number: int) -> int:
+        guest, limited = self.case.guests[number], self.limited
+        cap, limit = limited.cap_and_quota(guest.service, guest.cap, limited.limits[number])
+        pool = self.pools[limited.pool_of[number]] if self.pools else 0
+        quota = quota_of(limit, limited.threads[guest.service])
+        return self.plane.add_guest(guest.service, guest.weight, cap, pool, quota)
+
+    def _all_started(self) -> None:
+        super()._all_started()
+        for change in self.limited.changes:
+            self.env.process(self._at(change.time, self._change, change))
+        for each in self.limited.resizes:
+            self.env.process(self._at(each.time, self._resize_pool, each))
+
+    def _resize_pool(self, each: Resize) -> None:
+        self.plane.set_capacity(each.cores, 0 if each.pool < 0 else self.pools[each.pool])
+
+    def _change(self, change: Change) -> None:
+        if change.guest in self.dead:
+            return
+        slot, service = self.slots[change.guest], self.case.guests[change.guest].service
+        if change.what == "resize":
+            cap, limit = self.limited.cap_and_quota(service, change.cap, change.limit)
+            self.plane.resize(slot, change.weight, cap, quota_of(limit, self.limited.threads[service]))
+        else:
+            self.plane.pause(slot, change.what == "pause")

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, reject, settings
 
 from adapter import TOLERANCE, assert_same_time
 from oracle.program_cases import grids, stacks
+from oracle.program_limit_cases import limited_stacks
+from oracle.program_limits import LimitedStack
 from oracle.program_steps import Result
 from oracle.programs import Stack
-from program_adapter import StackKernelRun
+from program_adapter import LimitedStackKernelRun, StackKernelRun
 
 INTERPRETED = bool(os.environ.get("NUMBA_DISABLE_JIT"))
 EXAMPLES = 60 if INTERPRETED else 1500
@@ -60,11 +62,12 @@ def assert_conserved(case: Stack, run: StackKernelRun, ours: Result) -> None:
                 assert any(since <= outcome.start <= until for since, until in spans), "served by no ready guest"
 
 
-def agree(case: Stack, *, parts: bool) -> None:
+def agree(case: Stack | LimitedStack, *, parts: bool) -> None:
     """Whether they do; not where the outcome depends on an order that the model does not lay down."""
-    run, theirs = StackKernelRun(case), case.expected()
-    ours = run.result()
-    assert_conserved(case, run, ours)
+    limited = isinstance(case, LimitedStack)
+    run = LimitedStackKernelRun(case) if limited else StackKernelRun(case)
+    theirs, ours = case.expected(), run.result()
+    assert_conserved(case.stack if limited else case, run, ours)
     try:
         assert_agrees(ours, theirs)
         if parts:
@@ -75,7 +78,7 @@ def agree(case: Stack, *, parts: bool) -> None:
         raise
 
 
-def depends_on_order(case: Stack, theirs: Result) -> bool:
+def depends_on_order(case: Stack | LimitedStack, theirs: Result) -> bool:
     """Whether it matters which of the steps that end at one instant goes on first."""
     try:
         for order in range(1, 9):
@@ -95,3 +98,9 @@ def test_kernel_agrees_with_the_oracle_on_programs(case: Stack) -> None:
 @given(case=grids())
 def test_what_meets_at_one_instant_goes_on_in_the_order_of_the_model(case: Stack) -> None:
     agree(case, parts=False)  # of branches that end at one instant, either may be the last
+
+
+@settings(max_examples=30 if INTERPRETED else 300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=limited_stacks())
+def test_kernel_agrees_with_the_oracle_on_programs_under_limits_and_in_pools(case: LimitedStack) -> None:
+    agree(case, parts=True)

@@ -139,7 +139,8 @@ class Phase(_Part):
     - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
       `duration` (round trips); nothing of it when the image (each of its layers) is there already. `unpack`: bytes a
       second that one core unpacks, one core a layer, between network and disk, in the daemon, at most `unpacks`
-      layers of an image at once (None: all). `lazy`: what `fraction` leaves comes over the network in the background, once the start has gone on.
+      layers of an image at once (None: all). `lazy`: what `fraction` leaves comes over the network in the background,
+      once the start has gone on.
     - clone: `bytes` x `fraction` copied on the disk, at most at `rate`; a few bytes for a copy-on-write disk,
       "image" for a full copy.
     - read: `bytes` x `fraction` read from the disk, at most at `rate`, after `duration` (seeks). `shared:

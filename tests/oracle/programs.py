@@ -73,9 +73,7 @@ class StackRun(GuestsRun):
                 continue
             rates = self._rates()
             time, kind, job = self._next_event(rates)
-            passed = min(time, self.stack.end) - self.now
-            for each, rate in zip(self.jobs, rates, strict=True):
-                each.left -= rate * passed
+            self._advance(min(time, self.stack.end) - self.now, rates)
             if time > self.stack.end:
                 break
             self.now = time
@@ -83,15 +81,25 @@ class StackRun(GuestsRun):
         self._close_the_books()
         return self.result
 
+    def _advance(self, passed: float, rates: list[float]) -> None:
+        for each, rate in zip(self.jobs, rates, strict=True):
+            each.left -= rate * passed
+
+    def _demand(self, number: int, jobs: int) -> float:
+        """Cores that a guest with so many jobs asks for."""
+        return min(self.stack.guests[number].cap, jobs)
+
+    def _shared(self, numbers: list[int], demands: list[float]) -> list[float]:
+        """Cores that guests on the host get."""
+        return max_min_rates(self.stack.cores, demands, [self.stack.guests[number].weight for number in numbers])
+
     def _rates(self) -> list[float]:
         """Of each job: cores, or bytes/s."""
         busy = sorted({job.guest for job in self.jobs if job.guest >= 0})
         count = {number: sum(job.guest == number for job in self.jobs) for number in busy}
-        guests = self.stack.guests
-        given = {number: min(guests[number].cap, count[number]) for number in busy}
+        given = {number: self._demand(number, count[number]) for number in busy}
         here = [number for number in busy if self.site[number] == 0]
-        weights = [guests[number].weight for number in here]
-        given.update(zip(here, max_min_rates(self.stack.cores, [given[n] for n in here], weights), strict=True))
+        given.update(zip(here, self._shared(here, [given[number] for number in here]), strict=True))
         speeds: dict[int, float] = {}
         for (site, link), moving in self._moving().items():
             bandwidth = (self.stack.sites[site - 1] if site else self.stack.links)[link]
@@ -185,7 +193,11 @@ class StackRun(GuestsRun):
         """Whether the step takes any time, or others first."""
         if isinstance(step, Cpu):
             overhead = self.stack.services[strand.request.service].overhead if step.overhead else 1.0
-            return self._job(strand, strand.request.outcome.guest, -1, draw(step.law, strand.numbers) * overhead)
+            work = draw(step.law, strand.numbers)
+            own = strand.request.outcome.guest
+            return self._job(
+                strand, own, -1, work * overhead + (self._extra(strand, own, work) if step.overhead else 0.0)
+            )
         if isinstance(step, Move):
             return self._job(strand, -1, step.link, step.size)
         if isinstance(step, Wait):
@@ -210,6 +222,10 @@ class StackRun(GuestsRun):
             return True
         strand.calls = 0
         return False
+
+    def _extra(self, strand: Strand, guest: int, work: float) -> float:
+        """Work of a job of a request on top of its own."""
+        return 0.0
 
     def _job(self, strand: Strand, guest: int, link: int, amount: float) -> bool:
         if amount > 0:

@@ -11,8 +11,11 @@ import pytest
 
 from .oracle import Arrival, Guest, Outcome, Service
 from .program_cases import FEATURES, Shape, grid_stack, random_stack
+from .program_limits import LimitedStack
 from .program_steps import Call, Cpu, Fall, Law, Move, Numbers, Parallel, Program, Step, Wait, mix
 from .programs import Stack
+from .quotas import Change, Limit
+from .storeys import Pool, Resize
 
 FREE = Service(8, None, None, None, "round-robin")
 
@@ -129,3 +132,34 @@ def test_random_cases_reach_every_end_and_few_depend_on_an_order_that_is_not_lai
             undecided += make is grid_stack and repr(case.expected().outcomes) != repr(case.expected(1).outcomes)
     assert undecided <= 6
     assert all(seen[status] > 20 for status in ("completed", "rejected", "timed-out", "failed", "in-flight"))
+
+
+def limited(case: Stack, *limits: Limit | None, threads: int | None = None, **more: object) -> LimitedStack:
+    return LimitedStack(case, list(limits), [threads] * len(case.services), **more)
+
+
+def finishes(case: LimitedStack) -> list[float]:
+    return [outcome.finish for outcome in case.expected().outcomes[0]]
+
+
+def test_a_budget_is_used_by_jobs_and_not_by_waiting():
+    half = Limit(0.5, 1.0, 0.0)  # 0.5 core-s a second, from 0, 1, 2 … on
+    many = stack([[Parallel([[cpu(0.2)], [cpu(0.2)]]), wait(0.25), cpu(0.4)]])
+    # both branches until 0.2 (0.4 core-s), wait until 0.45, 0.1 until 0.55, still until 1, 0.3 more
+    assert finishes(limited(many, half)) == [pytest.approx(1.3)]
+    assert finishes(limited(many, replace(half, burst=0.4))) == [pytest.approx(1.3)]  # the first budget is no larger
+    later = stack([[wait(2.0), cpu(0.9)]])
+    assert finishes(limited(later, half)) == [pytest.approx(3.4)]
+    assert finishes(limited(later, replace(half, burst=0.4))) == [pytest.approx(2.9)]  # what two periods left
+
+
+def test_other_sizes_pools_and_threads():
+    case = stack([[cpu(1.0)]], 0.0, 0.0)
+    assert finishes(limited(case, None, threads=1)) == [2.0, 2.0]
+    grown = Change(0.5, 0, "resize", 1.0, 2.0, Limit(2.0, 1.0, 0.0))
+    # half a core-s by 0.25, still until it is given two cores at 0.5: 1.5 core-s more in two threads
+    assert finishes(limited(case, Limit(0.5, 1.0, 0.0), changes=[grown])) == [1.25, 1.25]
+    pool, more = Pool(0.5, 1.0), Resize(1.0, 0, 1.5)
+    assert finishes(limited(case, None, pools=[pool], pool_of=[0], resizes=[more])) == [2.0, 2.0]
+    surplus = Limit(1.0, 10.0, 0.0, oversubscription=0.25)  # 0.25 x (3 - 1) / 1 on top of each job
+    assert finishes(limited(stack([[cpu(1.0), cpu(0.0)]]), surplus, threads=3)) == [1.5]

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import sharing
+
 COMMANDS = {
     "run": "run:command",
     "compare": "compare:command",
@@ -22,6 +24,7 @@ COMMANDS = {
     "platforms": "files:platforms",
     "schema": "files:schema",
     "explain": "explain:command",
+    "report": "report:command",
     "scorecard": "scorecard:command",
     "calibrate": "calibrate:command",
 }
@@ -46,6 +49,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
   python -m sim schema                    JSON Schema of the scenario file, for editors
   python -m sim explain NAME              what a metric or a doubt is, and what to do
+  python -m sim report DIR                one HTML page of a result: answer, doubts, figures, a replay, sources
   python -m sim scorecard                 what is known, predicted: theory, published values, measurements
   python -m sim calibrate -o my-host.yaml  measure this machine, write a platform file, say how well it predicts
 
@@ -99,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     _why(commands)
     _init(commands)
     _files(commands)
+    sharing.report(partial(_add, commands))
     _scorecard(commands)
     _calibrate(commands)
     return parser

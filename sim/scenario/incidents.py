@@ -77,7 +77,8 @@ class HostFault(Fault):
         if kind in _OF_HOST:
             only |= {"service": (), "replica": ()}
         for key, kinds in only.items():
-            if key in raw and kind not in kinds:
+            own = cls.model_fields[key].get_default(call_default_factory=True)  # a manifest writes what was left out
+            if key in raw and values.get(key, raw[key]) != own and kind not in kinds:
                 allowed = f"this key only with {' or '.join(kinds)}" if kinds else "no such key: it strikes the host"
                 findings.append(Finding((key,), f"{key} with {kind}", allowed, on_key=True))
         return findings

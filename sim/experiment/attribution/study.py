@@ -18,6 +18,7 @@ from sim.experiment.attribution.asking import farthest, survivors, usual, values
 from sim.experiment.attribution.game import Asked, Game, Played, WhyError, play_all
 from sim.experiment.attribution.groups import Cast, cast
 from sim.experiment.foresight import foresee
+from sim.experiment.provenance import provenance
 from sim.experiment.replications.runner import measured, platform_of
 from sim.experiment.replications.scenario import RunTask, run_task
 from sim.experiment.study import Progress, StudyError, folder_for, most_replications, write_table
@@ -132,7 +133,7 @@ class WhyStudy:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             work = Path(temporary) / "whole"
             work.mkdir()
-            write_json(work / "why.json", found.to_dict())
+            write_json(work / "why.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
             write_table(work / PARTS, found.rows())
             if plots and found.parts:
                 from sim.report.figures.waterfall import save_waterfall

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from sim.experiment.crossover.crossing import Crossover
 from sim.experiment.crossover.search import Search, find_crossover
+from sim.experiment.provenance import provenance
 from sim.experiment.study import StudyError, axis_of, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
@@ -59,7 +60,7 @@ class CrossoverStudy:
         from sim.report.metrics.statistics import mean_interval
 
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "crossover.json", self.to_dict(found))
+        write_json(folder / "crossover.json", {**self.to_dict(found), "manifest": provenance(self.scenario)})
         rows = []
         for index, value in enumerate(found.values):
             apart = mean_interval(found.differences[index])
@@ -85,6 +86,8 @@ class CrossoverStudy:
 
         return {
             "vary": self.vary,
+            "unit": self.unit,
+            "answer": found.sentences(self.vary, self.unit),
             "metric": found.metric,
             "platforms": [found.a, found.b],
             "better": None if found.unlike else found.better,

@@ -16,6 +16,7 @@ from sim.experiment.density.questions import Grid
 from sim.experiment.density.recovery import recover
 from sim.experiment.density.search import MOST_REPLICATIONS, Density, density
 from sim.experiment.foresight import foresee
+from sim.experiment.provenance import provenance
 from sim.experiment.replications.runner import platform_of, platforms_of
 from sim.experiment.study import Progress, StudyError, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
@@ -103,7 +104,7 @@ class DensityStudy:
         """Write the answer (density.json), the curve that was walked (density.csv) and a plot of both."""
         rows = curve_rows(found.platforms)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "density.json", found.to_dict())
+        write_json(folder / "density.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
         if rows:
             write_table(folder / CURVE, rows)
         if plots and rows:

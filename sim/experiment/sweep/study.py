@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from sim.experiment.crossover.crossing import CrossoverError, crossover_of
+from sim.experiment.provenance import provenance
 from sim.experiment.study import RESULTS
-from sim.experiment.sweep.plan import plan_sweep
+from sim.experiment.sweep.plan import Plan, plan_sweep
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
@@ -24,7 +25,7 @@ class SweepStudy:
 
     def __init__(self, file: str | Path, metric: str = "response.p99", **options: Unpack[Options]) -> None:
         self.sweep = load_sweep(file, checks=CHECKS, **options)
-        self.plan = plan_sweep(self.sweep)
+        self.plan = _told(plan_sweep(self.sweep))
         self.metric = metric
 
     def folder(self, out: str | Path | None) -> Path:
@@ -48,6 +49,11 @@ class SweepStudy:
             drawn = save_sweep_plots(made.table, axes, self.metric, folder / "plots", self.plan.name, bars)
         told = crossings(made.table, axes.factors, self.metric) if not ranges else []
         return replace(made, plots=tuple(drawn), sentences=tuple(told))
+
+
+def _told(plan: Plan) -> Plan:
+    """The plan, whose manifest says what its first point was made of."""
+    return replace(plan, about={**plan.about, "made_of": provenance(plan.scenario_at(0))})
 
 
 def crossings(table: pd.DataFrame, axes: Sequence[str], metric: str) -> list[str]:

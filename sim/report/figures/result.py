@@ -60,7 +60,7 @@ def over_time(results: Results) -> Figure | None:
         part(series, panel, key=key)
     for kind, panel in zip(("cpu", "memory"), panels[-2:], strict=True):
         timeline.resource(series, panel, key=key, kind=kind)
-    warmup = _warmup(results)
+    warmup = warmup_of(results)
     timeline.marks(results.events, panels, panels[-3], end, key)
     for panel in panels:
         timeline.transient(panel, min(warmup, end))
@@ -115,7 +115,7 @@ def response(results: Results) -> Figure | None:
     if frame.empty:
         return None
     key = looks(results.platforms)
-    served = _served(results)
+    served = served_by(results)
     single = [name for name in served if name != ALL]
     shown = [ALL, *single] if 1 < len(single) <= MOST_SERVICES else [ALL]
     across = min(len(shown), 3 if len(shown) not in (2, 4) else 2)
@@ -184,7 +184,7 @@ def figure_of(results: Results, name: str) -> Figure:
     return figure
 
 
-def _warmup(results: Results) -> float:
+def warmup_of(results: Results) -> float:
     """Start of the measured span as the manifest tells it, s; 0 when it does not."""
     for place in (results.manifest, results.manifest["scenario"]):
         if isinstance(place.get("warmup"), int | float):
@@ -192,7 +192,7 @@ def _warmup(results: Results) -> float:
     return 0.0
 
 
-def _served(results: Results) -> dict[str, dict[str, float]]:
+def served_by(results: Results) -> dict[str, dict[str, float]]:
     """Service → platform → completed / arrived, over all replications; services that nothing asks are left out."""
     totals: dict[tuple[str, str, str], float] = {}
     for row in results.rows:

@@ -115,7 +115,7 @@ class ComparisonView:
         fitting = (detail for detail in _DETAILS if _needed(_widths(comparison, detail)) <= options.max_width)
         detail = next(fitting, _DETAILS[-1])
         widths = _widths(comparison, detail)
-        yield Text(_title(comparison), style="bold")
+        yield Text(title(comparison), style="bold")
         yield from _doubts(comparison, self.all_rows, options.max_width)
         if not self.all_rows:
             yield from _bullets(briefly(self.comparison))
@@ -130,10 +130,40 @@ class ComparisonView:
             yield Text(f"{legend}\n--all shows every row, every doubt, and when to use which", style="dim")
             return
         yield Text(legend, style="dim")
-        for title, told in (("In short", conclude(comparison)), (TITLE, when_to_use(comparison))):
+        for heading, told in (("In short", conclude(comparison)), (TITLE, when_to_use(comparison))):
             if told:
-                yield Text(f"\n{title}", style="bold")
+                yield Text(f"\n{heading}", style="bold")
                 yield from _bullets(told)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One service of the table as plain words: `questions` are (question, rows), a row being (words, style) a cell."""
+
+    service: str
+    headers: Sequence[str]
+    questions: Sequence[tuple[str, Sequence[Sequence[tuple[str, str]]]]]
+
+
+def blocks(comparison: Comparison, all_rows: bool = False) -> list[Block]:
+    """The table's words with every detail, however wide, for those that lay it out themselves."""
+    shown, detail = comparison if all_rows else _carrying(comparison), _DETAILS[0]
+    return [
+        Block(
+            service,
+            _headers(shown, detail),
+            [
+                (question, [_cells(shown, line, detail) for line in lines])
+                for question, lines in _questions(shown, service)
+            ],
+        )
+        for service in shown.services
+    ]
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """What the marks in the words of `blocks` mean."""
+    return list(_legend(comparison, _DETAILS[0]))
 
 
 def _doubts(comparison: Comparison, every: bool, width: int) -> Iterator[Any]:
@@ -177,7 +207,8 @@ def _carrying(comparison: Comparison) -> Comparison:
     return replace(comparison, lines=kept, services=[ALL])
 
 
-def _title(comparison: Comparison) -> str:
+def title(comparison: Comparison) -> str:
+    """What was compared, how often, on which host."""
     counts = sorted(set(comparison.replications.values()))
     number = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     parts = [

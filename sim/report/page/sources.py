@@ -1,0 +1,91 @@
+"""Where a page's numbers come from: platforms' data with source and trust, the scenario, versions, how to cite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sim.report.page.document import Sources
+
+UNMEASURED: Final = ("assumption", "memory")
+"""Trust of a number that nobody measured, or that was written down from memory."""
+
+
+def sources_of(platforms: Mapping[str, Any]) -> list[Sources]:
+    """The catalogue's numbers by platform (`platforms` of a manifest), those that nobody measured first."""
+    found = []
+    for name, rows in platforms.items():
+        told = sorted(
+            ((path, _value(row), str(row.get("source", "")), str(row.get("trust", ""))) for path, row in rows.items()),
+            key=lambda each: each[3] not in UNMEASURED,
+        )
+        found.append(Sources(name, sum(each[3] in UNMEASURED for each in told), told))
+    return found
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    unit = str(row.get("unit", ""))
+    shown = str(row.get("text", ""))
+    known = f" ({row['range']})" if row.get("range") else ""
+    bare = unit not in ("", "1") and not shown.endswith(unit) and shown[-1:].isdigit()
+    return f"{shown}{f' {unit}' if bare else ''}{known}"
+
+
+def scenario_text(scenario: Mapping[str, Any]) -> str:
+    """A resolved scenario as YAML, in SI; what was left empty is left out."""
+    import yaml
+
+    return str(
+        yaml.safe_dump(_filled(json.loads(json.dumps(scenario))), sort_keys=False, allow_unicode=True, width=110)
+    )
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(each) for key, each in value.items() if each is not None and each not in ({}, [])}
+    return [_filled(each) for each in value] if isinstance(value, list) else value
+
+
+def facts_of(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Seed, span, versions: what decides the numbers, as (what, value)."""
+    scenario = manifest.get("scenario", {})
+    runs = manifest.get("runs")
+    warmup = manifest.get("warmup", scenario.get("warmup"))
+    found = [
+        ("scenario", str(manifest.get("name", scenario.get("name", "")))),
+        ("digest of the scenario (SHA-256)", str(manifest.get("digest", ""))),
+        ("seed", str(manifest.get("seed", scenario.get("seed", "")))),
+        ("runs (platform × replication)", str(len(runs)) if isinstance(runs, Sequence) else ""),
+        ("simulated time", f"{scenario['duration']:g} s" if "duration" in scenario else ""),
+        ("of it not measured (warmup)", f"{warmup:g} s" if isinstance(warmup, int | float) else str(warmup or "")),
+        ("made", str(manifest.get("started", ""))),
+    ]
+    found += [(f"{name} (version)", str(version)) for name, version in manifest.get("versions", {}).items()]
+    return [(what, value) for what, value in found if value]
+
+
+def citation(manifest: Mapping[str, Any]) -> list[str]:
+    """How to cite the program with this result: a line of text, and BibTeX."""
+    version = str(manifest.get("versions", {}).get("hostsim", ""))
+    title = "hostsim: a discrete-event simulator of one host running virtual machines or containers"
+    year = str(manifest.get("started", ""))[:4]
+    digest = str(manifest.get("digest", ""))[:16]
+    of = f"Scenario {manifest.get('name', '')}, SHA-256 {digest}, seed {manifest.get('seed', '')}"
+    text = f"hostsim maintainers. {title}. Version {version}, Apache-2.0. {of}."
+    bib = [
+        "@software{hostsim,",
+        "  author = {{hostsim maintainers}},",
+        f"  title = {{{title}}},",
+        f"  version = {{{version}}},",
+        *([f"  year = {{{year}}},"] if year else []),
+        f"  note = {{{_tex(of)}}},",
+        "}",
+    ]
+    return [text, "\n".join(bib)]
+
+
+def _tex(words: str) -> str:
+    """Words inside braces of BibTeX."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(each, f"\\{each}" if each in "#$%&_{}" else each) for each in words)

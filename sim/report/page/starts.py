@@ -1,0 +1,146 @@
+"""The figure of starts: one by one, phase after phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.report.figures.starts import phase_looks
+from sim.report.figures.style import told
+from sim.report.page import charts
+from sim.report.page.charts import number, said, spec, tips
+from sim.report.page.document import Chart, Grid
+from sim.report.page.palette import Tone, channels
+from sim.report.results import Results
+from sim.terms.columns import PHASE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_STARTS = 40
+"""Starts of a platform that are shown: the others lie between them."""
+
+
+def waterfall(results: Results, tones: Sequence[Tone]) -> Chart | None:
+    """Starts one by one, phase after phase, of the first replication."""
+    guests = results.guests
+    names = [tone.platform for tone in tones]
+    own = guests[(guests["replication"] == guests["replication"].min()) & (guests["ready"] > guests["requested"])]
+    if own.empty:
+        return None
+    phases = [column for column in own.columns if column.startswith(PHASE)]
+    bars: list[tuple[Any, ...]] = []
+    rows: list[list[str]] = []
+    for name in names:
+        mine = own[own["platform"] == name].sort_values(["requested", "ready"], kind="stable")
+        if mine.empty:
+            continue
+        kept = mine.iloc[np.unique(np.linspace(0, len(mine) - 1, min(len(mine), MOST_STARTS)).astype(int))]
+        for place, (_, guest) in enumerate(kept.iterrows()):
+            bars += [(name, place + 1, str(guest["guest"]), *bar) for bar in _bars(guest, phases)]
+        rows += _phase_rows(name, mine, phases)
+    names = [name for name in names if any(bar[0] == name for bar in bars)]
+    keys = ("platform", "place", "guest", "phase", "from", "to", "seconds", "asked")
+    whole = dict(zip(keys, map(list, zip(*bars, strict=True)), strict=True))
+    found = phase_looks([f"{PHASE}{phase}" for phase in dict.fromkeys(whole["phase"])])
+    order = [phase.removeprefix(PHASE) for phase in found]
+    colours = [
+        "var(--faint)" if phase == _REST else _shade(look) for phase, look in zip(order, found.values(), strict=True)
+    ]
+    panels, data = [], {}
+    for number_, name in enumerate(names):
+        pick = [at for at, each in enumerate(whole["platform"]) if each == name]
+        data[f"w{number_}"] = {key: [charts.plain(values[at]) for at in pick] for key, values in whole.items()}
+        panels.append(_waterfall_panel(number_, name, len({whole["place"][at] for at in pick}), order, colours))
+    says = (
+        "Every bar is a start of the first replication, from its request to being ready (at most "
+        f"{MOST_STARTS} of each platform, evenly chosen, in the order of their requests; a scale a platform)."
+    )
+    return Chart(
+        "starts",
+        "Start-up, one by one",
+        says,
+        spec(
+            vconcat=panels, usermeta={"pad": 60}, spacing=14, resolve={"scale": {"x": "independent", "color": "shared"}}
+        ),
+        data,
+        Grid(
+            "Starts of the first replication: mean seconds of each phase, over those that had it",
+            ("platform", "phase", "starts that had it", "mean (s)", "longest (s)"),
+            rows,
+            (2, 3, 4),
+        ),
+        told(results.doubts, ["startup.p50"]),
+    )
+
+
+_REST = "other waiting"
+_DARKER = {"": 1.0, "////": 0.72, "xxxx": 0.5}
+"""What is hatched in print is darker here."""
+
+
+def _shade(look: Mapping[str, Any]) -> str:
+    """The colour of a phase."""
+    return "#" + "".join(f"{round(each * _DARKER[look['hatch']]):02X}" for each in channels(str(look["facecolor"])))
+
+
+def _bars(guest: Any, phases: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Phase, begin, end, seconds of a start, and when it was asked for; what no phase accounts for comes last."""
+    at, asked = 0.0, float(guest["requested"])
+    for phase in phases:
+        seconds = float(guest[phase])
+        if seconds > 0.0:
+            yield phase.removeprefix(PHASE), at, at + seconds, seconds, asked
+            at += seconds
+    rest = float(guest["ready"]) - asked - at
+    if rest > 1e-6 * max(at, 1e-3):
+        yield _REST, at, at + rest, rest, asked
+
+
+def _phase_rows(name: str, own: pd.DataFrame, phases: Sequence[str]) -> Iterator[list[str]]:
+    for phase in phases:
+        had = own[phase].dropna()
+        if len(had) and had.max() > 0:
+            yield [name, phase.removeprefix(PHASE), str(len(had)), said(float(had.mean())), said(float(had.max()))]
+    whole = own["ready"] - own["requested"]
+    yield [name, "requested to ready", str(len(own)), said(float(whole.mean())), said(float(whole.max()))]
+
+
+def _waterfall_panel(place: int, name: str, count: int, order: Sequence[str], colours: Sequence[str]) -> dict[str, Any]:
+    return {
+        "title": {"text": name},
+        "height": {"step": max(7, min(18, 260 // max(count, 1)))},
+        "data": {"name": f"w{place}"},
+        "mark": {"type": "bar", "stroke": "var(--dim)", "strokeWidth": 0.3},
+        "encoding": {
+            "y": {
+                "field": "place",
+                "type": "ordinal",
+                "title": "start",
+                "axis": {"labelOverlap": True, "ticks": False},
+            },
+            "x": number(
+                "from",
+                "seconds since it was asked for",
+                axis={"labelExpr": charts.SECONDS, "tickCount": 8},
+                scale={"nice": False},
+            ),
+            "x2": {"field": "to"},
+            "color": {
+                "field": "phase",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": list(order), "range": list(colours)},
+                "legend": {"orient": "top", "columns": 8, "symbolType": "square"},
+            },
+            "tooltip": tips(
+                ("guest", "guest"),
+                ("phase", "phase"),
+                ("seconds", "seconds"),
+                ("asked", "asked for at (s)"),
+                spoken=["guest", "phase"],
+            ),
+        },
+    }

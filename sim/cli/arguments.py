@@ -242,11 +242,12 @@ def _why(commands: _Commands) -> None:
 
 def _init(commands: _Commands) -> None:
     parser = _add(
-        commands, "init", "Write a scenario: a commented one from nothing, or one from compose files or manifests.",
+        commands, "init", "Write a scenario: a commented one from nothing, or one from what you have.",
         "  init -o shop.yaml; init compose docker-compose.yml -o shop.yaml; init kube deploy/ hpa.yaml -o shop.yaml\n"
+        "  init prometheus cpu.json requests.json duration.json memory.json -o replay.yaml      (range queries)\n"
         "What the file does not say is guessed and marked `# guess:`.\n",
     )  # fmt: skip
-    parser.add_argument("source", nargs="?", choices=("compose", "kube"), help="what the files are")
+    parser.add_argument("source", nargs="?", choices=("compose", "kube", "prometheus"), help="what the files are")
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="the files, later ones over earlier ones; of kube folders, too, or -"
     )

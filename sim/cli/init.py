@@ -1,4 +1,4 @@
-"""`init`: a scenario to begin with, from nothing from compose files or manifests of Kubernetes."""
+"""`init`: a scenario to begin with, from nothing or from compose files, manifests of Kubernetes, a Prometheus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,34 @@ def command(options: Namespace) -> int:
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
+    if options.source == "prometheus":
+        return _replay(options, out)
     return _import(options, _draft(options), out)
+
+
+def _replay(options: Namespace, out: Path | None) -> int:
+    from sim.experiment.study import StudyError
+    from sim.imports.prometheus.replay import read_replay
+
+    if options.traffic or options.entry:
+        raise StudyError("--traffic and --entry are not of `init prometheus`, whose files have the traffic")
+    text = read_replay(options.files, _name(out), str(out or "replay.yaml"))
+    _tell(text)
+    return _deliver(text, out, "python -m sim")
+
+
+def _name(out: Path | None) -> str:
+    name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in out.stem) if out else ""
+    return name.strip("-_.")[:100] or "replay"
+
+
+def _tell(text: str) -> None:
+    """The head of a scenario, and how much in it is guessed, to standard error."""
+    from sim.imports.writing import guesses_of
+
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    print("\n".join(line.removeprefix("# ").removeprefix("# ") for line in head[1:]), file=sys.stderr)
+    print(f"{len(guesses_of(text))} guesses, marked `# guess:`", file=sys.stderr)
 
 
 def _draft(options: Namespace) -> Draft:
@@ -45,7 +72,7 @@ def _draft(options: Namespace) -> Draft:
 
 def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
     from sim.experiment.study import StudyError
-    from sim.imports.writing import Extras, guesses_of, written
+    from sim.imports.writing import Extras, written
     from sim.reading.errors import nearest
 
     names = [part.name for part in draft.parts]
@@ -64,18 +91,16 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
             raise StudyError(f"{recording} is there already: another name, or --overwrite")
     extras = Extras(load, recording.name, entry=options.entry)
     text = written(draft, extras)
-    head = [line for line in text.splitlines() if line.startswith("#")]
-    print("\n".join(line.removeprefix("# ").removeprefix("# ") for line in head[1:]), file=sys.stderr)
-    print(f"{len(guesses_of(text))} guesses, marked `# guess:`", file=sys.stderr)
+    _tell(text)
     if load is not None:
         recording.write_text(load.csv, "utf-8")
     return _deliver(text, out)
 
 
-def _deliver(text: str, out: Path | None) -> int:
+def _deliver(text: str, out: Path | None, then: str = "python -m sim fit") -> int:
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, "utf-8")
-        print(f"{out}: python -m sim fit {out}", file=sys.stderr)
+        print(f"{out}: {then} {out}", file=sys.stderr)
     return DONE

@@ -67,6 +67,11 @@ def _print_table(report: Report, every: bool) -> None:
     assert report.results is not None
     console = make_console(sys.stdout)
     console.print(ComparisonView(report.results.comparison, every))
+    if (sheet := report.results.observed) is not None:
+        from sim.report.text.beside import SheetView
+
+        console.print("")
+        console.print(SheetView(sheet))
     if every:
         console.print("")
     for sentence in report.sentences:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.report.answers.beside import Sheet, beside
 from sim.report.answers.comparison import Comparison, compare
 from sim.report.answers.verdict import conclude
 from sim.report.folder import summary
@@ -121,6 +122,11 @@ class Results:
             doubts=self.doubts,
             because=self.manifest.get("because"),
         )
+
+    @property
+    def observed(self) -> Sheet | None:
+        """What is predicted beside what the scenario says was observed; None where it says nothing."""
+        return beside(self.rows, self.manifest)
 
     @property
     def verdict(self) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sim.reading.document import Document, parse_text, parse_value, read_document
 from sim.reading.errors import Finding, Problem, Refused, ScenarioError
 from sim.reading.fields import Context, Strict, changed, findings_of
+from sim.scenario.factor import spelt_out
 from sim.scenario.schema import Scenario
 
 M = TypeVar("M", bound=Strict)
@@ -81,8 +82,12 @@ class Base:
 
     def _made(self, point: Mapping[str, Any], where: Where) -> Scenario:
         document = self.document
-        for path, value in point.items():
-            document = document.with_value(path, value, *where(path))
+        spelt: dict[str, Any] = {}
+        for name, value in point.items():
+            for path, each in spelt_out(self.document.tree, name, value, where(name)[0]).items():
+                document = document.with_value(path, each, *where(name))
+                spelt[path] = each
+        point = spelt
         keys = {path.split(".")[0] for path in point}
         if "platforms" in keys:
             document = _with_files(document)
@@ -243,7 +248,8 @@ def _with_overrides(document: Document, overrides: Sequence[str]) -> Document:
             if not equals or not path.strip():
                 found = repr(text)
                 raise ScenarioError([Problem(label, None, None, "", found, "PATH=VALUE, such as host.cores=4")])
-            document = document.with_value(path.strip(), parse_value(value, label), label)
+            for place, each in spelt_out(document.tree, path.strip(), parse_value(value, label), label).items():
+                document = document.with_value(place, each, label)
         except ScenarioError as error:
             problems += error.problems
     if problems:

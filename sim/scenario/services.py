@@ -23,6 +23,7 @@ from sim.reading.fields import (
     quantity,
     quantity_schema,
 )
+from sim.scenario.observed import Observed
 from sim.scenario.requests import CpuStep, Mix, Step, Steps, one_cpu_step, renamed, width
 from sim.scenario.scaling import Autoscale, Ramp, Replicas
 from sim.scenario.sizes import ANY, Image, Images, Size, Sizes
@@ -143,6 +144,9 @@ class Service(Strict):
         0, description="the service this many times over, each with its own traffic and guests; 0: not multiplied"
     )
     traffic: Traffic = Field(default_factory=list, description="sources of requests; several add up")
+    observed: Observed | None = Field(
+        None, description="what was measured where it runs, to be printed beside: {rate, cpu, memory, mean, p50, p95}"
+    )
 
     @classmethod
     def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:

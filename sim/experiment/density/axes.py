@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sim.experiment.density.questions import Grid
 from sim.experiment.study import StudyError, unit_hinted
-from sim.reading import units
 from sim.reading.document import parse_value
 from sim.reading.errors import ScenarioError
 from sim.scenario import Base, Ramp, Scenario
-
-TRAFFIC: Final = "traffic"
-"""The axis of all open sources of requests, as a factor on what the file says."""
-_RATES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
-    "constant-arrival-rate": (("rate",),),
-    "ramping-arrival-rate": (("start",), ("stages", "*", "target")),
-    "mmpp": (("states", "*", "rate"),),
-    "diurnal": (("mean",), ("peak",)),
-}
-"""Kind of traffic → paths of its rates."""
-
+from sim.scenario.factor import RATES, TRAFFIC, times
 
 @dataclass(frozen=True)
 class Axis:
@@ -80,7 +68,7 @@ def _suggested(scenario: Scenario) -> tuple[str, str]:
         if isinstance(service.replicas, Ramp):
             return f"services.{name}.replicas", "the first replicas that are added until the host refuses"
     services = scenario.services.values()
-    opens = any(source.kind in (*_RATES, "trace") for each in services for source in each.traffic)
+    opens = any(source.kind in (*RATES, "trace") for each in services for source in each.traffic)
     if opens and any(each.slo is not None for each in services):
         return TRAFFIC, "all open traffic together, times the file's"
     first = next(iter(scenario.services))
@@ -109,36 +97,4 @@ def _paths(vary: str, unit: str) -> Callable[[float], dict[str, Any]]:
 
 
 def _traffic(base: Base) -> Callable[[float], dict[str, Any]]:
-    services = base.document.tree["services"]
-    given = {name: each["traffic"] for name, each in services.items() if each.get("traffic")}
-
-    def point(value: float) -> dict[str, Any]:
-        return {f"services.{name}.traffic": _times(traffic, value) for name, traffic in given.items()}
-
-    return point
-
-
-def _times(traffic: Any, factor: float) -> Any:
-    """The raw traffic of a service with its rates times a factor; users of a closed loop stay."""
-    traffic = copy.deepcopy(traffic)
-    for sources in traffic if isinstance(traffic, list) else [traffic]:
-        if "rate" in sources:  # short for a constant arrival rate
-            _scale(sources, ("rate",), factor)
-        for kind, source in sources.items():
-            for path in _RATES.get(kind, ()):
-                _scale(source, path, factor)
-            if kind == "trace":  # replayed faster, and again if it would end too early
-                source["scale"] = float(source.get("scale", 1.0)) / factor
-                source["repeat"] = bool(source.get("repeat", False)) or factor > 1
-    return traffic
-
-
-def _scale(node: Any, path: tuple[str, ...], factor: float) -> None:
-    step, *rest = path
-    if step == "*":
-        for each in node:
-            _scale(each, tuple(rest), factor)
-    elif step in node and rest:
-        _scale(node[step], tuple(rest), factor)
-    elif step in node:
-        node[step] = units.render("rate", units.convert("rate", node[step]) * factor)
+    return lambda value: times(base.document.tree, value)

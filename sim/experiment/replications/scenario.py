@@ -75,6 +75,7 @@ class Report:
         assert self.results is not None
         return {
             **comparison_dict(self.results.comparison, self.results.verdict),
+            "observed": None if self.results.observed is None else self.results.observed.as_dict(),
             "results": str(self.results.folder),
             "complete": self.complete,
             "failed": self.results.manifest.get("failed", []),

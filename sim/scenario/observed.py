@@ -1,0 +1,62 @@
+"""What was observed of a service where the scenario is of, to be held against what is predicted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from sim.reading.errors import Finding, show
+from sim.reading.fields import Collector, Human, Info, Strict, quantity, quantity_schema
+
+Seconds = Annotated[float | None, quantity("duration", above=0, optional=True)]
+
+
+def _parse_bounds(value: Any, info: Info) -> list[float]:
+    from sim.reading.fields import bounded
+
+    collect = Collector(info)
+    parse = bounded("duration", above=0)
+    if not isinstance(value, list):
+        collect.add(show(value), "a list of durations, such as [5ms, 10ms, 25ms]")
+        collect.done()
+    found = [collect.call(parse, each, index) for index, each in enumerate(value)]
+    collect.done()
+    return [each for each in found if each is not None]
+
+
+class Observed(Strict):
+    """Means over the time that was observed; `cpu` and `memory` of all replicas together.
+
+    `buckets`: the upper bounds of the histogram that the percentiles were read from, between which they were guessed.
+    """
+
+    rate: Annotated[float | None, quantity("rate", above=0, optional=True)] = Field(
+        None, description="requests a second, such as 20/s"
+    )
+    cpu: Annotated[float | None, quantity("cpu", above=0, optional=True)] = Field(
+        None, description="cores used by all replicas, such as 1.3"
+    )
+    memory: Annotated[float | None, quantity("size", above=0, optional=True)] = Field(
+        None, description="memory used by all replicas, such as 300MiB"
+    )
+    mean: Seconds = Field(None, description="mean response time")
+    p50: Seconds = Field(None, description="median response time")
+    p95: Seconds = Field(None, description="95th percentile of the response time")
+    p99: Seconds = Field(None, description="99th percentile of the response time")
+    buckets: Annotated[
+        list[float], Human(_parse_bounds, {"type": "array", "items": quantity_schema("duration")})
+    ] = Field(default_factory=list, description="upper bounds of the histogram's buckets: [5ms, 10ms, 25ms]")
+
+    @classmethod
+    def cross(cls, values: dict[str, Any], raw: Any) -> list[Finding]:
+        """Bounds grow."""
+        bounds = values.get("buckets") or []
+        if any(after <= before for before, after in zip(bounds, bounds[1:], strict=False)):
+            return [Finding(("buckets",), show(raw["buckets"]), "bounds that grow")]
+        return []
+
+    def bucket(self, seconds: float) -> tuple[float, float] | None:
+        """The bucket that a duration is in, s; None where it is above the last, or there are none."""
+        edges = [0.0, *self.buckets]
+        return next(((low, high) for low, high in zip(edges, edges[1:], strict=False) if seconds <= high), None)

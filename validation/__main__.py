@@ -10,6 +10,7 @@ from pathlib import Path
 from sim.calibration.recordings import DATA
 from sim.calibration.recordings import folders as measured
 
+PROMETHEUS = DATA / "prometheus"
 PAGE = Path(__file__).parents[1] / "docs" / "validation.md"
 
 
@@ -26,6 +27,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     measure.add_argument("--repetitions", type=int, default=3, metavar="N", help="of each case (default: 3)")
     measure.add_argument("--window", type=float, metavar="S", help="length of one in s (default: the scenario's, 12)")
     measure.add_argument("--only", metavar="TEXT", default="", help="cases whose kind or name has this in it")
+    recorded = commands.add_parser("prometheus", help="record a real server with a real Prometheus (about 90 s)")
+    recorded.add_argument("--out", type=Path, default=PROMETHEUS, help="the folder")
     report = commands.add_parser("report", help="write the page and the figure from all that was measured")
     report.add_argument("--data", type=Path, default=DATA, help="where the folders are")
     report.add_argument("--out", type=Path, default=PAGE, help="the page; the figure goes beside it")
@@ -37,7 +40,21 @@ def main(given: list[str] | None = None) -> int:
     options = arguments(given)
     if options.command == "check":
         return check()
+    if options.command == "prometheus":
+        return prometheus(options)
     return measure(options) if options.command == "measure" else report(options)
+
+
+def prometheus(options: argparse.Namespace) -> int:
+    """Record a server under load into a folder."""
+    from validation.prometheus.record import missing, record
+
+    if what := missing():
+        print(f"missing: {what}")
+        return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    print(record(options.out))
+    return 0
 
 
 def check() -> int:

@@ -47,7 +47,9 @@ def _replay(options: Namespace, out: Path | None) -> int:
 
 
 def _name(out: Path | None) -> str:
-    name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in out.stem) if out else ""
+    """The name of a scenario, by the file that it goes to."""
+    stem = out.stem if out else ""
+    name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in stem)
     return name.strip("-_.")[:100] or "replay"
 
 

@@ -30,11 +30,13 @@ def times(tree: Mapping[str, Any], factor: float) -> dict[str, Any]:
 
 
 def spelt_out(tree: Mapping[str, Any], path: str, value: Any, label: str) -> dict[str, Any]:
-    """A path and its value, or where the path is `traffic` those of all services. Raises ScenarioError for no factor."""
+    """A path and its value; those of all services where the path is `traffic`. Raises ScenarioError for no factor."""
     if path != TRAFFIC:
         return {path: value}
     if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-        raise ScenarioError([Problem(label, None, None, TRAFFIC, show(value), "a factor on what the file says, as 1.3")])
+        raise ScenarioError(
+            [Problem(label, None, None, TRAFFIC, show(value), "a factor on what the file says, as 1.3")]
+        )
     try:
         return times(tree, float(value))
     except (units.UnitError, TypeError, AttributeError, ValueError):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from sim.reading.errors import Finding, show
-from sim.reading.fields import Collector, Human, Info, Strict, quantity, quantity_schema
+from sim.reading.fields import Collector, Human, Info, Strict, bounded, quantity, quantity_schema
 
 Seconds = Annotated[float | None, quantity("duration", above=0, optional=True)]
 
 
 def _parse_bounds(value: Any, info: Info) -> list[float]:
-    from sim.reading.fields import bounded
-
     collect = Collector(info)
     parse = bounded("duration", above=0)
     if not isinstance(value, list):
@@ -44,19 +44,14 @@ class Observed(Strict):
     p50: Seconds = Field(None, description="median response time")
     p95: Seconds = Field(None, description="95th percentile of the response time")
     p99: Seconds = Field(None, description="99th percentile of the response time")
-    buckets: Annotated[
-        list[float], Human(_parse_bounds, {"type": "array", "items": quantity_schema("duration")})
-    ] = Field(default_factory=list, description="upper bounds of the histogram's buckets: [5ms, 10ms, 25ms]")
+    buckets: Annotated[list[float], Human(_parse_bounds, {"type": "array", "items": quantity_schema("duration")})] = (
+        Field(default_factory=list, description="upper bounds of the histogram's buckets: [5ms, 10ms, 25ms]")
+    )
 
     @classmethod
-    def cross(cls, values: dict[str, Any], raw: Any) -> list[Finding]:
+    def cross(cls, values: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Finding]:
         """Bounds grow."""
         bounds = values.get("buckets") or []
-        if any(after <= before for before, after in zip(bounds, bounds[1:], strict=False)):
+        if any(after <= before for before, after in pairwise(bounds)):
             return [Finding(("buckets",), show(raw["buckets"]), "bounds that grow")]
         return []
-
-    def bucket(self, seconds: float) -> tuple[float, float] | None:
-        """The bucket that a duration is in, s; None where it is above the last, or there are none."""
-        edges = [0.0, *self.buckets]
-        return next(((low, high) for low, high in zip(edges, edges[1:], strict=False) if seconds <= high), None)

@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     counted: Counted
     protocol_version = "HTTP/1.0"
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         """Answer one request."""
         if self.path == "/metrics":
             self._answer(self.counted.text().encode())

@@ -13,6 +13,7 @@ from sim.reading.errors import ScenarioError
 from sim.scenario import Base, Ramp, Scenario
 from sim.scenario.factor import RATES, TRAFFIC, times
 
+
 @dataclass(frozen=True)
 class Axis:
     """A value → a point of the scenario. `name`: what is varied, `unit`: behind its number, `why`: if nobody said."""

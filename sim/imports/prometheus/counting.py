@@ -45,7 +45,8 @@ def grid_of(series: Sequence[Series], step: float) -> Array:
     if not times:
         return np.empty(0)
     first, last = min(each[0] for each in times), max(each[-1] for each in times)
-    return first + step * np.arange(int((last - first) / step + 1e-6) + 1)
+    steps = np.arange(int((last - first) / step + 1e-6) + 1, dtype=np.float64)
+    return np.asarray(first + step * steps, dtype=np.float64)
 
 
 def overlap(*grids: Array) -> tuple[float, float]:

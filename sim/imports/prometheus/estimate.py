@@ -33,7 +33,8 @@ class Window:
     @property
     def grid(self) -> Array:
         """Edges of the windows."""
-        return self.start + self.step * np.arange(int((self.end - self.start) / self.step + 1e-6) + 1)
+        steps = np.arange(int((self.end - self.start) / self.step + 1e-6) + 1, dtype=np.float64)
+        return self.start + self.step * steps
 
 
 @dataclass
@@ -150,7 +151,8 @@ def estimate_called(found: Found, window: Window, caller: Total) -> Estimate:
     asked = demand(cpu.added, caller.added, caller.seconds)
     made = Estimate(
         found.name, caller, asked, Law(asked.mean, 0.0, "lognormal", _CV, 0.0),
-        cores=float(cpu.added.sum() / (window.grid[-1] - window.grid[0])), replicas=_replicas(found, window), called=True,
+        cores=float(cpu.added.sum() / (window.grid[-1] - window.grid[0])), replicas=_replicas(found, window),
+        called=True,
     )  # fmt: skip
     made.cpu_most = float((cpu.added / cpu.seconds).max()) / made.replicas
     made.notes += _told(found, None, cpu, window)
@@ -255,12 +257,15 @@ def _durations(found: Found, window: Window, made: Estimate, host_cores: float |
         return
     made.law = fit(made.demand.mean, made.slower, seen, mean - elsewhere)
     share = seen.total / made.histogram.total
-    made.notes.append(f"{made.name}: waits and spread are those of its quietest windows, {100 * share:.0f} % of the "
-                      f"requests, {100 * min(1.0, load / cores):.0f} % busy; the rest of the span is predicted")  # fmt: skip
+    made.notes.append(
+        f"{made.name}: waits and spread are those of its quietest windows, {100 * share:.0f} % of the requests, "
+        f"{100 * min(1.0, load / cores):.0f} % busy; the rest of the span is predicted"
+    )
     if mean < 0.8 * made.demand.mean:
         made.notes.append(
             f"{made.name}: its durations ({mean:.3g} s on average) are shorter than its CPU seconds a request "
-            f"({made.demand.mean:.3g}): it works in several threads, or beside requests; the prediction is too slow")
+            f"({made.demand.mean:.3g}): it works in several threads, or beside requests; the prediction is too slow"
+        )
 
 
 def _buckets(series: Sequence[Series], window: Window, counter: bool) -> dict[float, Array]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.terms.records import Array
 
-_SAMPLES: Final = 20_000
+_SAMPLES: Final = 5_000
 _SHAPES: Final = np.round(np.geomspace(0.05, 3.0, 42), 3)
 LEAST: Final = 500
 """Requests of quiet windows that a law is fitted to, at least."""
@@ -153,20 +153,23 @@ def stretch(load: float, cores: float) -> float:
 def fit(work: float, slower: float, quiet: Histogram, mean: float) -> Law:
     """The law of a request, of `work` core-seconds, whose durations were `quiet` with this `mean`, s.
 
-    CPU takes `slower` times as long as its core-seconds; what the durations have beyond that is a wait. Both are of
-    one family with one coefficient of variation, the likeliest given the counts of the buckets.
+    CPU takes `slower` times as long as its core-seconds, and not always the same; what the durations have beyond that
+    is a wait. Both are of one family with one coefficient of variation, the likeliest given the counts of the buckets.
+    How much sharing varies is that of M/M/1 with sharing, whose durations have a squared coefficient of variation of
+    (2 + ρ) / (2 − ρ) where work has 1 (Coffman, Muntz, Trotter, JACM 17(1), 1970), with the ρ that makes `slower`.
     """
     wait = max(0.0, mean - work * slower)
     if wait < 0.05 * mean:
         wait = 0.0
     # the mean is the measured one; only the shape is fitted
     chance = np.random.default_rng(20_240_229)
-    first, second = (np.argsort(chance.random(_SAMPLES)) + 0.5 for _ in range(2))
-    uniform = first / _SAMPLES, second / _SAMPLES
+    uniform = [(np.argsort(chance.random(_SAMPLES)) + 0.5) / _SAMPLES for _ in range(3)]
+    busy = 1.0 - 1.0 / slower
+    shared = work * slower * _of_mean_one("lognormal", math.sqrt(busy / (2.0 - busy)), uniform[2])
     best = (-math.inf, "lognormal", 1.0)
     for family in ("lognormal", "gamma"):
         for cv in _SHAPES:
-            whole = _of_mean_one(family, float(cv), uniform[0]) * work * slower
+            whole = _of_mean_one(family, float(cv), uniform[0]) * shared
             if wait:
                 whole = whole + _of_mean_one(family, float(cv), uniform[1]) * wait
             best = max(best, (_likelihood(whole, quiet), family, float(cv)))

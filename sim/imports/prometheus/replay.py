@@ -32,7 +32,9 @@ def read_replay(files: Sequence[str], name: str = "replay", out: str = "replay.y
         notes.append("several hosts were recorded; the scenario has one, the largest")
     source = ", ".join(dict.fromkeys(Path(each.file).name for each in series))
     all_made: list[Estimate] = [*made, *called]
-    return written(name, source, all_made, window, host=(cores, memory), platform=_platform(series), notes=notes, file=out)
+    return written(
+        name, source, all_made, window, host=(cores, memory), platform=_platform(series), notes=notes, file=out
+    )
 
 
 def _most(series: Sequence[Series]) -> float | None:

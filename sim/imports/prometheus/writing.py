@@ -13,9 +13,11 @@ from sim.imports.prometheus.counting import Total
 from sim.imports.prometheus.estimate import Estimate, Window
 from sim.imports.traffic import SETTLE
 from sim.imports.writing import IMAGE, MIB, VM_IMAGE, VM_MORE
+from sim.terms.records import Array
 
 STAGES: Final = 400
 """Most stages of a service's traffic; windows are put together until there are no more."""
+_MOST_WINDOWS: Final = 3000
 _QUANTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -62,7 +64,8 @@ def _doubts(each: Estimate) -> list[str]:
     if asked.idle > 0.0:
         found.append(
             f"{each.name}: {asked.idle:.3g} cores are used without requests; they are not in the scenario, so that its "
-            "CPU is to come out lower by them")
+            "CPU is to come out lower by them"
+        )
     if not asked.high - asked.low < 0.4 * asked.mean:
         found.append(f"{each.name}: CPU seconds a request are uncertain by more than 20 %: record longer")
     if each.law.fitted and each.law.fitted < 1000:
@@ -79,7 +82,7 @@ def _settings(name: str, window: Window, host: tuple[float | None, float | None]
     return [
         f"name: {name}",
         "seed: 1",
-        f"duration: {SETTLE + window.grid[-1] - window.grid[0]:.10g}s   # the first {SETTLE} s are not of the recording",
+        f"duration: {SETTLE + window.grid[-1] - window.grid[0]:.10g}s   # its first {SETTLE} s: before the recording",
         f"warmup: {SETTLE}s   # the replicas start",
         "replications: 3",
         _guess(line, why),
@@ -93,8 +96,8 @@ def _service(each: Estimate) -> list[str]:
     lines = [f"  {each.name}:", _guess(image, "sizes unknown; on the host already"), _memory(each),
              _guess("    start_cpu: 1s", "core-seconds until it can serve")]  # fmt: skip
     threads = max(16, 2 ** math.ceil(math.log2(4 * max(each.in_flight, 1.0))))
-    lines.append(_guess(f"    concurrency: {threads}", f"requests in one replica at once; {each.in_flight:.2g} on average "
-                                                      "when it was busiest"))  # fmt: skip
+    why = f"requests in one replica at once; {each.in_flight:.2g} on average when it was busiest"
+    lines.append(_guess(f"    concurrency: {threads}", why))
     if each.one_core:
         lines.append(_guess("    threads: 1", "CPython and Node run one thread at a time"))
     shape = f"a {law.family} of cv {law.cv:g} fits {law.fitted:.0f} durations best" if law.fitted else "cv 1 is a guess"
@@ -161,27 +164,31 @@ def _traffic(each: Estimate) -> list[str]:
 
 
 def stages_of(total: Total) -> list[tuple[float, float]]:
-    """(length in s, rate in 1/s) of stretches of one rate: windows that a Poisson process tells apart stay apart."""
+    """(length in s, rate in 1/s) of stretches of one rate: those that a Poisson process tells apart stay apart.
+
+    The two neighbours that differ least, in standard errors, are put together, until all differ by more than chance
+    lets the most different of so many be (Bonferroni's bound on a normal tail, and half an error): chance that was
+    taken for a change of the rate would come twice, in the rates and in the arrivals.
+    """
     added, seconds = total.added, total.seconds
-    while True:
-        found = _stretches(added, seconds)
-        if len(found) <= STAGES:
-            return [(length, count / length) for count, length in found]
+    while added.size > _MOST_WINDOWS:
         starts = np.arange(0, added.size, 2)
         added, seconds = np.add.reduceat(added, starts), np.add.reduceat(seconds, starts)
+    least = math.sqrt(2 * math.log(max(added.size, 2))) + 0.5
+    while added.size > 1:
+        apart = np.abs(np.diff(added / seconds))
+        errors = np.sqrt((added + 0.5) / seconds**2)
+        apart /= np.hypot(errors[1:], errors[:-1])
+        first = int(np.argmin(apart))
+        if apart[first] > least and added.size <= STAGES:
+            break
+        added, seconds = (_joined(values, first) for values in (added, seconds))
+    return list(zip(seconds.tolist(), (added / seconds).tolist(), strict=True))
 
 
-def _stretches(added: np.ndarray, seconds: np.ndarray) -> list[tuple[float, float]]:
-    found: list[tuple[float, float]] = []
-    for count, length in zip(added.tolist(), seconds.tolist(), strict=True):
-        if found:
-            before, lasted = found[-1]
-            error = math.sqrt((before + 0.5) / lasted**2 + (count + 0.5) / length**2)
-            if abs(before / lasted - count / length) < 2.5 * error:
-                found[-1] = (before + count, lasted + length)
-                continue
-        found.append((count, length))
-    return found
+def _joined(values: Array, first: int) -> Array:
+    """The values with that one and the next as their sum."""
+    return np.concatenate([values[:first], [values[first] + values[first + 1]], values[first + 2 :]])
 
 
 def _observed(each: Estimate) -> list[str]:

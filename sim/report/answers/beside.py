@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +46,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Sheet:
-    """All that was observed, beside what is predicted. `other`: how the traffic differs where it is another, by service."""
+    """Observed beside predicted. `other`: service → by how much its traffic is another, where it is."""
 
     lines: list[Beside]
     platforms: list[str]
@@ -136,4 +137,4 @@ def _of_host(observed: Mapping[str, Mapping[str, Any]], predicted: _Predicted) -
 
 def _bucket(bounds: Sequence[float], seconds: float) -> tuple[float, float] | None:
     edges = [0.0, *bounds]
-    return next(((low, high) for low, high in zip(edges, edges[1:], strict=False) if seconds <= high), None)
+    return next(((low, high) for low, high in pairwise(edges) if seconds <= high), None)

@@ -11,8 +11,7 @@ import numpy as np
 
 from sim.imports.prometheus.counting import Total
 from sim.imports.prometheus.estimate import Estimate, Window
-from sim.imports.traffic import SETTLE
-from sim.imports.writing import IMAGE, MIB, VM_IMAGE, VM_MORE
+from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, VM_MORE
 from sim.terms.records import Array
 
 STAGES: Final = 400

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import (
     BECAME_IDLE,
     BOOTED,
@@ -55,7 +55,7 @@ from sim.engine.rules.sharing import changed, guest_place, next_band, next_compl
 from sim.engine.rules.stepping import flow_ends, on_alarm, on_todo, short, step_ends
 
 
-@inline
+@hot
 def advance(a: Arrays, until: float) -> int:
     """Run the data plane up to and including clock `until`; return why it stopped (`state.subject`: of whom)."""
     state = a.state[0]
@@ -106,7 +106,7 @@ def advance(a: Arrays, until: float) -> int:
     return REACHED
 
 
-@inline
+@hot
 def first_pool(a: Arrays) -> int:
     """The pool whose next completion comes first."""
     best = word(0)
@@ -154,7 +154,7 @@ def pending_stop(a: Arrays) -> int:
     return REACHED
 
 
-@inline
+@hot
 def on_completion(a: Arrays, pool: int, t: float) -> int:
     """The first job of the first guest of the first band of `pool` is done at `t`."""
     state = a.state[0]
@@ -267,7 +267,7 @@ def on_done(a: Arrays) -> int:
     return REACHED
 
 
-@inline
+@hot
 def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float, loop: int) -> int:
     """A request arrives at `t` (a slot and room for a row are there): route it. Returns a reason to stop.
 
@@ -297,7 +297,7 @@ def admit(a: Arrays, service: int, t: float, demand: float, u1: float, u2: float
     return enter(a, slot, t)
 
 
-@inline
+@hot
 def on_arrival(a: Arrays, t: float) -> int:
     """The next open arrival."""
     state = a.state[0]

@@ -9,8 +9,10 @@ the defaults, 12.8 s so, 11.5 s with the garbage collector off too; requests per
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from llvmlite.ir.instructions import CallInstr
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, PassManager, register_pass
@@ -65,6 +67,41 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba is untyped
         return 0
 
 
+class HotLibrary(LinkedLibrary):
+    """The code of a helper of the hot loop: what it calls that is hot too is put in its place, whatever its size.
+
+    LLVM stops at a size of its own, long before the loop is whole. Calls are marked here, not functions, so that the
+    many callers beside the loop share one copy instead of having one each.
+    """
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Mark the calls, and take the code."""
+        for function in ir_module.functions:
+            for block in function.blocks:
+                for each in block.instructions:
+                    if isinstance(each, CallInstr) and is_hot(getattr(each.callee, "name", "")):
+                        each.attributes.add("alwaysinline")
+        super().add_ir_module(ir_module)
+
+
+_HOT: set[str] = set()  # beginnings of mangled names, up to where the types of the arguments are told
+
+
+def note_hot(function: Callable[..., Any]) -> None:
+    """Calls of this function are put in place where the caller is hot."""
+    _HOT.add(_beginning(function))
+
+
+def is_hot(mangled: str) -> bool:
+    """Whether a function of compiled code, or a variant of it, is one of those."""
+    return mangled.partition("B")[0] in _HOT
+
+
+def _beginning(function: Callable[..., Any]) -> str:
+    parts = (*function.__module__.split("."), function.__qualname__)
+    return "_ZN" + "".join(f"{len(part)}{part}" for part in parts)
+
+
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _UseLinkedLibrary(LoweringPass):  # type: ignore[misc]  # numba is untyped
     _name = "hostsim_use_linked_library"
@@ -74,7 +111,8 @@ class _UseLinkedLibrary(LoweringPass):  # type: ignore[misc]  # numba is untyped
 
     def run_pass(self, state: Any) -> bool:
         codegen = state.targetctx.codegen()
-        state.library = LinkedLibrary(codegen, state.func_id.func_qualname)
+        hot = _beginning(state.func_id.func) in _HOT
+        state.library = (HotLibrary if hot else LinkedLibrary)(codegen, state.func_id.func_qualname)
         state.library.enable_object_caching()
         return True
 

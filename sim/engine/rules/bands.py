@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import TINY, WORK_BOOT, WORK_REQUEST, word
 from sim.engine.rules.heaps import band_move, band_remove, band_up, guest_down, guest_up
 
 
-@inline
+@hot
 def pool_clock(a: Arrays, pool: int, t: float) -> None:
     """Bring the level time U of `pool` up to clock `t`."""
     pool_row = a.pools[pool]
@@ -17,7 +17,7 @@ def pool_clock(a: Arrays, pool: int, t: float) -> None:
     pool_row["mark"] = t
 
 
-@inline
+@hot
 def band_v(a: Arrays, band: int, t: float) -> float:
     """Virtual time of band `cls` at clock `t`; its pool's clock stands at `t`."""
     band_row = a.bands[band]
@@ -91,7 +91,7 @@ def band_rekey(a: Arrays, band: int) -> None:
         band_move(a.bands, a.unsaturated, pool_row["order"], word(pool_row["n_unsaturated"]), word(band_row["pos"]))
 
 
-@inline
+@hot
 def account(a: Arrays, guest: int, v: float, t: float) -> None:
     """Book the work that `guest` was given up to clock `t`, band virtual time `v`, and what it lacked of its demand."""
     guest_row = a.guests[guest]
@@ -119,7 +119,7 @@ def account(a: Arrays, guest: int, v: float, t: float) -> None:
         service_row["work_start"] += work
 
 
-@inline
+@hot
 def guest_sync(a: Arrays, guest: int, t: float) -> None:
     """Bring the guest's per-job work `v` up to clock `t` (before its jobs change)."""
     guest_row = a.guests[guest]
@@ -130,7 +130,7 @@ def guest_sync(a: Arrays, guest: int, t: float) -> None:
         account(a, guest, v, t)
 
 
-@inline
+@hot
 def heap_insert(a: Arrays, guest: int, band: int, key: float) -> None:
     """Put a guest into its band's heap and weight; the band is in a heap of its pool afterwards."""
     band_row = a.bands[band]
@@ -154,7 +154,7 @@ def heap_insert(a: Arrays, guest: int, band: int, key: float) -> None:
         band_rekey(a, band)
 
 
-@inline
+@hot
 def heap_delete(a: Arrays, guest: int, band: int) -> None:
     """Take a guest out of its band's heap and weight."""
     band_row = a.bands[band]

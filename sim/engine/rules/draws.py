@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 CONSTANT, EXPONENTIAL, UNIFORM, LOGNORMAL, WEIBULL, PARETO, GAMMA = range(7)
@@ -27,7 +27,7 @@ def _mix_whole(key: Any, n: Any) -> Any:
     return np.uint64(z ^ (z >> 31))
 
 
-@inline
+@hot
 def _mix_words(key: Any, n: Any) -> Any:
     """In machine words, which wrap round."""
     z = np.uint64(key) + np.uint64(GOLDEN) * (np.uint64(n) + np.uint64(1))
@@ -39,7 +39,7 @@ def _mix_words(key: Any, n: Any) -> Any:
 mix: Any = _mix_whole if numba.config.DISABLE_JIT else _mix_words
 
 
-@inline
+@hot
 def next_key(a: Arrays, slot: int) -> Any:
     """The next number of a request, as a key."""
     act = a.acts[slot]
@@ -47,7 +47,7 @@ def next_key(a: Arrays, slot: int) -> Any:
     return mix(act["key"], act["used"])
 
 
-@inline
+@hot
 def next_number(a: Arrays, slot: int) -> float:
     """The next number of a request, in [0, 1)."""
     return float(next_key(a, slot) >> np.uint64(11)) * 2.0**-53
@@ -106,7 +106,7 @@ def gamma_number(a: Arrays, slot: int, shape: float, scale: float) -> float:
     return value
 
 
-@inline
+@hot
 def draw(a: Arrays, slot: int, law: int, x: float, y: float) -> float:
     """The next value of a law (`steps.Law`: its two numbers are `x`, `y`) for a request."""
     if law == CONSTANT:

@@ -7,11 +7,11 @@ position in its record, so that any member can be moved or removed in O(log n).
 from __future__ import annotations
 
 from sim.engine.arrays import Array
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import word
 
 
-@inline
+@hot
 def guest_up(guests: Array, heap: Array, base: int, i: int) -> None:
     """Move the guest at position `i` of the band heap at `base` up to its place."""
     item = heap[base + i]["guest"]
@@ -29,7 +29,7 @@ def guest_up(guests: Array, heap: Array, base: int, i: int) -> None:
     guests[item]["pos"] = i
 
 
-@inline
+@hot
 def guest_down(guests: Array, heap: Array, base: int, n: int, i: int) -> None:
     """Move the guest at position `i` of the band heap of `n` at `base` down to its place."""
     item = heap[base + i]["guest"]
@@ -106,7 +106,7 @@ def band_remove(bands: Array, heap: Array, base: int, n: int, i: int) -> None:
         band_move(bands, heap, base, n - 1, i)
 
 
-@inline
+@hot
 def job_push(jobs: Array, base: int, n: int, tag: float, slot: int) -> None:
     """Add a job to a guest's heap of `n` jobs at `base`."""
     i = n
@@ -121,7 +121,7 @@ def job_push(jobs: Array, base: int, n: int, tag: float, slot: int) -> None:
     jobs[base + i]["slot"] = slot
 
 
-@inline
+@hot
 def job_pop(jobs: Array, base: int, n: int) -> None:
     """Take the first job off a guest's heap of `n` jobs."""
     tag = jobs[base + n - 1]["tag"]

@@ -7,7 +7,7 @@ guest (or the pool, or the host) and stops.
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.rules.sharing import pool_of
 
 
@@ -39,7 +39,7 @@ def charge_guest(a: Arrays, guest: int, t: float, amount: float) -> None:
             state["pool_oom"] = 1
 
 
-@inline
+@hot
 def check_guest(a: Arrays, guest: int) -> None:
     """Note a guest whose requests in service need more memory than it may have."""
     guest_row = a.guests[guest]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import (
     ADMIT,
     CALLS,
@@ -35,7 +35,7 @@ from sim.engine.rules.links import link_of, start_flow, stop_flow
 from sim.engine.rules.queues import set_alarm, todo_push
 
 
-@inline
+@hot
 def take_slot(a: Arrays) -> int:
     """A free request slot; there is one."""
     state = a.state[0]
@@ -44,7 +44,7 @@ def take_slot(a: Arrays) -> int:
     return slot
 
 
-@inline
+@hot
 def give_slot(a: Arrays, slot: int) -> None:
     """The slot is free."""
     state = a.state[0]
@@ -53,7 +53,7 @@ def give_slot(a: Arrays, slot: int) -> None:
     state["free"] = slot
 
 
-@inline
+@hot
 def begin_act(a: Arrays, slot: int, key: np.uint64, op: int) -> None:
     """A request, or a strand of one, with this key begins at `op`."""
     state = a.state[0]
@@ -76,7 +76,7 @@ def begin_act(a: Arrays, slot: int, key: np.uint64, op: int) -> None:
         a.spent[slot * (CALLS + 1) + part] = 0.0
 
 
-@inline
+@hot
 def begin_root(a: Arrays, slot: int, service: int) -> None:
     """A request from outside has come to a service with programs."""
     service_row = a.services[service]
@@ -85,7 +85,7 @@ def begin_root(a: Arrays, slot: int, service: int) -> None:
     choose_kind(a, slot, service)
 
 
-@inline
+@hot
 def choose_kind(a: Arrays, slot: int, service: int) -> None:
     """Which of its service's programs a request runs."""
     service_row = a.services[service]
@@ -98,7 +98,7 @@ def choose_kind(a: Arrays, slot: int, service: int) -> None:
     a.acts[slot]["op"] = a.kinds[kind]["op"]
 
 
-@inline
+@hot
 def run(a: Arrays, guest: int, slot: int, t: float) -> bool:
     """Go on with a request (or strand) at its step until it has to wait for something; True if it has done the last.
 
@@ -148,7 +148,7 @@ def run(a: Arrays, guest: int, slot: int, t: float) -> bool:
         act["op"] += 1
 
 
-@inline
+@hot
 def main_of(a: Arrays, slot: int) -> int:
     """The request that a strand (or itself) belongs to."""
     owner = word(a.acts[slot]["owner"])
@@ -273,7 +273,7 @@ def drop_out(a: Arrays, slot: int, t: float) -> None:
     act["stamp"] = 0
 
 
-@inline
+@hot
 def tell_caller(a: Arrays, slot: int, ok: bool) -> None:
     """The one that made this request, if it still waits, is told how it ended."""
     act = a.acts[slot]
@@ -283,13 +283,13 @@ def tell_caller(a: Arrays, slot: int, ok: bool) -> None:
         todo_push(a, parent, word(TOLD_OK if ok else TOLD_FAILED))
 
 
-@inline
+@hot
 def spend(a: Arrays, slot: int, part: int, seconds: float) -> None:
     """Count seconds of a request's response as spent on `part`."""
     a.spent[slot * (CALLS + 1) + part] += seconds
 
 
-@inline
+@hot
 def count_parts(a: Arrays, slot: int, start: float) -> None:
     """Add up where the time of a completed response went: parts, waiting for service, and their number."""
     base = word(a.requests[slot]["service"]) * (CALLS + 3)
@@ -299,7 +299,7 @@ def count_parts(a: Arrays, slot: int, start: float) -> None:
     a.service_spent[base + CALLS + 2] += 1.0
 
 
-@inline
+@hot
 def hold(a: Arrays, guest: int, slot: int) -> None:
     """Put a request with a program into the list of those in service at its guest."""
     first = word(a.guests[guest]["held"])
@@ -311,7 +311,7 @@ def hold(a: Arrays, guest: int, slot: int) -> None:
     a.guests[guest]["held"] = slot
 
 
-@inline
+@hot
 def unhold(a: Arrays, guest: int, slot: int) -> None:
     """Take it out of that list."""
     act = a.acts[slot]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import (
     COMPLETED,
     FREED,
@@ -45,7 +45,7 @@ def client_thinks(a: Arrays, loop: int, t: float, least: float) -> None:
     a.state[0]["timers"] += 1
 
 
-@inline
+@hot
 def short_of_stock(a: Arrays, service: int) -> bool:
     """True when a closed loop of `service` (the state's `subject`) might run out of numbers or of timers in one event.
 
@@ -61,7 +61,7 @@ def short_of_stock(a: Arrays, service: int) -> bool:
     return False
 
 
-@inline
+@hot
 def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     """Write the request's row and free its slot."""
     state = a.state[0]
@@ -92,7 +92,7 @@ def finish(a: Arrays, slot: int, start: float, end: float, status: int) -> None:
     give_slot(a, slot)
 
 
-@inline
+@hot
 def expired(a: Arrays, slot: int, t: float) -> bool:
     """True when the client of a request has left by `t`."""
     return bool(t >= a.requests[slot]["deadline"])
@@ -104,7 +104,7 @@ def drop(a: Arrays, slot: int) -> None:
     finish(a, slot, np.nan, a.requests[slot]["deadline"], word(TIMED_OUT))
 
 
-@inline
+@hot
 def outstanding_changed(a: Arrays, guest: int) -> None:
     """Bring the tree of outstanding counts up to date; only least-outstanding routing keeps one."""
     guest_row = a.guests[guest]
@@ -142,7 +142,7 @@ def idle_push(a: Arrays, guest: int, t: float) -> None:
     service_row["idle_head"] = guest
 
 
-@inline
+@hot
 def idle_remove(a: Arrays, guest: int) -> None:
     """Take the guest out of the list of idle guests, if it is in it."""
     guest_row = a.guests[guest]
@@ -157,7 +157,7 @@ def idle_remove(a: Arrays, guest: int) -> None:
         a.guests[guest_row["idle_next"]]["idle_prev"] = guest_row["idle_prev"]
 
 
-@inline
+@hot
 def route(a: Arrays, service: int, u1: float, u2: float) -> int:
     """The ready guest that a request goes to, -1 if there is none (or none idle, by the per-request rule)."""
     service_row = a.services[service]
@@ -187,7 +187,7 @@ def route(a: Arrays, service: int, u1: float, u2: float) -> int:
     return one
 
 
-@inline
+@hot
 def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
     """Start service: the request becomes a job of the guest, whose `v` stands at `t`; placing is the caller's."""
     guest_row = a.guests[guest]
@@ -207,7 +207,7 @@ def serve(a: Arrays, guest: int, slot: int, t: float) -> None:
     check_guest(a, guest)
 
 
-@inline
+@hot
 def enter(a: Arrays, slot: int, t: float) -> int:
     """A request comes to its service, which has counted it: it is routed, or waits there. Returns a reason to stop."""
     state = a.state[0]
@@ -229,7 +229,7 @@ def enter(a: Arrays, slot: int, t: float) -> int:
     return REACHED
 
 
-@inline
+@hot
 def need(a: Arrays, service: int, rows: int) -> int:
     """What is missing before `rows` requests of a service may end in one event; REACHED if nothing."""
     state = a.state[0]
@@ -241,7 +241,7 @@ def need(a: Arrays, service: int, rows: int) -> int:
     return REACHED
 
 
-@inline
+@hot
 def give(a: Arrays, guest: int, slot: int, t: float) -> None:
     """Hand a request to a guest: served, or in line, or rejected when the line is full."""
     guest_row = a.guests[guest]
@@ -286,7 +286,7 @@ def route_backlog(a: Arrays, service: int, t: float) -> None:
             give(a, route(a, service, a.requests[slot]["u1"], a.requests[slot]["u2"]), slot, t)
 
 
-@inline
+@hot
 def from_line(a: Arrays, guest: int, t: float) -> int:
     """Take the next request whose client is still there off the guest's line, -1 if there is none."""
     return first_waiting(a, a.guests[guest], t)
@@ -298,7 +298,7 @@ def from_backlog(a: Arrays, service: int, t: float) -> int:
     return first_waiting(a, a.services[service], t)
 
 
-@inline
+@hot
 def first_waiting(a: Arrays, row: Any, t: float) -> int:
     """Take requests off the line of `row`, a guest's or a service's, up to one whose client is still there (or -1)."""
     while row["waiting"] > 0:
@@ -328,7 +328,7 @@ def to_backlog(a: Arrays, service: int, slot: int, t: float) -> None:
     service_row["waiting"] += 1
 
 
-@inline
+@hot
 def fill(a: Arrays, guest: int, t: float) -> None:
     """Start what the guest has room for: its own line first, then (per-request rule) the backlog.
 
@@ -347,7 +347,7 @@ def fill(a: Arrays, guest: int, t: float) -> None:
         serve(a, guest, slot, t)
 
 
-@inline
+@hot
 def complete(a: Arrays, guest: int, t: float) -> None:
     """The guest's first job is a request, and it is done at `t`."""
     guest_row = a.guests[guest]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import word
 from sim.engine.rules.heaps import alarm_push
 
 
-@inline
+@hot
 def todo_push(a: Arrays, slot: int, what: int) -> None:
     """Do `what` (`layout`) about a request, at this instant."""
     state = a.state[0]

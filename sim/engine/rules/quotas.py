@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import TINY, word
 from sim.engine.rules.heaps import alarm_push
 
@@ -54,7 +54,7 @@ def book_stillness(a: Arrays, guest: int, t: float) -> None:
         quota_row["mark"] = t
 
 
-@inline
+@hot
 def go_on(a: Arrays, guest: int, t: float) -> None:
     """The guest stands still no longer."""
     book_stillness(a, guest, t)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import TINY, WORK_REQUEST, word
 from sim.engine.rules.bands import (
     band_join_heap,
@@ -35,7 +35,7 @@ from sim.engine.rules.quotas import begin_periods, stand_still
 REFRESH = 4096  # updates after which the running sums are summed anew, so that rounding cannot build up
 
 
-@inline
+@hot
 def guest_place(a: Arrays, guest: int, t: float) -> None:
     """Put the guest, whose `v` stands at `t` and whose jobs have changed, where it now belongs."""
     guest_row = a.guests[guest]
@@ -124,7 +124,7 @@ def sum_anew(a: Arrays, pool: int) -> None:
     pool_row["unsaturated"] = weight
 
 
-@inline
+@hot
 def level_of(a: Arrays, pool: int) -> float:
     """Water level for the present sides: inf when nobody is short, -inf when the saturated alone overflow."""
     pool_row = a.pools[pool]
@@ -133,7 +133,7 @@ def level_of(a: Arrays, pool: int) -> float:
     return np.inf if pool_row["demand"] <= pool_row["capacity"] else -np.inf
 
 
-@inline
+@hot
 def settle(a: Arrays, pool: int, t: float) -> None:
     """Find the water level after a change at `t`, and move the bands that it has crossed."""
     pool_row = a.pools[pool]
@@ -206,7 +206,7 @@ def share_host(a: Arrays, t: float) -> None:
             settle(a, i, t)
 
 
-@inline
+@hot
 def changed(a: Arrays, guest: int, t: float) -> None:
     """After `guest_place`: let the level of its pool, and of the other pools, find its place."""
     pool = pool_of(a, guest)
@@ -218,13 +218,13 @@ def changed(a: Arrays, guest: int, t: float) -> None:
             share_host(a, t)
 
 
-@inline
+@hot
 def pool_of(a: Arrays, guest: int) -> int:
     """The pool that `guest` draws on."""
     return word(a.bands[a.profile[a.guests[guest]["profile"]]]["pool"])
 
 
-@inline
+@hot
 def next_completion(a: Arrays, pool: int) -> float:
     """Clock time of the pool's next completion, inf if none; its level time stands at its `mark`."""
     pool_row = a.pools[pool]
@@ -237,7 +237,7 @@ def next_completion(a: Arrays, pool: int) -> float:
     return best
 
 
-@inline
+@hot
 def next_band(a: Arrays, pool: int) -> int:
     """The band whose first guest completes next in `pool` (there is one)."""
     pool_row = a.pools[pool]

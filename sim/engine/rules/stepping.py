@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.engine.arrays import Arrays
-from sim.engine.compiling.jit import inline
+from sim.engine.compiling.jit import hot, inline
 from sim.engine.layout import (
     ADMIT,
     CALLS,
@@ -38,7 +38,7 @@ from sim.engine.rules.queues import note_done, todo_push
 from sim.engine.rules.sharing import changed, guest_place, pool_of
 
 
-@inline
+@hot
 def short(a: Arrays, service: int, rows: int) -> int:
     """What is missing before a request of a service with programs may go on and `rows` end; REACHED if nothing."""
     state = a.state[0]
@@ -61,7 +61,7 @@ def short(a: Arrays, service: int, rows: int) -> int:
     return REACHED
 
 
-@inline
+@hot
 def on_todo(a: Arrays) -> int:
     """The first thing that is to be done at once."""
     state = a.state[0]
@@ -116,7 +116,7 @@ def enter_call(a: Arrays, slot: int, t: float) -> int:
     return enter(a, slot, t)
 
 
-@inline
+@hot
 def go_on(a: Arrays, guest: int, slot: int, what: int, t: float) -> None:
     """A request (or strand) goes on: begins, has done a step, or is told how its call or its branches ended."""
     act = a.acts[slot]
@@ -139,7 +139,7 @@ def go_on(a: Arrays, guest: int, slot: int, what: int, t: float) -> None:
         conclude(a, guest, slot, False, t)
 
 
-@inline
+@hot
 def conclude(a: Arrays, guest: int, slot: int, failed: bool, t: float) -> None:
     """A program (or a branch) has come to its end: the request leaves its place to the next."""
     if a.acts[slot]["owner"] >= 0:
@@ -167,7 +167,7 @@ def conclude(a: Arrays, guest: int, slot: int, failed: bool, t: float) -> None:
     outstanding_changed(a, guest)
 
 
-@inline
+@hot
 def step_ends(a: Arrays, guest: int, t: float) -> None:
     """The guest's first job, a step of a request, is done at `t`; placing is the caller's."""
     guest_row = a.guests[guest]
@@ -185,7 +185,7 @@ def step_ends(a: Arrays, guest: int, t: float) -> None:
         go_on_with_next(a, guest, t)
 
 
-@inline
+@hot
 def go_on_with_next(a: Arrays, guest: int, t: float) -> None:
     """If all that is to be done is to begin the guest's next request, do so before it is placed: it is cheaper."""
     state = a.state[0]

@@ -94,6 +94,7 @@ def run(
     plots: bool = False,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
+    force: bool = False,
 ) -> Result:
     """Run a scenario on its platforms, and give the result.
 
@@ -104,16 +105,18 @@ def run(
 
     `platforms` and `replications` replace the scenario's. `workers`: processes (None: this one; more need the usual
     `if __name__ == "__main__":` guard in a script). `out`: the result folder to write (None: a temporary one, gone
-    with the result). `progress(done, total)` is called after each run.
+    with the result). `progress(done, total)` is called after each run. `force`: also what is estimated to take
+    more than 10 min of CPU a run, 1 h in all, or 2 GB.
 
     Raises RunFailed when a run failed, sim.report.ResultsError when `out` holds something else, ScenarioError for what
     is wrong in the scenario, a file or not.
     """
+    from sim.experiment.chosen import chosen_scenario
     from sim.experiment.replications.scenario import run_scenario
     from sim.experiment.study import most_replications
     from sim.experiment.workers.choice import executor_for
 
-    chosen = _chosen(scenario, platforms, replications)
+    chosen = chosen_scenario(scenario, platforms, replications, force)
     runs = len(chosen.platforms) * most_replications(chosen)
     result: Result | None = None
 
@@ -145,31 +148,6 @@ def run(
         raise RunFailed(text, result, report.failures)
     assert result is not None
     return result
-
-
-def _chosen(
-    scenario: Scenario | str | Path | Mapping[str, Any], platforms: Sequence[str] | None, replications: int | None
-) -> Scenario:
-    if isinstance(scenario, Mapping):
-        from sim.platforms.checks import CHECKS
-        from sim.scenario.loader import scenario_from_dict
-
-        scenario = scenario_from_dict(scenario, checks=CHECKS)
-    if not isinstance(scenario, Scenario):
-        return load_scenario(scenario, platforms=platforms, replications=replications)
-    from sim.platforms.checks import CHECKS
-    from sim.scenario.loader import check
-
-    update: dict[str, Any] = {}
-    if platforms is not None:
-        update["platforms"] = {name: dict(scenario.platforms.get(name, {})) for name in platforms}
-    if replications is not None:
-        if replications < 1:
-            raise ValueError(f"replications must be at least 1, not {replications}")
-        update["replications"] = replications
-    chosen = scenario.model_copy(update=update) if update else scenario
-    check(chosen, CHECKS, f"platforms={list(chosen.platforms)}")
-    return chosen
 
 
 def compare(
@@ -213,6 +191,7 @@ def density(
     progress: Callable[[Progress], None] | None = None,
     budget: float | None = None,
     reboot: bool = False,
+    force: bool = False,
 ) -> Capacity:
     """Find the most of something that the host carries on each platform while every SLO holds.
 
@@ -234,8 +213,9 @@ def density(
     own = (start, stop, step) != (None, None, None)
     grid = Grid(1 if start is None else start, 1 if step is None else step, stop) if own else None
     study = DensityStudy(
-        path, vary, grid, unit, overrides=overrides, platforms=platforms, replications=replications, seed=seed
-    )
+        path, vary, grid, unit,
+        overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force,
+    )  # fmt: skip
     folder = None if out is None else study.folder(out)
     with executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, progress, budget=budget, reboot=reboot)
@@ -264,6 +244,7 @@ def crossover(
     out: str | Path | None = None,
     plots: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    force: bool = False,
 ) -> Crossover:
     """Find where along one axis the better of two platforms changes, with an interval on the crossing point.
 
@@ -281,7 +262,7 @@ def crossover(
 
     study = CrossoverStudy(
         path, vary, start, stop, unit,
-        overrides=overrides, platforms=platforms, replications=replications, seed=seed,
+        overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force,
     )  # fmt: skip
     folder = None if out is None else study.folder(out)
     with executor_for(workers or 1, scheduler) as executor:
@@ -303,6 +284,7 @@ def why(
     plots: bool = False,
     progress: Callable[[Progress], None] | None = None,
     budget: float | None = None,
+    force: bool = False,
 ) -> Why:
     """Split the difference of two platforms in a metric over groups of mechanisms (promise, start-up, memory …).
 
@@ -316,10 +298,11 @@ def why(
     sim.experiment.attribution.game.WhyError when a run fails or the metric is missing in one.
     """
     from sim.experiment.attribution.study import WhyStudy
+    from sim.experiment.chosen import chosen_scenario
     from sim.experiment.workers.choice import executor_for
 
     asked = scenario.folder / "manifest.json" if isinstance(scenario, Results) else scenario
-    study = WhyStudy(_chosen(asked, platforms, None), metric, replications)
+    study = WhyStudy(chosen_scenario(asked, platforms, None, force), metric, replications, force=force)
     folder = None if out is None else study.folder(out)
     with executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, progress, budget=budget)
@@ -343,6 +326,7 @@ def sweep(
     overwrite: bool = False,
     retry_failed: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    force: bool = False,
 ) -> SweepResult:
     """Run a sweep file; the result has `.table`, one row a (point, platform, replication, service, metric), and more.
 
@@ -355,7 +339,9 @@ def sweep(
     from sim.experiment.sweep.study import SweepStudy
     from sim.experiment.workers.choice import executor_for
 
-    study = SweepStudy(path, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed)
+    study = SweepStudy(
+        path, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force
+    )
     with executor_for(workers, scheduler) as executor:
         return study.run(
             study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress
@@ -379,6 +365,7 @@ def sensitivity(
     overwrite: bool = False,
     retry_failed: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    force: bool = False,
 ) -> SensitivityResult:
     """Find which assumption moves `metric` most: a design by `method` ("sobol" or "morris") over a sweep file's ranges.
 
@@ -390,8 +377,9 @@ def sensitivity(
     from sim.experiment.workers.choice import executor_for
 
     study = SensitivityStudy(
-        path, method, size, metric, overrides=overrides, platforms=platforms, replications=replications, seed=seed
-    )
+        path, method, size, metric,
+        overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force,
+    )  # fmt: skip
     with executor_for(workers, scheduler) as executor:
         return study.run(
             study.folder(out), executor, plots=plots, overwrite=overwrite, retry_failed=retry_failed, progress=progress

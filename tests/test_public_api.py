@@ -23,27 +23,27 @@ NAMES = [
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
     "run": [
-        "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite",
+        "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite", "force",
     ],
     "compare": ["results", "platforms", "out", "plots"],
     "density": [
         "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
-        "scheduler", "out", "plots", "progress", "budget", "reboot",
+        "scheduler", "out", "plots", "progress", "budget", "reboot", "force",
     ],
     "crossover": [
         "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "points", "platforms",
-        "replications", "overrides", "seed", "workers", "scheduler", "out", "plots", "progress",
+        "replications", "overrides", "seed", "workers", "scheduler", "out", "plots", "progress", "force",
     ],
     "why": [
-        "scenario", "metric", "platforms", "replications", "workers", "scheduler", "out", "plots", "progress", "budget",
+        "scenario", "metric", "platforms", "replications", "workers", "scheduler", "out", "plots", "progress", "budget", "force",
     ],
     "sweep": [
         "path", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms", "replications", "seed",
-        "overwrite", "retry_failed", "progress",
+        "overwrite", "retry_failed", "progress", "force",
     ],
     "sensitivity": [
         "path", "method", "size", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms",
-        "replications", "seed", "overwrite", "retry_failed", "progress",
+        "replications", "seed", "overwrite", "retry_failed", "progress", "force",
     ],
     "load_results": ["folder"],
     "arrivals": ["name"],

@@ -261,6 +261,7 @@ def _files(commands: _Commands) -> None:
     validate = _add(commands, "validate", "Check scenario and sweep files; run nothing.")
     validate.add_argument("files", nargs="+", metavar="FILE", help="scenario or sweep files")
     validate.add_argument("--strict", action="store_true", help=_STRICT)
+    validate.add_argument("--force", action="store_true", help="do not tell what would take too long")
     validate.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help=_SET)
     platforms = _add(commands, "platforms", "Show the catalogue of platforms: every number with its unit and source.")
     platforms.add_argument("name", nargs="?", metavar="NAME", help="one platform in full")
@@ -305,6 +306,7 @@ def _calibrate(commands: _Commands) -> None:
 _SCHEDULER = "an existing Dask scheduler: tcp://host:port, or the .json that it wrote"
 _ALL = "every row of the table, every doubt, and when to use which"
 _STRICT = "exit with 3 when a doubt says that a number does not mean what its name says"
+_FORCE = "run also what is estimated to take more than 10 min of CPU a run, 1 h in all, or 2 GB"
 _SET = "replace a value of the file, as in --set host.cores=4; may be repeated"
 
 
@@ -313,6 +315,7 @@ def _scenario_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platforms", type=_names, metavar="A,B", help="run these platforms instead of the file's")
     parser.add_argument("--replications", type=_count, metavar="N", help="independent repetitions")
     parser.add_argument("--seed", type=_whole, metavar="N", help="start of all random numbers")
+    parser.add_argument("--force", action="store_true", help=_FORCE)
 
 
 def _output_options(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ def given(options: Namespace) -> Options:
         "platforms": options.platforms,
         "replications": options.replications,
         "seed": options.seed,
+        "force": options.force,
     }
 
 

@@ -12,23 +12,28 @@ from . import DONE, DOUBTED, WRONG_INPUT
 
 def validate(options: Namespace) -> int:
     """Check scenario and sweep files; every mistake of every file is told."""
+    from sim.experiment.effort import limits
     from sim.experiment.foresight import foresee
     from sim.experiment.replications.runner import platforms_of
+    from sim.experiment.study import most_replications
     from sim.experiment.sweep.doubts import foresee_sweep
-    from sim.platforms.checks import CHECKS
     from sim.reading.document import read_document
     from sim.reading.errors import ScenarioError
     from sim.scenario import load_scenario, load_sweep, points
 
+    checks = limits.checks(options.force)
     mistakes = wrong = 0
     for file in options.files:
         try:
             tree = read_document(file).tree
             if "base" in tree and "services" not in tree:
-                sweep = load_sweep(file, overrides=options.overrides, checks=CHECKS)
-                what, found, rest = f"a sweep of {len(points(sweep)):,} points", foresee_sweep(sweep), ""
+                sweep = load_sweep(file, overrides=options.overrides, checks=checks)
+                listed = points(sweep)
+                if not options.force:
+                    limits.check_sweep(sweep, listed, most_replications(sweep.scenario(listed[0])))
+                what, found, rest = f"a sweep of {len(listed):,} points", foresee_sweep(sweep), ""
             else:
-                scenario = load_scenario(file, overrides=options.overrides, checks=CHECKS)
+                scenario = load_scenario(file, overrides=options.overrides, checks=checks)
                 found = foresee(scenario, platforms_of(scenario))
                 what, rest = f"scenario {scenario.name}", f" ({', '.join(scenario.platforms)})"
             doubted = sum(each.severity == "wrong" for each in found)

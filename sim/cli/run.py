@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def command(options: Namespace) -> int:
     """Run a scenario and print what it showed."""
+    from sim.experiment.effort import limits
     from sim.experiment.replications.scenario import check_folder, run_scenario
     from sim.experiment.study import RESULTS, most_replications
-    from sim.platforms.checks import CHECKS
     from sim.scenario import load_scenario
 
     check_is_file(options.file)
-    scenario = load_scenario(options.file, checks=CHECKS, **given(options))
+    scenario = load_scenario(options.file, checks=limits.checks(options.force), **given(options))
     folder = Path(options.out) if options.out else RESULTS / scenario.name
     check_folder(scenario, folder, options.overwrite)
     runs = len(scenario.platforms) * most_replications(scenario)

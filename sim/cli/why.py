@@ -23,12 +23,12 @@ _NOTES_TOLD = 2
 def command(options: Namespace) -> int:
     """Make the runs, print how much of the difference each group makes, and draw it."""
     from sim.experiment.attribution.study import WhyStudy
-    from sim.platforms.checks import CHECKS
+    from sim.experiment.effort import limits
     from sim.scenario import load_scenario
 
     check_is_file(options.file)
-    scenario = load_scenario(options.file, checks=CHECKS, **given(options))
-    study = WhyStudy(scenario, options.metric, options.replications)
+    scenario = load_scenario(options.file, checks=limits.checks(options.force), **given(options))
+    study = WhyStudy(scenario, options.metric, options.replications, force=options.force)
     folder = study.folder(options.out)
     started = time.perf_counter()
     with at_work("why", options, options.scheduler) as (executor, show):

@@ -67,7 +67,7 @@ class Chunk(Protocol):
 
 
 def _bound(value: int | None) -> int:
-    return lay.UNBOUNDED if value is None else value
+    return lay.UNBOUNDED if value is None else min(value, lay.UNBOUNDED)
 
 
 def _rhos(cap: float, jobs: int, weight: float, speed: float = 1.0) -> list[float]:
@@ -174,9 +174,9 @@ class Building:
         self._state["services"] = self.services
         self.a.grow(services=self.services)
         service_row = self.a.services[service]
-        service_row["threads"], service_row["start_threads"] = _bound(threads), start_threads
+        service_row["threads"], service_row["start_threads"] = _bound(threads), _bound(start_threads)
         service_row["concurrency"], service_row["queue"], service_row["backlog"] = (
-            concurrency,
+            _bound(concurrency),
             _bound(queue),
             _bound(backlog),
         )

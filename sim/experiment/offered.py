@@ -16,14 +16,15 @@ def requests(service: Service, scenario: Scenario, begin: float, end: float) -> 
     """Mean number of requests of one tenant in [begin, end] (s); None where it cannot be told (users, plug-ins)."""
     total = 0.0
     for source in service.traffic:
-        number = _arrivals(source, begin, end)
+        number = arrivals(source, begin, end)
         if number is None:
             return None
         total += number
     return total
 
 
-def _arrivals(source: Source, begin: float, end: float) -> float | None:
+def arrivals(source: Source, begin: float, end: float) -> float | None:
+    """Mean number of requests of a source in [begin, end] (s); None where it cannot be told."""
     match source:
         case ConstantRate():
             return source.rate * (end - begin)

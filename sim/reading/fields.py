@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -265,22 +265,28 @@ def quantity_schema(kind: str, *, optional: bool = False) -> JsonSchema:
     return {"anyOf": forms, "x-quantity": kind} if len(forms) > 1 else {**forms[0], "x-quantity": kind}
 
 
-def whole(value: Any, least: int, *, optional: bool = False) -> int | None:
-    """A whole number of at least `least`; `optional`: null and `none` mean None. Raises UnitError."""
+MOST: Final = 10**15
+"""The greatest whole number but seeds: one that floats and 64 bits still count exactly."""
+
+
+def whole(value: Any, least: int, *, optional: bool = False, most: float = MOST) -> int | None:
+    """A whole number from `least` to `most`; `optional`: null and `none` mean None. Raises UnitError."""
     if optional and (value is None or value == "none"):
         return None
     allowed = f"a whole number, at least {least}" + (", or none" if optional else "")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < least:
         raise units.UnitError(show(value), allowed)
+    if value > most:
+        raise units.UnitError(show(value), f"{allowed}; at most {most:.0e}")
     return int(value)
 
 
-def count(least: int, *, optional: bool = False) -> Human:
-    """A field holding a whole number of at least `least`."""
+def count(least: int, *, optional: bool = False, most: float = MOST) -> Human:
+    """A field holding a whole number of at least `least` and at most `most`."""
     schema: JsonSchema = {"type": "integer", "minimum": least}
     if optional:
         schema = {"anyOf": [schema, {"type": "null"}, {"const": "none"}]}
-    return Human(lambda value, info: whole(value, least, optional=optional), schema)
+    return Human(lambda value, info: whole(value, least, optional=optional, most=most), schema)
 
 
 def one_of(value: Any, names: tuple[str, ...]) -> str:

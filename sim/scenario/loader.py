@@ -29,13 +29,15 @@ _KEPT: Final = 4096
 class Options(TypedDict, total=False):
     """What replaces a file's own. `overrides` are `dotted.path=YAML value`, laid over it before it is validated.
 
-    `platforms` selects (and adds) platforms, keeping the file's overrides of those named.
+    `platforms` selects (and adds) platforms, keeping the file's overrides of those named. `force` is for those who
+    choose the `checks`: none of how much work it is.
     """
 
     overrides: Sequence[str]
     platforms: Sequence[str] | None
     replications: int | None
     seed: int | None
+    force: bool
 
 
 class Base:

@@ -173,7 +173,7 @@ class Scenario(Strict):
         "scenario", description="names the results; the file's name when left out"
     )
     description: Annotated[str, text()] = Field("", description="the question in a sentence")
-    seed: Annotated[int, count(0)] = Field(0, description="start of all random numbers")
+    seed: Annotated[int, count(0, most=math.inf)] = Field(0, description="start of all random numbers")
     duration: Duration = Field(description="simulated time, such as 15min")
     warmup: Annotated[float | Literal["auto"], Human(_parse_warmup, _WARMUP_SCHEMA)] = Field(
         0.0, description="discarded before measuring, such as 2min, or auto (MSER-5)"

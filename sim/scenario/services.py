@@ -304,15 +304,20 @@ def _name_layers(name: str, service: Service) -> Service:
     return service.model_copy(update={"image": images})
 
 
+def tenant_of(full: str, tenants: Mapping[str, int]) -> str | None:
+    """The service of which `full` is the name of a tenant, of those with so many `tenants`; None: of none."""
+    name, _, number = full.rpartition("-")
+    known = number.isdecimal() and int(number) < tenants.get(name, 0) and number == f"{int(number):02d}"
+    return name if known else None
+
+
 def _check_tenants(collect: Collector, services: Mapping[str, Service]) -> None:
-    owners: dict[str, str] = {}
-    for name, service in services.items():
-        for full in tenant_names(name, service.tenants):
-            if full in owners:
-                found = f"the name {full!r}, which is also one of the tenants of {owners[full]} or of {name}"
-                collect.add(found, "a name of its own for every service", name, on_key=True)
-                break
-            owners[full] = name
+    tenants = {name: service.tenants for name, service in services.items()}
+    for full in (name for name, number in tenants.items() if not number):
+        if (owner := tenant_of(full, tenants)) is not None:
+            found = f"the name {full!r}, which is also one of the tenants of {owner}"
+            later = max(full, owner, key=list(tenants).index)
+            collect.add(found, "a name of its own for every service", later, on_key=True)
 
 
 def _check_layers(collect: Collector, services: Mapping[str, Service], raw: Mapping[str, Any]) -> None:

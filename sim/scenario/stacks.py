@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sim.reading.errors import Finding, Refused, nearest, show
 from sim.reading.fields import Collector, Human, Info, Strict, count
-from sim.scenario.services import tenant_names
+from sim.scenario.services import tenant_of
 
 
 def _parse_members(value: Any, info: Info) -> list[str]:
@@ -86,9 +86,8 @@ def _twins(stacks: Mapping[str, Stack], known: list[str]) -> list[Finding]:
     return [
         Finding(("stacks", name, "tenants"), f"the tenant {full!r}, which is a service of its own", "another name")
         for name, stack in stacks.items()
-        for member in stack.services
-        for full in (tenant_names(member, stack.tenants) if stack.tenants else ())
-        if full in single
+        for full in known
+        if full in single and tenant_of(full, dict.fromkeys(stack.services, stack.tenants)) is not None
     ]
 
 

@@ -17,6 +17,7 @@ from sim.experiment.attribution.answer import Part, Why
 from sim.experiment.attribution.asking import farthest, survivors, usual, values_of
 from sim.experiment.attribution.game import Asked, Game, Played, WhyError, play_all
 from sim.experiment.attribution.groups import Cast, cast
+from sim.experiment.effort import limits
 from sim.experiment.foresight import foresee
 from sim.experiment.provenance import provenance
 from sim.experiment.replications.runner import measured, platform_of
@@ -57,16 +58,19 @@ class WhyPlan:
 class WhyStudy:
     """Why two platforms of a scenario differ in `metric` (`response.p99`, `shop/goodput`, `served`; None: the usual).
 
-    Of more than two platforms those are taken whose means are farthest apart. Raises StudyError for one platform, or
-    for a metric that there is not.
+    Of more than two platforms those are taken whose means are farthest apart. `force`: however long it takes. Raises
+    StudyError for one platform, or for a metric that there is not.
     """
 
-    def __init__(self, scenario: Scenario, metric: str | None = None, replications: int | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, metric: str | None = None, replications: int | None = None, *, force: bool = False
+    ) -> None:
         if len(scenario.platforms) < 2:
             raise StudyError("why compares two platforms, here is one: choose with --platforms A,B")
         self.scenario = scenario
         self.asked = None if metric is None else _checked(Asked.of(metric), scenario)
         self.replications = replications or max(most_replications(scenario), USUAL_REPLICATIONS)
+        self._forced = force
 
     def folder(self, out: str | Path | None) -> Path:
         """Where to write. Raises ResultsError when something else is there."""
@@ -94,6 +98,10 @@ class WhyStudy:
         scenario = measured(self.scenario)
         ends = _ends(scenario, self.replications, executor, played, progress)
         asked, chosen = self._question(scenario, ends)
+        if not self._forced and budget is None:
+            each = limits.seconds(scenario) / len(scenario.platforms)
+            number = chosen.full * self.replications
+            limits.check_runs(f"{len(chosen.players)} groups (--budget ends it in time)", number, each)
         game = Game(scenario, chosen, asked)
         take_ends(game, played, ends)
         left = None if budget is None else budget - (time.perf_counter() - began)

@@ -8,10 +8,10 @@ from typing import Any, Unpack
 
 from sim.experiment.crossover.crossing import Crossover
 from sim.experiment.crossover.search import Search, find_crossover
+from sim.experiment.effort import limits
 from sim.experiment.provenance import provenance
 from sim.experiment.study import StudyError, axis_of, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
-from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
 from sim.scenario import Base, Options
 
@@ -32,7 +32,7 @@ class CrossoverStudy:
         self, file: str | Path, vary: str, low: float, high: float, unit: str = "", **options: Unpack[Options]
     ) -> None:
         asked = options.pop("replications", None)
-        base = Base.load(file, checks=CHECKS, **options)
+        base = Base.load(file, checks=limits.checks(**options), **options)
         self.scenario = base.scenario
         self.vary, self.low, self.high, self.unit = vary, low, high, unit
         if len(self.scenario.platforms) != 2:
@@ -43,6 +43,7 @@ class CrossoverStudy:
         self.a, self.b = self.scenario.platforms
         self.replications = asked or max(most_replications(self.scenario), USUAL_REPLICATIONS)
         self._scenario_at = axis_of(base, vary, unit, [low, high])
+        self._forced = options.get("force", False)
 
     def folder(self, out: str | Path | None) -> Path:
         """Where to write. Raises ResultsError when something else is there."""
@@ -51,9 +52,15 @@ class CrossoverStudy:
     def run(self, executor: Executor, **how: Unpack[Search]) -> Crossover:
         """Search on an entered executor; see `find_crossover`."""
         ends = self.low, self.high
+        if not self._forced:
+            limits.check_runs("--points", how.get("points", 5) * self.replications, self._dearer())
         return find_crossover(
             self._scenario_at, self.a, self.b, *ends, replications=self.replications, executor=executor, **how
         )
+
+    def _dearer(self) -> float:
+        """CPU-s of a replication on both platforms, at the dearer end of the axis."""
+        return max(limits.seconds(self._scenario_at(value)) for value in (self.low, self.high))
 
     def save(self, found: Crossover, folder: Path, plots: bool = True) -> None:
         """Write the answer (crossover.json), the values (crossover.csv) and a plot of both."""

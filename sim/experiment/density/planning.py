@@ -62,12 +62,11 @@ def _fits(scenario: Scenario, platform: str) -> bool:
 
 def plan(axis: Axis, platforms: Sequence[str], hints: Mapping[str, int], replications: int, slots: int) -> Plan:
     """What a search would run. One replication of the first value is run on each platform, to see what a run costs."""
-    fewest = FEWEST + replications + REBOOTS
     first = axis.at(axis.grid.value(0))
     runs, seconds = [0, 0], [0.0, 0.0]
     for name in platforms:
         near = hints.get(name)
-        most = fewest + round(math.log2(2 + (_UNKNOWN if near is None else near)) * TYPICAL) + replications
+        fewest, most = FEWEST + replications + REBOOTS, most_runs(near, replications)
         here = axis.at(axis.grid.value(near or 0))
         once = observe_run(first, name, 0).seconds * max(_requests(here) / max(_requests(first), 1.0), 1.0)
         for end, number in enumerate((fewest, most)):
@@ -75,6 +74,12 @@ def plan(axis: Axis, platforms: Sequence[str], hints: Mapping[str, int], replica
             seconds[end] += number * once / max(slots, 1)
     ends = {name: axis.grid.value(hints[name]) if name in hints else None for name in platforms}
     return Plan(ends, (runs[0], runs[1]), (seconds[0], seconds[1]))
+
+
+def most_runs(near: int | None, replications: int) -> int:
+    """About the most runs of a search that begins at the index `near` (None: nobody knows where it will end)."""
+    way = round(math.log2(2 + (_UNKNOWN if near is None else near)) * TYPICAL)
+    return FEWEST + REBOOTS + way + 2 * replications
 
 
 def _requests(scenario: Scenario) -> float:

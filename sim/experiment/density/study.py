@@ -11,10 +11,11 @@ from typing import Unpack
 from sim.experiment.assumptions import assumed, may_use
 from sim.experiment.density.answer import Capacity, Question, curve_rows
 from sim.experiment.density.axes import axis_along
-from sim.experiment.density.planning import Plan, hint, plan
+from sim.experiment.density.planning import Plan, hint, most_runs, plan
 from sim.experiment.density.questions import Grid
 from sim.experiment.density.recovery import recover
 from sim.experiment.density.search import MOST_REPLICATIONS, Density, density
+from sim.experiment.effort import limits
 from sim.experiment.foresight import foresee
 from sim.experiment.provenance import provenance
 from sim.experiment.replications.runner import platform_of, platforms_of
@@ -23,7 +24,8 @@ from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
 from sim.report.folder.summary import write_json
 from sim.report.metrics.statistics import FEWEST, LEVEL
-from sim.scenario import Base, Options
+from sim.scenario import Base, Options, Scenario
+from sim.scenario.loader import check
 from sim.terms.doubts import Doubt, doubt, in_order
 
 CURVE = "density.csv"
@@ -50,6 +52,9 @@ class DensityStudy:
     ) -> None:
         base = Base.load(file, checks=CHECKS, **options)
         self.scenario = base.scenario
+        self._forced = options.get("force", False)
+        if not self._forced and (findings := list(limits.within_limits(base.scenario, base.document))):
+            raise base.document.error(findings)
         self.axis = axis_along(base, vary, unit, grid)
         self.platforms = tuple(self.scenario.platforms)
         asked = options.get("replications")
@@ -58,10 +63,25 @@ class DensityStudy:
         self.replications = asked or max(most_replications(self.scenario), MOST_REPLICATIONS)
         found = {name: hint(self.axis, name) for name in self.platforms}
         self.hints = {name: index for name, index in found.items() if index is not None}
+        if not self._forced:
+            self._check_work()
 
     def folder(self, out: str | Path | None) -> Path:
         """Where to write. Raises ResultsError when something else is there."""
         return folder_for(out, f"density-{self.scenario.name}", CURVE, "result of density")
+
+    def _check_work(self) -> None:
+        """Refuse (StudyError) a search that takes too long, by what a run takes where it begins."""
+        for name in self.platforms:
+            each = limits.seconds(self._at(self.axis.grid.value(self.hints.get(name, 0))), [name])
+            limits.check_runs(f"{self.axis.name} on {name}", most_runs(self.hints.get(name), self.replications), each)
+
+    def _at(self, value: float) -> Scenario:
+        """The scenario at a value that is to be run. Raises ScenarioError for one that takes too long."""
+        scenario = self.axis.at(value)
+        if not self._forced:
+            check(scenario, [limits.within_limits], f"--set {self.axis.name}={value:.12g}{self.axis.unit}")
+        return scenario
 
     def plan(self, executor: Executor) -> Plan:
         """What would be run; one run a platform is made to tell how long it takes."""
@@ -81,7 +101,7 @@ class DensityStudy:
         """
         began = time.perf_counter()
         found = density(
-            self.axis.at,
+            self._at,
             self.platforms,
             self.axis.grid,
             replications=self.replications,

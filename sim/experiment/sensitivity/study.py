@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Unpack
 
+from sim.experiment.effort import limits
 from sim.experiment.sensitivity.analysis import Method, Sensitivity, analyse, design, plan_design, response, tornado
 from sim.experiment.study import RESULTS, StudyError
 from sim.experiment.sweep.plan import SweepError
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
-from sim.platforms.checks import CHECKS
 from sim.scenario import Options, load_sweep
 
 SIZES = {"sobol": 32, "morris": 8}
@@ -48,10 +48,12 @@ class SensitivityStudy:
         metric: str = "response.p99",
         **options: Unpack[Options],
     ) -> None:
-        sweep = load_sweep(file, checks=CHECKS, **options)
+        sweep = load_sweep(file, checks=limits.checks(**options), **options)
         if sweep.sample is None:
             raise StudyError(f"{file}: a sensitivity analysis needs ranges (sample: {{over: …}}), and it has none")
         self.method, self.metric = method, metric
+        if not options.get("force"):
+            limits.check_design(sweep, (size or SIZES[method]) * (len(sweep.sample.over) + 2))
         self.design = design(method, sweep.sample.over, size or SIZES[method], seed=sweep.sample.seed)
         self.plan = plan_design(sweep, self.design)
 

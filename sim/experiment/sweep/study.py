@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from sim.experiment.crossover.crossing import CrossoverError, crossover_of
+from sim.experiment.effort import limits
 from sim.experiment.provenance import provenance
 from sim.experiment.study import RESULTS
 from sim.experiment.sweep.plan import Plan, plan_sweep
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
-from sim.platforms.checks import CHECKS
 from sim.scenario import Options, load_sweep
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ class SweepStudy:
     """A sweep file, judged by `metric`; `options` replace the base's own. Raises ScenarioError for a wrong file."""
 
     def __init__(self, file: str | Path, metric: str = "response.p99", **options: Unpack[Options]) -> None:
-        self.sweep = load_sweep(file, checks=CHECKS, **options)
+        self.sweep = load_sweep(file, checks=limits.checks(**options), **options)
         self.plan = _told(plan_sweep(self.sweep))
+        if not options.get("force"):
+            limits.check_sweep(self.sweep, self.plan.points, self.plan.replications)
         self.metric = metric
 
     def folder(self, out: str | Path | None) -> Path:

@@ -23,7 +23,8 @@ NAMES = [
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
     "run": [
-        "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite", "force",
+        "scenario", "platforms", "replications", "workers", "out", "keep_requests", "plots", "progress", "overwrite",
+        "force",
     ],
     "compare": ["results", "platforms", "out", "plots"],
     "density": [
@@ -35,7 +36,8 @@ PARAMETERS = {
         "replications", "overrides", "seed", "workers", "scheduler", "out", "plots", "progress", "force",
     ],
     "why": [
-        "scenario", "metric", "platforms", "replications", "workers", "scheduler", "out", "plots", "progress", "budget", "force",
+        "scenario", "metric", "platforms", "replications", "workers", "scheduler", "out", "plots", "progress", "budget",
+        "force",
     ],
     "sweep": [
         "path", "metric", "out", "plots", "workers", "scheduler", "overrides", "platforms", "replications", "seed",

@@ -51,12 +51,14 @@ def test_promtool_and_the_api_say_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_recording_of_this_moment_is_predicted_within_a_fifth(tmp_path: Path) -> None:
-    if LIVE not in os.environ:
+def test_a_recording_of_this_moment_is_predicted(tmp_path: Path) -> None:
+    """A minute where asked for, held to a fifth; a quarter of one in CI, whose few requests bear a third only."""
+    if not {LIVE, "CI"} & set(os.environ):
         pytest.skip(f"{LIVE}=1 records a minute on this machine")
     if what := record.missing():
         pytest.skip(f"missing: {what}")
-    told = record.record(tmp_path, ((12.0, 12.0), (30.0, 25.0), (20.0, 12.0)))
+    whole = LIVE in os.environ
+    told = record.record(tmp_path, ((12.0, 12.0), (30.0, 25.0), (20.0, 12.0)) if whole else ((20.0, 6.0), (30.0, 9.0)))
     found = errors(replayed(tmp_path, "requests.json", tmp_path / "replay.yaml"))
-    assert abs(found["response p95"]) < 0.2, told
     assert abs(found["CPU of its work"]) < 0.2, told
+    assert abs(found["response p95"]) < (0.2 if whole else 0.35), told

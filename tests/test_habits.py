@@ -38,6 +38,10 @@ def test_the_citation_is_of_this_version() -> None:
     assert (str(cited["version"]), cited["license"]) == (project["version"], project["license"])
 
 
+def test_what_is_installed_says_how_to_cite_it() -> None:
+    assert (ROOT / "sim" / "CITATION.cff").read_bytes() == (ROOT / "CITATION.cff").read_bytes()
+
+
 def test_hooks_need_no_network() -> None:
     repos = yaml(".pre-commit-config.yaml")["repos"]
     assert [repo["repo"] for repo in repos] == ["local"]

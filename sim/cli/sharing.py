@@ -1,4 +1,4 @@
-"""The arguments of what hands results on: `report`."""
+"""The arguments of what hands results on and checks them: `report`, `reproduce`."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ def report(add: Add) -> None:
     parser.add_argument("folders", nargs="+", metavar="DIR", help="a result folder, such as results/burst")
     parser.add_argument("-o", "--out", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--open", action="store_true", help="show it in the browser")
+
+
+def reproduce(add: Add) -> None:
+    """`reproduce DIR`."""
+    parser = add(
+        "reproduce", "Run again what a result's manifest says, and compare summary.csv byte for byte.",
+        "Exit 0: the same bytes; 1: others (the first differences are printed, and which versions are others).\n",
+    )  # fmt: skip
+    parser.add_argument("folder", metavar="DIR", help="a result of a run, such as results/burst")
+    parser.add_argument("--recordings", metavar="DIR", default=".", help="where files of recorded traffic are (here)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: as many as cores, if it pays)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask scheduler")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="on standard output")
+    parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")

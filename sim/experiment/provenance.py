@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.experiment.replications.scenario import platform_data
-from sim.report.folder.writer import versions
+from sim.report.folder.writer import citation, versions
 from sim.scenario import Scenario
 
 
@@ -19,6 +19,7 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         "digest": scenario.digest,
         "seed": scenario.seed,
         "versions": versions(),
+        "citation": citation(),
         "scenario": scenario.to_dict(),
         "platforms": platform_data(scenario),
     }

@@ -12,10 +12,11 @@ from typing import Any, Final, TypeAlias, TypedDict, TypeVar, Unpack
 from pydantic import ValidationError
 
 from sim.reading.document import Document, parse_text, parse_value, read_document
-from sim.reading.errors import Finding, Problem, Refused, ScenarioError
+from sim.reading.errors import Finding, Problem, Refused, ScenarioError, dotted
 from sim.reading.fields import Context, Strict, changed, findings_of
 from sim.scenario.factor import spelt_out
 from sim.scenario.schema import Scenario
+from sim.scenario.traffic import Trace
 
 M = TypeVar("M", bound=Strict)
 Check: TypeAlias = Callable[["Scenario | None", Document], Iterable[Finding]]
@@ -118,12 +119,18 @@ def load_scenario(path: str | Path, *, checks: Sequence[Check] = (), **options: 
     Raises ScenarioError with every mistake, those that the `checks` find too, each with its place.
     """
     if Path(path).name == "manifest.json":
-        return _of_manifest(path, checks, options)
+        return of_manifest(path, checks, options)
     return Base.load(path, checks=checks, **options).scenario
 
 
-def _of_manifest(path: str | Path, checks: Sequence[Check], options: Options) -> Scenario:
-    """The scenario that a result is the result of. Raises ScenarioError."""
+def of_manifest(
+    path: str | Path, checks: Sequence[Check], options: Options | None = None, recordings: str | Path | None = None
+) -> Scenario:
+    """The scenario that a result is the result of. Raises ScenarioError.
+
+    `recordings`: the folder that the files of its traces are relative to; None: one with traces is refused.
+    """
+    options = options or {}
     resolved = read_document(path).tree.get("scenario")
     label = str(path)
     if not isinstance(resolved, dict):
@@ -136,7 +143,11 @@ def _of_manifest(path: str | Path, checks: Sequence[Check], options: Options) ->
     except ValidationError as error:
         raise ScenarioError([Problem(label, None, None, "scenario", str(error), "what a run wrote")]) from None
     traces = [name for name, each in scenario.services.items() if any(x.kind == "trace" for x in each.traffic)]
-    if traces:
+    if recordings is not None:
+        findings = _traces_lacking(scenario, Path(recordings))
+        if findings:
+            raise ScenarioError(Problem(label, None, None, dotted(f.loc), f.found, f.allowed) for f in findings)
+    elif traces:
         found = f"a trace of {traces[0]}, whose file is not part of it"
         raise ScenarioError([Problem(label, None, None, "scenario", found, "the file that it was made from")])
     changes: dict[str, Any] = {key: options.get(key) for key in ("platforms", "replications", "seed")}
@@ -145,6 +156,17 @@ def _of_manifest(path: str | Path, checks: Sequence[Check], options: Options) ->
     scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
     check(scenario, checks, label)
     return scenario
+
+
+def _traces_lacking(scenario: Scenario, base: Path) -> list[Finding]:
+    """What is wrong with the recordings of a scenario that is no file's, once they are looked for in `base`."""
+    return [
+        finding.under("scenario", "services", name, "traffic", index)
+        for name, service in scenario.services.items()
+        for index, source in enumerate(service.traffic)
+        if isinstance(source, Trace)
+        for finding in source.find(base)
+    ]
 
 
 def scenario_from_text(

@@ -188,25 +188,32 @@ class Trace(Source):
     @model_validator(mode="after")
     def _find(self, info: Info) -> Self:
         context = context_of(info)
-        path = (context.base / self.file).resolve()
-        if context.resolved or self._path == path:
-            return self
-        findings = _trace_findings(path, self.file, (self.time, self.demand))
-        if not findings:
-            stat = path.stat()
-            found = _digest(path, stat.st_mtime_ns, stat.st_size)
-            if self.sha256 not in (None, found):
-                findings = [Finding(("sha256",), show(self.sha256), f"the hash of {self.file}, {found}")]
-            self._path = path
-            try:
-                self.recording()
-            except HostsimError as error:
-                findings.append(Finding(("file",), str(error), "times, and demands of at least 0, in every row"))
-        if findings:
+        if not context.resolved and (findings := self.find(context.base)):
             raise Refused(findings)
-        self._path = path
-        self.__dict__["sha256"] = found  # frozen for everyone else
         return self
+
+    def find(self, base: Path) -> list[Finding]:
+        """Look for the file, relative to `base`; what is wrong with it, nothing where it is the one that is meant."""
+        path = (base / self.file).resolve()
+        if self._path == path:
+            return []
+        findings = _trace_findings(path, self.file, (self.time, self.demand))
+        if findings:
+            return findings
+        stat = path.stat()
+        found = _digest(path, stat.st_mtime_ns, stat.st_size)
+        if self.sha256 not in (None, found):
+            findings = [Finding(("sha256",), show(self.sha256), f"the hash of {self.file}, {found}")]
+        before, self._path = self._path, path
+        try:
+            self.recording()
+        except HostsimError as error:
+            findings.append(Finding(("file",), str(error), "times, and demands of at least 0, in every row"))
+        if findings:
+            self._path = before
+            return findings
+        self.__dict__["sha256"] = found  # frozen for everyone else
+        return []
 
 
 def _trace_findings(path: Path, name: str, columns: tuple[str | None, ...]) -> list[Finding]:

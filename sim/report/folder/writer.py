@@ -154,6 +154,7 @@ class RunWriter(AbstractContextManager["RunWriter"]):
             "wall_s": round((finished - self._started).total_seconds(), 6),
             "runs": runs,
             "versions": versions(),
+            "citation": citation(),
             **notes,
             "scenario": self.scenario.to_dict(),
             "platforms": dict(platforms),
@@ -164,6 +165,15 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide the numbers; those not installed are left out."""
     found = {"python": machine.python_version()}
     return found | {name: version for name in VERSIONED if (version := _version(name)) is not None}
+
+
+def citation() -> dict[str, Any]:
+    """How to cite the program: what CITATION.cff says (https://citation-file-format.github.io)."""
+    import yaml
+
+    text = (Path(__file__).parents[2] / "CITATION.cff").read_text("utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 @cache

@@ -57,12 +57,19 @@ def run(
     places: int = 1,
     seed: int = 1,
     cores: str = "size: {cpu: 1, memory: 1GiB}",
+    wide: str = "",
 ) -> pd.DataFrame:
-    """All requests that arrived after a twentieth of the run, in the order of arrival."""
+    """All requests that arrived after a twentieth of the run, in the order of arrival.
+
+    `places`: of each station but `wide`, which has one for everybody.
+    """
     warmup = duration / 20
     text = SCENARIO.format(
         seed=seed, duration=duration, warmup=warmup, places=EDGE_PLACES, edge=edge, traffic=traffic
-    ) + "".join(STATION.format(name=name, places=places, cores=cores, more=more) for name, more in stations.items())
+    ) + "".join(
+        STATION.format(name=name, places=EDGE_PLACES if name == wide else places, cores=cores, more=more)
+        for name, more in stations.items()
+    )
     file = folder / "network.yaml"
     file.write_text(text, "utf-8")
     sim.run(sim.load_scenario(file), replications=1, out=folder / "out", plots=False, keep_requests=True)
@@ -133,6 +140,31 @@ def test_a_closed_network_is_what_mean_value_analysis_says(users: int, tmp_path:
     traffic = f"{{constant-vus: {{vus: {users}, think_time: {{exponential: 20ms}}}}}}"
     requests = run(tmp_path, edge, stations, traffic, duration=max(1500.0, 9000.0 / users))
     assert_mean(responses(requests, "edge"), theory.closed_network_response(users, 0.020, [0.005, 0.008, 0.002]))
+
+
+CLASSES = "{constant-vus: {vus: VUS, think_time: {exponential: THINK}}}"
+
+
+@pytest.mark.parametrize(("users", "law"), [((3, 5), None), ((4, 6), "{gamma: {mean: MEAN, cv: 2}}")], ids=str)
+def test_closed_networks_of_two_classes_are_what_mean_value_analysis_says(
+    users: tuple[int, int], law: str | None, tmp_path: Path
+) -> None:
+    """Queues with the same exponential work for both; or shared stations, whatever the law (BCMP, types 1 and 2)."""
+    means = {"a": "5ms", "b": "4ms", "c": "2ms"}
+    stations = {
+        name: f"request: [cpu: {(law or '{exponential: MEAN}').replace('MEAN', m)}]" for name, m in means.items()
+    }
+    first, second = (
+        CLASSES.replace("VUS", str(n)).replace("THINK", z) for n, z in zip(users, ("20ms", "50ms"), strict=True)
+    )
+    stations["other"] = f"request: [call: b, call: {{service: c, times: 3}}]\n    traffic: {second}"
+    edge, places = "request: [call: a, call: {service: b, times: 2}, call: c]", 1 if law is None else EDGE_PLACES
+    requests = run(tmp_path, edge, stations, first, duration=900, places=places, wide="other")
+    demands = [[0.005, 0.008, 0.002], [0.0, 0.004, 0.006]]
+    for number, service in enumerate(("edge", "other")):
+        assert_mean(
+            responses(requests, service), theory.closed_classes_response(users, [0.020, 0.050], demands, number)
+        )
 
 
 @pytest.mark.parametrize("load", [0.3, 0.7])
@@ -221,6 +253,37 @@ def test_fork_and_join_of_three_queues_is_within_its_bounds(load: float, tmp_pat
     assert pair < found < three * alone
     close = (three / two + 4 / 11 * (1 - three / two) * load) * pair
     assert found == pytest.approx(close, rel=0.05)
+
+
+def test_classes_that_meet_at_queues_wait_alike(tmp_path: Path) -> None:
+    """Each queue sees the sum of all visits, of whatever class and for whatever time (Kelly 1975)."""
+    stations = {"a": work(0.0015), "b": work(0.0012)}
+    stations["other"] = "request: [call: b, call: {service: a, probability: 40%}]\n    traffic: {rate: 300/s}"
+    edge = "request: [call: a, call: b, call: a]"
+    requests = run(tmp_path, edge, stations, "{rate: 200/s}", duration=700, wide="other")
+    a, b = theory.mm1_response(400 + 120, 0.0015), theory.mm1_response(200 + 300, 0.0012)
+    assert_mean(responses(requests, "edge"), 2 * a + b)
+    assert_mean(responses(requests, "other"), b + 0.4 * a)
+
+
+def test_a_lost_call_is_erlangs_whatever_the_law(tmp_path: Path) -> None:
+    """Six places and no line, offered 5: Erlang's loss does not feel the law of the holding time (Sevastyanov 1957)."""
+    line = {"line": "request: [wait: {pareto: {mean: 10ms, shape: 2.2}}]\n    queue: 0"}
+    requests = run(tmp_path, "request: [call: line]", line, "{rate: 500/s}", duration=400, places=6)
+    edges = requests[requests.service == "edge"]
+    assert_mean((edges.status == "failed").to_numpy(dtype=float), theory.erlang_b(6, 5.0))
+
+
+def test_retries_end_at_the_callers_deadline(tmp_path: Path) -> None:
+    """Exponential waits do not know that they were begun anew: only the caller's 25 ms count, not the callee's 10."""
+    mean, deadline = 0.010, 0.025
+    callee = {"flaky": f"request: [wait: {{exponential: {mean}s}}]\n    timeout: 10ms"}
+    edge = f"request: [call: {{service: flaky, retries: 5}}]\n    timeout: {deadline}s"
+    requests = run(tmp_path, edge, callee, "{rate: 300/s}", duration=400, places=EDGE_PLACES)
+    edges = requests[requests.service == "edge"]
+    assert set(edges.status) <= {"completed", "timed-out", "in-flight"}
+    assert_mean((edges.status == "timed-out").to_numpy(dtype=float), np.exp(-deadline / mean))
+    assert_mean(responses(requests, "edge"), theory.broken_off_response(mean, deadline))
 
 
 def test_parts_of_a_response_add_up_to_it(tmp_path: Path) -> None:

@@ -141,6 +141,29 @@ def closed_network_throughput(users: int, think: float, demands: Sequence[float]
     return users / (closed_network_response(users, think, demands) + think)
 
 
+def closed_classes_response(
+    users: Sequence[int], think: Sequence[float], demands: Sequence[Sequence[float]], which: int
+) -> float:
+    """Mean response of class `which` of a closed network with several classes, by exact mean value analysis.
+
+    By class: `users`, s of `think` time, s of work at each station in one round. Stations are shared, or first come
+    first served with the same exponential work for all classes. Reiser and Lavenberg, JACM 27 (1980).
+    """
+    classes, stations = range(len(users)), range(len(demands[0]))
+    response = [0.0 for _ in classes]
+    queues = {tuple(0 for _ in classes): [0.0 for _ in stations]}
+    for present in sorted(itertools.product(*(range(each + 1) for each in users)), key=sum)[1:]:
+        found = [0.0 for _ in stations]
+        for own in (each for each in classes if present[each] > 0):
+            others = queues[tuple(n - (each == own) for each, n in enumerate(present))]
+            times = [demand * (1 + queue) for demand, queue in zip(demands[own], others, strict=True)]
+            response[own] = math.fsum(times)
+            rate = present[own] / (response[own] + think[own])
+            found = [queue + rate * time for queue, time in zip(found, times, strict=True)]
+        queues[present] = found
+    return response[which]
+
+
 def fork_join_response(rate: float, mean: float) -> float:
     """Mean of the later of two M/M/1 that every request forks into: Nelson and Tantawi, IEEE ToC 37 (1988)."""
     load = _load(rate, mean)
@@ -172,6 +195,16 @@ def retried_calls(mean: float, limit: float, retries: int) -> float:
     """Mean number of tries."""
     q = math.exp(-limit / mean)
     return (1 - q ** (retries + 1)) / (1 - q)
+
+
+def broken_off_response(mean: float, deadline: float) -> float:
+    """Mean of the exponential times with `mean` that end by a deadline.
+
+    So long takes a call that is broken off and made again at once, however often, until the caller's own deadline: an
+    exponential time does not know its age.
+    """
+    missed = math.exp(-deadline / mean)
+    return mean - deadline * missed / (1 - missed)
 
 
 def product(factors: Sequence[float]) -> float:

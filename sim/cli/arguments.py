@@ -243,6 +243,12 @@ def _why(commands: _Commands) -> None:
     _study_options(parser)
 
 
+_TRAFFIC = (
+    "recorded requests; formats: combined, common, json (nginx, Caddy, Traefik, others), csv, parquet, k6-csv, "
+    "k6-json, locust-history, locust-stats, azure; without one it is found from the file's head"
+)
+
+
 def _init(commands: _Commands) -> None:
     parser = _add(
         commands, "init", "Write a scenario: a commented one from nothing, or one from what you have.",
@@ -257,7 +263,10 @@ def _init(commands: _Commands) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--overwrite", action="store_true", help="replace that file")
     parser.add_argument("--entry", metavar="NAME", help="the service that requests from outside come to")
-    parser.add_argument("--traffic", metavar="FILE:FORMAT", help="an access log: FILE:combined or FILE:common")
+    parser.add_argument("--traffic", metavar="FILE[:FORMAT]", help=_TRAFFIC)
+    parser.add_argument(
+        "--window", type=_seconds, metavar="TIME", help="of the traffic, the busiest, such as 10min of it"
+    )
 
 
 def _files(commands: _Commands) -> None:

@@ -11,6 +11,7 @@ from . import DONE
 
 if TYPE_CHECKING:
     from sim.imports.draft import Draft
+    from sim.imports.writing import Extras
 
 
 def command(options: Namespace) -> int:
@@ -25,8 +26,8 @@ def command(options: Namespace) -> int:
     if options.source is None:
         from sim.imports.starter import STARTER
 
-        if options.traffic or options.entry:
-            raise StudyError("--traffic and --entry are of `init compose` and `init kube`")
+        if options.traffic or options.entry or options.window:
+            raise StudyError("--traffic, --window and --entry are of `init compose` and `init kube`")
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
@@ -82,21 +83,33 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
         near = nearest(options.entry, names)
         hint = f"; did you mean {near}?" if near else ""
         raise StudyError(f"--entry {options.entry}: an unknown service; known: {', '.join(names)}{hint}")
-    load, recording = None, Path()
+    extras, recordings = Extras(entry=options.entry), {}
     if options.traffic:
-        from sim.imports.traffic import read_log
-
-        if out is None:
-            raise StudyError("--traffic writes a recording beside the scenario: say -o FILE")
-        load, recording = read_log(options.traffic), out.with_name(f"{out.stem}-traffic.csv")
-        if recording.exists() and not options.overwrite:
-            raise StudyError(f"{recording} is there already: another name, or --overwrite")
-    extras = Extras(load, recording.name, entry=options.entry)
+        recordings = _recorded(options, draft, extras, out)
     text = written(draft, extras)
     _tell(text)
-    if load is not None:
-        recording.write_text(load.csv, "utf-8")
+    for path, content in recordings.items():
+        path.write_text(content, "utf-8")
     return _deliver(text, out)
+
+
+def _recorded(options: Namespace, draft: Draft, extras: Extras, out: Path | None) -> dict[Path, str]:
+    """Recordings beside the scenario, by their path; `extras` is told of them."""
+    from sim.experiment.study import StudyError
+    from sim.imports.traffic.assigning import assigned
+    from sim.imports.traffic.formats import read_traffic
+
+    if out is None:
+        raise StudyError("--traffic writes a recording beside the scenario: say -o FILE")
+    extras.load = read_traffic(options.traffic, options.window)
+    texts, extras.told = assigned(draft, extras.load, options.entry)
+    several = len(texts) > 1
+    paths = {name: out.with_name(f"{out.stem}-traffic{f'-{name}' if several else ''}.csv") for name in texts}
+    for path in paths.values():
+        if path.exists() and not options.overwrite:
+            raise StudyError(f"{path} is there already: another name, or --overwrite")
+    extras.recordings = {name: path.name for name, path in paths.items()}
+    return {paths[name]: content for name, content in texts.items()}
 
 
 def _deliver(text: str, out: Path | None, then: str = "python -m sim fit") -> int:

@@ -46,17 +46,21 @@ class Part:
 
 @dataclass
 class Load:
-    """The traffic of a log: YAML of `traffic`, seconds it lasts, mean bytes of an answer, and what was made of it.
+    """Recorded traffic: seconds it lasts, how many requests, and what was made of it.
 
-    `csv`: text of the recording that `yaml` names as `{file}`; `{settle}` there: seconds for the replicas to start.
+    `recordings`: the service that the file names (empty where it names none) → CSV text of its arrivals, in s, all by
+    one clock; `counts` of their rows. `rate`: requests a second, where only that is known. `answer_bytes`: mean of an
+    answer, `duration`: median of the response time in s.
     """
 
-    yaml: str
     seconds: float
     requests: int
     notes: list[str]
-    csv: str
+    recordings: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    rate: float | None = None
     answer_bytes: float | None = None
+    duration: float | None = None
 
 
 @dataclass
@@ -112,11 +116,16 @@ def _reached(parts: Mapping[str, Part], name: str) -> set[str]:
     return found
 
 
+def short_name(name: str) -> str:
+    """A name in small letters, digits and `-`, as a service here can have."""
+    return _ODD.sub("-", name.lower()).strip("-")[:_LONGEST].strip("-") or "service"
+
+
 def renamed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """(name, a name that a service can have here): small letters, digits and `-`, no two alike."""
     used: set[str] = {"all"}
     for name in names:
-        short = _ODD.sub("-", name.lower()).strip("-")[:_LONGEST].strip("-") or "service"
+        short = short_name(name)
         stem, number = short[: _LONGEST - 4], 1
         while short in used:
             number += 1

@@ -13,17 +13,21 @@ MIB: Final = 2**20
 # What is put in where the file does not say. None is a measurement, and each is marked in the text (trust: memory).
 CPU, MEMORY, BASE = 0.1, 128 * MIB, 64 * MIB
 IMAGE, VM_IMAGE, VM_MORE = 200e6, 2e9, 512 * MIB
-RATE, CONCURRENCY, REQUEST = "10/s", 16, "{lognormal: {mean: 5ms, cv: 1}}"
+RATE, CONCURRENCY, REQUEST = "10/s", 16, 0.005
 SERVERS: Final = (16, 32, 64, 96, 128, 192)  # cores of common servers, with 4 GiB each
 SETTLE, STEADY = 60, 90  # seconds in which the replicas start, and of steady traffic after them
 
 
 @dataclass
 class Extras:
-    """What goes beside the draft: traffic of a log, the file name of its recording, sizes of images in bytes."""
+    """What goes beside the draft: recorded traffic, sizes of images in bytes.
+
+    `recordings`: name of a part → file name of its recording. `told`: more lines for the head.
+    """
 
     load: Load | None = None
-    recording: str = ""
+    recordings: Mapping[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
     images: Mapping[str, float] = field(default_factory=dict)
     entry: str | None = None
 
@@ -39,7 +43,8 @@ def written(draft: Draft, extras: Extras | None = None) -> str:
     entry = draft.entry(extras.entry)
     lines = [*_head(draft, extras), *_settings(draft, extras), "services:"]
     for part in draft.parts:
-        lines += _service(part, extras, part is entry, settled(draft))
+        driven = part.name in extras.recordings if extras.recordings else part is entry
+        lines += _service(part, extras, driven, settled(draft))
     return "\n".join(lines) + "\n"
 
 
@@ -51,12 +56,13 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
              f"# {told}", *(f"# {each}" for each in draft.counted)]  # fmt: skip
     entry = draft.entry(extras.entry)
     called = {name for part in draft.parts for name in part.calls}
-    idle = [part.name for part in draft.parts if part is not entry and part.name not in called]
+    busy = {entry.name, *called, *extras.recordings}
+    idle = [part.name for part in draft.parts if part.name not in busy]
     if idle:
         lines.append(
             f"# Nothing says who calls {', '.join(idle)}: idle here until you add calls, or traffic of its own."
         )
-    lost = [*draft.lost, *(extras.load.notes if extras.load else [])]
+    lost = [*draft.lost, *(extras.load.notes if extras.load else []), *extras.told]
     if lost:
         lines += ["# Of the files, this is not, or otherwise, in the scenario:", *(f"#  - {each}" for each in lost)]
     return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
@@ -114,12 +120,15 @@ def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
     promised = part.amounts.memory or part.amounts.memory_limit
     if promised:
         used, why = promised / 2, "half of what it is promised; measure it"
+    work, told = REQUEST, "measure it, it decides the answer"
+    if entry and extras.load and extras.load.duration and extras.load.duration < work:
+        work, told = extras.load.duration, f"{told}; at most the median duration of the log"
     lines += [
         _guess(f"    memory: {_bytes(used)}", f"used when idle: {why}"),
         _guess("    start_cpu: 1s", "core-seconds until it can serve"),
         _guess(f"    concurrency: {CONCURRENCY}", "requests in service at once in one replica"),
         "    request:",
-        _guess(f"      - cpu: {REQUEST}", "core-seconds of one request; measure it, it decides the answer"),
+        _guess(f"      - cpu: {{lognormal: {{mean: {_milli(work)}, cv: 1}}}}", f"core-seconds of one request; {told}"),
     ]
     lines += [_guess(f"      - call: {name}", f"one call a request: {reason}") for name, reason in part.calls.items()]
     if entry and extras.load and extras.load.answer_bytes:
@@ -140,11 +149,16 @@ def _traffic(part: Part, extras: Extras, settle: int) -> list[str]:
     why = "" if extras.entry else f"all requests come to it: {part.reached or 'nobody here calls it'}"
     if extras.load is None:
         return [*lines, _guess(f"    traffic: {{rate: {RATE}}}", f"no log was given; {why or 'put your own'}")]
-    text = extras.load.yaml.replace("{file}", extras.recording).replace("{settle}", str(settle))
+    if extras.load.rate is not None:
+        line = f"    traffic: {{rate: {extras.load.rate:.6g}/s}}"
+        return [*lines, _guess(line, why) if why else line]
+    if len(extras.recordings) > 1:
+        why = ""  # the file itself says whose requests they are
+    text = f"      trace: {{file: {extras.recordings[part.name]}, shift: {settle}s}}"
     return [
         *lines,
         _guess("    traffic:", why) if why else "    traffic:",
-        *(f"      {line}" for line in text.split("\n")),
+        f"{text}   # begins when the replicas have had {settle} s to start",
     ]
 
 
@@ -226,6 +240,10 @@ def _bytes(value: float) -> str:
         if value >= size and value % size == 0:
             return f"{value / size:.0f}{unit}"
     return f"{value:.0f}B"
+
+
+def _milli(seconds: float) -> str:
+    return f"{1000 * seconds:.4g}ms"
 
 
 def _decimal(value: float) -> str:

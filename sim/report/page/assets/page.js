@@ -27,11 +27,21 @@
     if (made.concat) made.columns = across;
     return made;
   }
+  // A layer without a row has no scale to be drawn on; a panel without a layer says so.
+  function filled(spec) {
+    for (const part of spec.vconcat || spec.concat) {
+      if (!part.layer) continue;
+      part.layer = part.layer.filter((each) => !each.data || !each.data.name || spec.datasets[each.data.name].length > 0);
+      if (part.layer.length === 0) part.layer = [{ data: { values: [{}] }, mark: { type: "text", text: "nothing to show", color: dim } }];
+    }
+    return spec;
+  }
   const all = new Map();
   async function draw(place) {
     const own = all.get(place), chosen = own.pick === 0 ? own : own.choices[own.pick];
     const spec = sized(chosen.spec, Math.floor(place.clientWidth));
     spec.datasets = Object.fromEntries(Object.entries(chosen.data).map(([name, columns]) => [name, rows(columns)]));
+    filled(spec);
     const merged = { ...config, ...spec.config, axisY: { ...(spec.config || {}).axisY } };
     delete spec.config;
     const view = new charts.View(charts.parse(charts.compile(spec, { config: merged }).spec, null, { ast: true }), {

@@ -50,8 +50,16 @@ def crowd(guests: int) -> dict[str, Any]:
         "time": times, "place": [*range(guests)] * 3, "state": [1] * guests + [2] * guests + [3] * guests,
         "guest": [*range(guests)] * 3, "why": [""] * 3 * guests,
     }  # fmt: skip
-    names = ("cpu_used", "cpu_allocated", "memory_used", "memory_allocated", "in_flight", "arrivals", "completed", "ready",
-             "guests")  # fmt: skip
+    names = (
+        "cpu_used",
+        "cpu_allocated",
+        "memory_used",
+        "memory_allocated",
+        "in_flight",
+        "arrivals",
+        "completed",
+        "ready",
+    )
     host = {
         "platform": "many", "var": "--p0", "places": guests, "hidden": 0, "guests": [f"g-{at}" for at in range(guests)],
         "services": ["s"] * guests, "changes": changes, "told": {"time": [50.0], "what": ["fault kernel-panic"]},

@@ -133,7 +133,7 @@ def _waterfall_panel(place: int, name: str, count: int, order: Sequence[str], co
                 "type": "nominal",
                 "title": None,
                 "scale": {"domain": list(order), "range": list(colours)},
-                "legend": {"orient": "top", "columns": 8, "symbolType": "square"},
+                "legend": {"orient": "top", "symbolType": "square"},
             },
             "tooltip": tips(
                 ("guest", "guest"),

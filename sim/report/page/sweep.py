@@ -101,7 +101,7 @@ def _drawn(chosen: pd.DataFrame, metric: str, axis: str, axes: Sequence[str], to
         data[f"f{place}"] = {key: [plain(row[key]) for row in few] for key in _KEYS}
         title = [f"{spoken(name)}: {value(at)}" for name, at in where.items()]
         panels.append(_panel(place, title, axis, metric, chosen, tones, steps))
-    meta = {"across": min(len(across), 3), "pad": 100}
+    meta = {"across": min(len(across), 3), "pad": 92}
     return spec(
         concat=panels,
         usermeta=meta,

@@ -229,7 +229,7 @@ def _spent_panel(
                 "type": "nominal",
                 "title": None,
                 "scale": key,
-                "legend": {"orient": "top", "columns": 4, "symbolType": "square"},
+                "legend": {"orient": "top", "symbolType": "square"},
             },
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": tips(

@@ -18,12 +18,23 @@
   const loader = { load: () => Promise.reject(Error("nothing is loaded")), sanitize: () => Promise.reject(Error("nothing is loaded")), http: null, file: null, options: {} };
   const tooltip = new charts.Handler({ disableDefaultStyle: true });
 
+  function wrapped(text, most) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const last = lines.length - 1;
+      if (lines[last] && lines[last].length + word.length >= most) lines.push(word); else lines[last] += (lines[last] ? " " : "") + word;
+    }
+    return lines;
+  }
   // Concatenated panels have no "as wide as the container": their width is reckoned here.
   function sized(spec, room) {
     const made = structuredClone(spec), meta = made.usermeta || {}, parts = made.vconcat || made.concat;
     const across = Math.max(1, Math.min(meta.across || 1, Math.floor(room / 330)));
     const inner = Math.max(120, Math.floor(room / across) - (meta.pad || 70));
-    for (const part of parts) part.width = inner;
+    for (const part of parts) {
+      part.width = inner;
+      if (part.title && part.title.text) part.title.text = [part.title.text].flat().flatMap((text) => wrapped(text, inner / 6.6));
+    }
     if (made.concat) made.columns = across;
     return made;
   }
@@ -42,7 +53,8 @@
     const spec = sized(chosen.spec, Math.floor(place.clientWidth));
     spec.datasets = Object.fromEntries(Object.entries(chosen.data).map(([name, columns]) => [name, rows(columns)]));
     filled(spec);
-    const merged = { ...config, ...spec.config, axisY: { ...(spec.config || {}).axisY } };
+    const key = { ...config.legend, columns: Math.max(2, Math.floor(place.clientWidth / 105)) };
+    const merged = { ...config, ...spec.config, legend: key };
     delete spec.config;
     const view = new charts.View(charts.parse(charts.compile(spec, { config: merged }).spec, null, { ast: true }), {
       expr: charts.expressionInterpreter, renderer: "svg", container: place, hover: true, loader, tooltip: tooltip.call, logLevel: 2,
@@ -63,6 +75,11 @@
     select.addEventListener("change", () => { all.get(place).pick = Number(select.value); drawn(place); });
   }
   everything();
+  // On paper no doubt may be folded away.
+  const folded = () => [...document.querySelectorAll("details.doubts")];
+  let were = [];
+  window.addEventListener("beforeprint", () => { were = folded().map((each) => each.open); for (const each of folded()) each.open = true; });
+  window.addEventListener("afterprint", () => folded().forEach((each, at) => { each.open = were[at]; }));
   let waiting = 0, width = window.innerWidth;
   window.addEventListener("resize", () => {
     if (window.innerWidth === width) return;

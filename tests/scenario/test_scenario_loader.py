@@ -29,7 +29,7 @@ def test_burst_is_resolved_to_si() -> None:
     shop = scenario.services["shop"]
     assert (scenario.name, scenario.seed, scenario.duration, scenario.warmup) == ("burst", 7, 900.0, 120.0)
     assert scenario.replications == 5
-    assert scenario.platforms == {"vm": {}, "container": {}, "container-2cpu": {"based_on": "container"}}
+    assert scenario.platforms == {"vm": {}, "container": {}, "container-as-vm": {"based_on": "container"}}
     assert (scenario.host.cores, scenario.host.memory, scenario.host.network) == (16.0, 64 * 2**30, 1.25e9)
     assert (scenario.host.disk.read, scenario.host.disk.write, scenario.host.disk.capacity) == (1.5e9, 1e9, None)
     assert shop.request_cpu.kind == "lognormal"

@@ -286,11 +286,15 @@ def _files(commands: _Commands) -> None:
 def _scorecard(commands: _Commands) -> None:
     parser = _add(
         commands, "scorecard", "Run scenarios whose answer is known; print predicted against known.",
-        "Writes scorecard.json, .csv, .md and .png to results/scorecard/, or to --out.\n",
+        "Writes scorecard.json, .csv, .md, .png and expected.json to results/scorecard/, or to --out.\n"
+        "Exit code 1: a case failed, or is worse than expected (our own cases: than is committed).\n",
     )  # fmt: skip
     parser.add_argument("--only", metavar="TEXT", help="cases with these words in name, kind, topic, platform, source")
     parser.add_argument("--cases", action="append", metavar="FILE", help="a file of cases instead; may be repeated")
     parser.add_argument("--quick", action="store_true", help="without what takes long")
+    parser.add_argument(
+        "--check", metavar="FILE", help="1 if a case is worse than in this expected.json (default: ours)"
+    )
     parser.add_argument("--all", action="store_true", help="exact cases that agree too")
     parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/scorecard)")

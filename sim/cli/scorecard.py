@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE
+from . import DONE, FAILED
 from .common import at_work, shown
 
 if TYPE_CHECKING:
@@ -22,20 +22,25 @@ def command(options: Namespace) -> int:
     """Run the cases, print the headline and every line, write the folder."""
     from sim.scorecard.study import ScorecardStudy
 
-    study = ScorecardStudy(options.cases, options.only, quick=options.quick)
+    study = ScorecardStudy(options.cases, options.only, quick=options.quick, check=options.check)
     folder = study.folder(options.out)
     started = time.perf_counter()
     with at_work("scorecard", options) as (executor, show):
         found = study.run(executor, show)
     study.save(found, folder)
+    worse = study.worse(found)
     seconds = time.perf_counter() - started
     if options.format == "json":
-        told = {**found.to_dict(), "results": str(folder), "wall_s": round(seconds, 3)}
+        told = {**found.to_dict(), "worse": worse, "results": str(folder), "wall_s": round(seconds, 3)}
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(found, options.all)
+        if better := study.better(found):
+            print(f"{better} better than expected: expected.json has them")
         print(f"{len(found.scores)} cases, {found.runs} runs, {seconds:.1f} s; {shown(folder)}")
-    return DONE
+    for line in worse:
+        print(f"worse: {line}", file=sys.stderr)
+    return FAILED if worse else DONE
 
 
 def _print(found: Scorecard, everything: bool) -> None:

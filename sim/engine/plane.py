@@ -320,6 +320,10 @@ class DataPlane(Linking):
         """Guests of a service that are ready."""
         return int(self.a.services[service]["n_ready"])
 
+    def backlog(self, service: int) -> int:
+        """Requests that wait at a service, and at none of its guests."""
+        return int(self.a.services[service]["waiting"])
+
     def in_flight(self, service: int) -> int:
         """Requests of a service that have arrived and not ended."""
         return int(self.a.services[service]["in_flight"])

@@ -129,10 +129,11 @@ class _OnPlatform:
     def room(self) -> Iterator[Doubt]:
         """Replicas of the start that admission has no room for, in the order of the file."""
         for each in self._placed:
-            if each.asked and each.admitted == 0:
+            if each.asked and each.admitted == 0 and not each.warm:
                 yield doubt("never-served", f"no replica fits: {each.limit}", self.name, each.service, limit=each.limit)
             if each.admitted < each.asked:
-                text = f"{each.admitted} of {each.asked} replicas fit: {each.limit}"
+                what = "guests of the warm pool" if each.warm else "replicas"
+                text = f"{each.admitted} of {each.asked} {what} fit: {each.limit}"
                 yield doubt(
                     "partly-placed", text, self.name, each.service,
                     admitted=each.admitted, asked=each.asked, limit=each.limit,

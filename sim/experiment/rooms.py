@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,6 +30,8 @@ class Placed:
     admitted: int
     asked: int
     limit: str
+    warm: bool = False
+    """They are those of a warm pool."""
 
 
 def placed(scenario: Scenario, platform: Platform, shares: Mapping[str, Share]) -> list[Placed]:
@@ -48,10 +50,22 @@ def placed(scenario: Scenario, platform: Platform, shares: Mapping[str, Share]) 
                     room.admit({name: 1})
                 elif name in of and turn == 0 and name == of[name].services[0]:
                     room.admit({each: services[each].least for each in of[name].services if each in services})
-    return [
+    found = [
         Placed(name, room.admitted[name], each.least * max(scenario.tenants_of(name), 1), room.limits.get(name, ""))
         for name, each in services.items()
     ]
+    return found + list(_kept(scenario, services, room))
+
+
+def _kept(scenario: Scenario, services: Mapping[str, Service], room: _Room) -> Iterator[Placed]:
+    """What becomes of the warm pools, behind all replicas."""
+    for name, service in services.items():
+        asked = 0 if service.warm is None else service.warm.guests * max(scenario.tenants_of(name), 1)
+        before = room.admitted[name]
+        for _ in range(asked):
+            room.admit({name: 1})
+        if asked:
+            yield Placed(name, room.admitted[name] - before, asked, room.limits.get(name, ""), warm=True)
 
 
 @dataclass

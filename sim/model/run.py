@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane
-from sim.model.control import faults, moves, network, on_demand, oom, reclaim, resizing, scaling, swap
+from sim.model.control import faults, moves, network, on_demand, oom, reclaim, resizing, scaling, swap, warm
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.vm_pool import host_of
 from sim.model.record.events import EventLog
@@ -87,6 +87,7 @@ class Run:
         """Carry the run to its end."""
         world, fleet, host = self.world, self.fleet, self.host
         scaling.begin(world, fleet)
+        warm.begin(world, fleet)
         self.moves.begin()
         resizing.begin(world, fleet)
         network.begin(world, fleet, host)
@@ -155,13 +156,13 @@ class Run:
     def _deploy(self) -> dict[str, float]:
         """Seconds from the first start of a service to its first answer, where that start is in the measured span."""
         begun: dict[str, float] = {}
-        for guest in self.guests.guests:
+        for guest in self.guests.replicas:
             begun.setdefault(guest.service, guest.requested)
         answered, since = self.requests.first_answers(), self.world.warmup
         return {name: answered[name] - start for name, start in begun.items() if start >= since and name in answered}
 
     def _cold(self) -> dict[str, int]:
         """Requests of the measured span that had to wait for a guest of their own to start: the per-request rule."""
-        starts = [guest.service for guest in self.guests.guests if guest.requested >= self.world.warmup]
+        starts = [guest.service for guest in self.guests.replicas if guest.requested >= self.world.warmup]
         serverless = [s.name for s in self.fleet.services if isinstance(s.spec.autoscale, PerRequest)]
         return {name: starts.count(name) for name in serverless}

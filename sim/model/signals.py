@@ -44,6 +44,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.guest_requested: Signal[[Subject]] = Signal()  # admitted: it exists from now on
+        self.guest_kept: Signal[[Subject]] = Signal()  # up, and no replica yet: a scale-up may take it
         self.guest_ready: Signal[[Subject]] = Signal()  # it serves, for the first time or again
         self.guest_fell: Signal[[Subject, str, str]] = Signal()  # guest, event, detail: what it held fails
         self.guest_resized: Signal[[Subject]] = Signal()  # it has another share

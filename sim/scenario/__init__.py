@@ -6,7 +6,7 @@ from sim.scenario.incidents import Fault, HostFault, Move, Resize
 from sim.scenario.loader import Base, Options, load_document, load_scenario, scenario_from_text
 from sim.scenario.scaling import Concurrency, Hpa, PerRequest, Ramp, Rule
 from sim.scenario.schema import Scenario, Until, json_schema
-from sim.scenario.services import Memory, Service, Slo
+from sim.scenario.services import Memory, Service, Slo, Warm
 from sim.scenario.sizes import Image, Layer, Size
 from sim.scenario.stacks import Stack
 from sim.scenario.traffic import (
@@ -25,5 +25,5 @@ __all__ = [
     "Base", "Concurrency", "ConstantRate", "ConstantUsers", "Disk", "Diurnal", "Fault", "Host", "HostFault", "Hpa",
     "Image", "Layer", "Memory", "Mmpp", "MmppState", "Move", "Options", "PerRequest", "Ramp", "RampingRate",
     "Resize", "Rule", "Scenario", "Service", "Size", "Slo", "Source", "Stack", "Stage", "Sweep", "Trace", "Until",
-    "json_schema", "load_document", "load_scenario", "load_sweep", "numeric", "points", "scenario_from_text",
+    "Warm", "json_schema", "load_document", "load_scenario", "load_sweep", "numeric", "points", "scenario_from_text",
 ]  # fmt: skip

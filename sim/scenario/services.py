@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from math import ceil
-from typing import Annotated, Any, Final, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import Field, model_validator
 
-from sim.reading.distribution import Distribution, Work
+from sim.reading.distribution import Distribution, Work, distribution, parse_distribution
 from sim.reading.errors import Finding, Loc, Refused, nearest, show
 from sim.reading.fields import (
     Collector,
@@ -95,6 +95,28 @@ class Ready(Strict):
         return max(self.delay + rounds * self.probe, seconds)
 
 
+class Warm(Strict):
+    """Guests that are started and wait, up and idle, for a scale-up to take them."""
+
+    guests: Annotated[int, count(1)] = Field(description="how many are kept, ready or on their way")
+    take: Annotated[Distribution, distribution(positive=False)] = Field(
+        default_factory=lambda: parse_distribution("0s"),
+        description="from being taken to serving, such as 50ms",
+    )
+    state: Annotated[Literal["idle", "paused"], choice("idle", "paused")] = Field(
+        "idle", description="idle: burns what an idle guest burns; paused: no CPU. Both have their memory in use"
+    )
+
+
+def _parse_warm(value: Any, info: Info) -> Warm | None:
+    if value is None:
+        return None
+    collect = Collector(info)
+    warm = collect.model(Warm, value if isinstance(value, Mapping) else {"guests": value})
+    collect.done()
+    return warm
+
+
 class Service(Strict):
     """One service as it is asked for; all quantities in SI."""
 
@@ -138,6 +160,9 @@ class Service(Strict):
         "least-outstanding", description="how a replica is chosen for a request"
     )
     size: Sizes = Field(description="{cpu: 2, memory: 2GiB}, or such a mapping for each platform")
+    warm: Annotated[
+        Warm | None, Human(_parse_warm, lambda inner: {"anyOf": [{"type": "integer", "minimum": 1}, inner]})
+    ] = Field(None, description="guests kept up and idle for scale-ups: 3, or {guests, take, state}")
     autoscale: Autoscale = Field(None, description="{rule: hpa | concurrency | per-request, …}")
     replicas: Replicas = Field(None, description="number of replicas, or {add: 1, every: 2s} until the host refuses")
     tenants: Annotated[int, count(1)] = Field(
@@ -153,7 +178,12 @@ class Service(Strict):
         """Either replicas or autoscale; either start or start_cpu; one of request_cpu, request and mix."""
         start = raw.get("start")
         same = isinstance(start, Mapping) and start.get("cpu") == raw.get("start_cpu")  # as in a resolved scenario
-        return list(_one_program(values, raw)) + [
+        found = list(_one_program(values, raw))
+        if raw.get("warm") is not None and raw.get("autoscale") is None:
+            found.append(
+                Finding(("warm",), "no autoscale", "an autoscale rule, whose replicas come from it", on_key=True)
+            )
+        return found + [
             Finding((one,), f"both {one} and {other}", "one of the two", on_key=True)
             for one, other in (("replicas", "autoscale"), ("start_cpu", "start"))
             if raw.get(one) is not None and raw.get(other) is not None and not (one == "start_cpu" and same)

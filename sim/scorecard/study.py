@@ -12,13 +12,13 @@ from typing import Final
 from sim.experiment.study import Progress, StudyError, folder_for
 from sim.experiment.workers.executor import Executor
 from sim.report.folder.summary import write_json
-from sim.scorecard import recorded, references
+from sim.scorecard import expected, recorded, references
 from sim.scorecard.building import CannotSay, Plan, plan
 from sim.scorecard.card import Scorecard
 from sim.scorecard.loading import Loaded, load, select, shipped
 from sim.scorecard.page import page
 from sim.scorecard.running import Runs, run, tasks_of
-from sim.scorecard.scoring import CALIBRATES, CONTEXT, NOT_RUN, UNCOVERED, Score, score, unscored
+from sim.scorecard.scoring import CALIBRATES, CONTEXT, FAILED, NOT_RUN, UNCOVERED, Score, score, unscored
 from sim.scorecard.specs import Case
 
 MARK: Final = "scorecard.json"
@@ -38,13 +38,21 @@ class Job:
 class ScorecardStudy:
     """The cases of `files` (None: those that hostsim ships, with our own measurements), narrowed by `only`.
 
-    `quick`: without what takes long (`long: true`). Raises ScenarioError for wrong files, StudyError where
-    nothing is left.
+    `quick`: without what takes long (`long: true`). `check`: an expected.json that the answers are held against (None:
+    the committed one for our own cases, none for others). Raises ScenarioError for wrong files, StudyError where
+    nothing is left, or for a wrong `check`.
     """
 
     def __init__(
-        self, files: Sequence[str | Path] | None = None, only: str | None = None, *, quick: bool = False
+        self,
+        files: Sequence[str | Path] | None = None,
+        only: str | None = None,
+        *,
+        quick: bool = False,
+        check: str | Path | None = None,
     ) -> None:
+        where = expected.OURS if check is None and files is None else check
+        self.expected = None if where is None else expected.read(where)
         self.quick = quick
         self.only = only
         self.ours = files is None
@@ -105,7 +113,7 @@ class ScorecardStudy:
         return found
 
     def save(self, found: Scorecard, folder: Path, title: str = "Scorecard") -> list[Path]:
-        """Write scorecard.json, .csv, .md and .png over those of an earlier one; returns their paths."""
+        """Write scorecard.json, .csv, .md, .png and expected.json over earlier ones; returns their paths."""
         from sim.scorecard.figure import save_scorecard
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,18 @@ class ScorecardStudy:
             writer.writerows(each.to_dict() for each in found.scores)
         save_scorecard(found, folder / "scorecard.png")
         (folder / "scorecard.md").write_text(page(found, title), encoding="utf-8")
-        return [folder / name for name in (MARK, "scorecard.csv", "scorecard.md", "scorecard.png")]
+        expected.write(found, folder / expected.OURS.name)
+        return [folder / name for name in (MARK, "scorecard.csv", "scorecard.md", "scorecard.png", expected.OURS.name)]
+
+    def worse(self, found: Scorecard) -> list[str]:
+        """A sentence a case that failed, or is worse than expected."""
+        if self.expected is None:
+            return [f"{each.case}: {each.verdict}: {each.reason}" for each in found.scores if each.verdict == FAILED]
+        return list(expected.worse(found, self.expected, whole=self.ours and self.only is None))
+
+    def better(self, found: Scorecard) -> int:
+        """How many cases are better than expected."""
+        return 0 if self.expected is None else expected.better(found, self.expected)
 
 
 def _unused(case: Case) -> str:

@@ -158,9 +158,8 @@ def test_the_command_writes_a_folder_and_json(
             "verdict"}  # fmt: skip
     assert keys <= set(told["cases"][0])
     folder = tmp_path / "results" / "scorecard"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        f"scorecard.{end}" for end in ("csv", "json", "md", "png")
-    ]
+    written = ["expected.json", *(f"scorecard.{end}" for end in ("csv", "json", "md", "png"))]
+    assert sorted(path.name for path in folder.iterdir()) == written
     assert r"far \| off" in (folder / "scorecard.md").read_text("utf-8")
     assert main(["scorecard", "--cases", str(file), "--only", "no such words"]) == 2
 
@@ -224,3 +223,57 @@ def test_precopy_by_hand() -> None:
     # 1000 B at 100 B/s, dirtied at 50 B/s: 10 s, 500 B: 5 s, 250 B fit into 2.5 s
     assert theory.precopy_time(1000, 50, 100, 2.5) == pytest.approx(17.5)
     assert theory.precopy_downtime(1000, 50, 100, 2.5) == pytest.approx(2.5)
+
+
+def expectation(folder: Path, **cases) -> Path:
+    file = folder / "expected.json"
+    file.write_text(json.dumps({"cases": {name.replace("_", " "): each for name, each in cases.items()}}))
+    return file
+
+
+def worse(folder: Path, expected: dict, *own: dict) -> list[str]:
+    study = ScorecardStudy([cases(folder, *own)], check=expectation(folder, **expected))
+    with SerialExecutor() as executor:
+        return study.worse(study.run(executor))
+
+
+@pytest.mark.parametrize(
+    ("expected", "known", "told"),
+    [
+        (["near", 0.0], "2s", ""),  # 2 s is predicted
+        (["misses", 1.0], "1s", ""),  # a known miss is no failure
+        (["misses", 0.96], "1s", ""),  # within 5 points
+        (["misses", 0.94], "1s", "misses (+100 %); expected: misses (+94 %)"),  # a known miss that got worse
+        (["near", 0.2], "1s", "misses (+100 %); expected: near (+20 %)"),
+        (["near", 0.0], "2.2s", "near (−9.1 %); expected: near (+0.0 %)"),
+        (["failed", None], "1s", ""),  # better
+    ],
+)
+def test_a_case_that_is_worse_than_expected_is_told(tmp_path: Path, expected: list, known: str, told: str) -> None:
+    assert worse(tmp_path, {"case_0": expected}, {"known": known}) == ([f"case 0: {told}"] if told else [])
+
+
+def test_a_miss_that_nobody_expects_is_told_and_other_new_cases_are_not(tmp_path: Path) -> None:
+    told = worse(tmp_path, {}, {"known": "1s"}, {"known": "2s"})
+    assert told == ["case 0: misses (+100 %), and is not among the expected ones"]
+
+
+def test_the_command_ends_with_1_where_a_case_is_worse_or_failed(tmp_path: Path, capsys) -> None:
+    file, out = str(cases(tmp_path, {"known": "1s"})), str(tmp_path / "out")
+    common = ["scorecard", "--cases", file, "--quiet", "--workers", "1", "--out", out]
+    assert main(common) == 0  # nobody said what is expected of one's own cases
+    assert main([*common, "--check", f"{out}/expected.json"]) == 0  # what it wrote itself
+    assert main([*common, "--check", str(expectation(tmp_path, case_0=["near", 0.1]))]) == 1
+    assert "worse: case 0: misses (+100 %); expected: near (+10 %)" in capsys.readouterr().err
+    for wrong in ("nothing.json", file):
+        assert main([*common, "--check", str(tmp_path / wrong)]) == 2
+    broken = str(cases(tmp_path, {"predicted": "requests.cold", "known": "5%"}))
+    assert main(["scorecard", "--cases", broken, "--quiet", "--workers", "1", "--out", out]) == 1
+
+
+def test_what_is_committed_is_of_the_cases_that_are_shipped() -> None:
+    from sim.scorecard.expected import OURS, read
+
+    committed, names = read(OURS), {each.case.case for each in load(shipped())}
+    assert names <= committed.keys()
+    assert "failed" not in {each.verdict for each in committed.values()}

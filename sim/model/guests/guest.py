@@ -19,6 +19,7 @@ from sim.platforms import Platform
 from sim.scenario import Image, Service
 
 STARTING, READY, RESTARTING, DRAINING, STOPPED = "starting", "ready", "restarting", "draining", "stopped"
+WARM = "warm"  # started, and kept for a scale-up
 Draws = Mapping[str, tuple[Sampler, np.random.Generator]]
 
 
@@ -92,6 +93,8 @@ class Guest:
         self._story: Process | None = None
         self.fixed = 0.0  # bytes charged to the host but for requests in service
         self.balloon = 0.0  # bytes of its RAM that the host has taken back
+        self.spare = False  # it is no replica yet: a scale-up may take it (`control.warm`)
+        self.paused = False  # its process does nothing, not even idle
         self.merged = False  # its OS pages are shared with other guests of its image
 
     @property
@@ -106,8 +109,8 @@ class Guest:
 
     @property
     def alive(self) -> bool:
-        """True unless it is leaving or gone."""
-        return self.state in (STARTING, READY, RESTARTING)
+        """True for a replica that is neither leaving nor gone."""
+        return self.state in (STARTING, READY, RESTARTING) and not self.spare
 
     @property
     def here(self) -> bool:
@@ -160,6 +163,7 @@ class Guest:
     def process_ends(self) -> None:
         """Its process, if it has one, is gone."""
         if self.has_process:
+            self.goes_on()
             self.has_process = False
             self._window = -inf  # who counted is gone too
             self.machine.process_ends()
@@ -225,8 +229,35 @@ class Guest:
         if not self.has_been_ready:
             self.ready = self.env.now
 
+    def set_aside(self) -> None:
+        """It is started to be kept, not to serve."""
+        self.spare = True
+
+    def keeps(self, *, paused: bool) -> None:
+        """It is up, and waits to be taken."""
+        self.state = WARM
+        self._story = None
+        if paused and self.has_process and not self.paused:
+            self.paused = True
+            self.machine.process_ends()
+
+    def goes_on(self) -> None:
+        """It is not paused any longer, if it was."""
+        if self.paused:
+            self.paused = False
+            self.machine.process_begins()
+
+    def is_taken(self) -> None:
+        """It is a replica from now on; what it took to bring it up before is no part of that one's start."""
+        self.spare = False
+        self.state = STARTING
+        self.requested = self.env.now
+        self.phases = {}
+        self.goes_on()
+
     def falls(self) -> None:
         """Its process has died; it is to be started again."""
+        self.goes_on()
         self.state = RESTARTING
 
     def failed_again(self) -> int:

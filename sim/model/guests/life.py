@@ -15,7 +15,7 @@ from simpy.events import Process
 from sim.engine import layout
 from sim.model.chance.sampling import sampler
 from sim.model.guests.guest import DRAINING, READY, Guest, Recipe, quota_of
-from sim.model.guests.phases import APP, PROBE, VM, Story, run_phases
+from sim.model.guests.phases import APP, PROBE, TAKE, VM, Story, run_phases
 from sim.model.guests.roster import Roster
 from sim.model.host.machine import Machine
 from sim.model.host.placement import Share
@@ -34,13 +34,18 @@ class Life:
 
     # a beginning
 
-    def start_on(self, machine: Machine, share: Share, *, extra: bool = False) -> Guest:
-        """Start a replica on a machine that has room for it; one that is `extra` does not count as one of many."""
+    def start_on(self, machine: Machine, share: Share, *, extra: bool = False, spare: bool = False) -> Guest:
+        """Start a replica on a machine that has room for it; one that is `extra` does not count as one of many.
+
+        One that is `spare` is kept when it is up (`guest_kept`), until it is taken.
+        """
         phase, index = float(self._recipe.phases.random()), self._recipe.index
         slot = self._plane.add_guest(index, share.weight, share.cap, machine.pool, quota_of(share, phase))
         guest = Guest(self._world, self._recipe, self._number, slot, machine, share, phase)
         self._number += 1
-        self._roster.enter(guest, extra=extra)
+        if spare:
+            guest.set_aside()
+        self._roster.enter(guest, extra=extra or spare)
         machine.images.promise(guest.parts)
         machine.hold(share, guest.disk, self._recipe.index)
         if guest.here:
@@ -88,9 +93,32 @@ class Life:
             yield from together(self._env, [own, run_phases(guest, self._platform.beside)])
         else:
             yield from own
+        warm = self._recipe.spec.warm
+        if guest.spare:
+            guest.keeps(paused=warm is not None and warm.state == "paused")
+            self._signals.guest_kept.fire(guest)
+        else:
+            self._opens(guest)
+
+    def _opens(self, guest: Guest) -> None:
         guest.serves()
         self._plane.open(guest.slot)
         self._signals.guest_ready.fire(guest)
+
+    def take(self, guest: Guest, seconds: float) -> None:
+        """A guest that was kept is a replica from now on, which serves in `seconds`."""
+        self._roster.count(guest)
+        guest.is_taken()
+        self._signals.note.fire(guest, "taken", "")
+        guest.follow(self._env.process(self._goes_on(guest, seconds)))
+
+    def _goes_on(self, guest: Guest, seconds: float) -> Story:
+        try:
+            yield self._env.timeout(seconds)
+        except simpy.Interrupt:
+            return
+        guest.took(TAKE, seconds)
+        self._opens(guest)
 
     def _application(self, guest: Guest, began: float) -> Story:
         """The application's own start, and the probe that finds it up."""

@@ -21,6 +21,7 @@ Story = Generator[Event, Any, None]
 
 OUTSIDE = ("install", "pull", "clone")  # phases before the guest has a process of its own
 APP = "app"  # the application's own start, last on every platform
+TAKE = "take"  # until a guest that was kept serves
 PROBE = "probe"  # waiting for the readiness probe that finds the application up
 VM = "vm"  # waiting for the VM that the guest is to run in
 

@@ -26,6 +26,10 @@ ROUTING_CODES = {
 }
 
 
+def _nobody() -> None:
+    """No guest is kept."""
+
+
 class ServiceRun:
     """The replicas of one service. `index` is the service's number in the data plane.
 
@@ -53,6 +57,7 @@ class ServiceRun:
         self.share = self.share_for(size)
         self.booted = self.share  # of its guests' beginning: what can be plugged depends on it
         self.pending = 0  # replicas wanted that admission has refused so far
+        self._kept: Callable[[], Guest | None] = _nobody  # takes a guest that is kept (`control.warm`)
         self.held = False  # it is part of a tenant that is not placed yet (`whole`): nothing starts
         parts = host.images.parts(image)
         if image.cached:
@@ -135,6 +140,8 @@ class ServiceRun:
         """Start a replica; None if admission refuses it, which is told to whoever listens and to the waiting room."""
         if self.held:
             return None  # its tenant was refused, and waits
+        if (kept := self._kept()) is not None:
+            return kept
         machine = self._place()
         if isinstance(machine, str):
             self._world.signals.start_refused.fire(self.name, machine, self._host.down)
@@ -144,9 +151,12 @@ class ServiceRun:
 
     def start_pending(self) -> Attempt:
         """Room has come free: start one of those that wait for it."""
-        if self.held or not self.pending or isinstance(machine := self._place(), str):
+        if self.held or not self.pending:
             return Attempt(False, self.pending > 0)
-        self.life.start_on(machine, self.share)
+        if self._kept() is None:
+            if isinstance(machine := self._place(), str):
+                return Attempt(False, True)
+            self.life.start_on(machine, self.share)
         self.pending -= 1
         return Attempt(True, self.pending > 0)
 
@@ -162,6 +172,15 @@ class ServiceRun:
     def claim(self) -> Claim:
         """What its next replica asks for."""
         return Claim(self.share, self.recipe.disk, self.recipe.parts)
+
+    def take_from(self, kept: Callable[[], Guest | None]) -> None:
+        """Ask `kept` for a guest before one is started: it gives one that has become a replica, or None."""
+        self._kept = kept
+
+    def keep_one(self) -> Guest | str:
+        """Start a guest that is kept when it is up, for replicas to come; or why admission refuses it."""
+        machine = self._place()
+        return machine if isinstance(machine, str) else self.life.start_on(machine, self.share, spare=True)
 
     def _place(self) -> Machine | str:
         return self._host.place(*self.claim)

@@ -20,6 +20,7 @@ class EventLog:
         self._rows: list[tuple[float, str, str, str]] = []
         signals = world.signals
         signals.guest_requested.connect(lambda guest: self._of(guest, "requested", _elsewhere(guest)))
+        signals.guest_kept.connect(lambda guest: self._of(guest, "warm", ""))
         signals.guest_ready.connect(lambda guest: self._of(guest, "ready", ""))
         signals.guest_fell.connect(self._of)
         signals.guest_moved.connect(lambda guest: self._of(guest, "moved", ""))

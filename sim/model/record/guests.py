@@ -57,14 +57,19 @@ class GuestLog:
         """Guest-seconds on the host up to now."""
         return self._seconds + self.present * (self._env.now - self._mark)
 
+    @property
+    def replicas(self) -> list[Guest]:
+        """Those that are replicas, or were: without what a warm pool still keeps."""
+        return [guest for guest in self.guests if not guest.spare]
+
     def table(self) -> dict[str, NDArray[Any]]:
-        """A row a guest."""
+        """A row a guest; one that is still kept in a warm pool was never requested (NaN)."""
         guests = self.guests
         text, time = np.dtype(object), np.dtype("f8")
         table: dict[str, NDArray[Any]] = {
             "service": np.array([g.service for g in guests], text),
             "guest": np.array([g.name for g in guests], text),
-            "requested": np.array([g.requested for g in guests], time),
+            "requested": np.array([nan if g.spare else g.requested for g in guests], time),
             "ready": np.array([g.ready for g in guests], time),
             "stopped": np.array([g.stopped for g in guests], time),
             "stop_reason": np.array(["" if isnan(g.stopped) else g.stop_reason for g in guests], text),

@@ -102,17 +102,23 @@ class _OnPlatform:
         costs = self.platform.memory
         if self.platform.nested is not None or (costs.sharing, costs.reclaim) != ("none", "none"):
             return
-        bases = {name: each.memory.base for name, each in self.scenario.services.items()}
-        idle = sum(
-            each.admitted * (self.shares[each.service].resident + (1 + costs.growth) * bases[each.service])
-            for each in self._placed
-        )
+        idle = sum(each.admitted * self._idle(each.service) for each in self._placed)
         if idle > self._machine:
             text = f"the replicas of the start need {size_told(idle)} idle, the host has {size_told(self._machine)}"
             yield doubt(
                 "oom-loop", f"{text}: it kills some of them over and over", self.name,
                 advice="fewer replicas, or promise them what they need", needs=idle, there=self._machine,
             )  # fmt: skip
+
+    def _idle(self, name: str) -> float:
+        """Bytes in use for a replica that has started and serves nobody."""
+        share, need, costs = self.shares[name], self.scenario.services[name].memory, self.platform.memory
+        boot = sum(
+            phase.amount(0.0) for phase in self.platform.startup if (phase.kind, phase.shared) == ("read", "none")
+        )
+        files = costs.file_cache * (boot + (need.files or 0.0))
+        growth = costs.growth if need.files is None else 0.0
+        return share.resident + (1 + growth) * need.base + max(0.0, min(files, share.application - need.base))
 
     @cached_property
     def _placed(self) -> Sequence[Placed]:

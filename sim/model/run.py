@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sim.engine.environment import HybridEnvironment
 from sim.engine.plane import DataPlane
-from sim.model.control import faults, moves, network, on_demand, oom, reclaim, resizing, scaling, swap, warm
+from sim.model.control import faults, moves, network, on_demand, oom, page_cache, reclaim, resizing, scaling, swap, warm
 from sim.model.guests.fleet import Fleet
 from sim.model.guests.vm_pool import host_of
 from sim.model.record.events import EventLog
@@ -76,8 +76,9 @@ class Run:
         self.timeline = Timeline(world, fleet, host, self.guests)
         self.totals = SpanTotals(world, fleet, host, self.guests)
         self.reclaim = reclaim.begin(world, fleet, host)
+        page_cache.begin(world, fleet)
         on_demand.begin(world, fleet)
-        oom.begin(world, fleet, host, self.reclaim.relieved)
+        oom.begin(world, fleet, host, lambda guest: guest.gives_way() or self.reclaim.relieved(guest))
         for source in closed_sources(scenario.expanded(), scenario.seed, replication):
             world.plane.add_closed_loop(source.service, source)
         self.moves = moves.Moves(world, fleet, host)

@@ -88,10 +88,13 @@ class GuestKernel(_Part):
 class MemoryCost(_Part):
     """Memory that the platform itself costs, and what of it the host takes back.
 
-    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim). `growth`: bytes more for each
-    byte of the application's own, in use on the host and not counted against the guest's limit (a sandbox's tables of
-    its mappings and files, a guest's page cache that no other guest shares). `guest_os`: OS services inside each
-    guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
+    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim), with `per_vcpu` for each of its
+    vCPUs and `per_ram` for each byte of its RAM (page tables). `growth`: bytes more for each byte of the application's
+    own, in use on the host and not counted against the guest's limit (a sandbox's tables of its mappings and files, a
+    guest's page cache that no other guest shares), of a service that does not say which files it reads. `file_cache`:
+    share of the files that a guest reads which stays in memory of its own, where the host cannot take it back: 1 where
+    the guest has a kernel and a page cache of its own, 0 where the page cache is the host's. `guest_os`: OS services
+    inside each guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
     `sharing: ksm` merges, among guests of one image, `ksm_share` of `guest_os` and of the kernel's fixed part.
     `reclaim: balloon` takes back RAM that a VM does not use when more is promised than there is, at most
     `balloon_limit` of its RAM.
@@ -106,6 +109,13 @@ class MemoryCost(_Part):
     reclaim: Literal["none", "balloon"] = "none"
     balloon_limit: Ratio = 0.0
     growth: Multiple = 0.0
+    per_vcpu: Bytes = 0.0
+    per_ram: Ratio = 0.0
+    file_cache: Ratio = 0.0
+
+    def outside(self, vcpus: float, ram: float) -> float:
+        """Bytes that a guest of so many vCPUs and bytes of RAM takes beside its RAM."""
+        return self.per_guest + self.per_vcpu * vcpus + self.per_ram * ram
 
 
 class DiskCost(_Part):
@@ -260,14 +270,16 @@ class Stop(_Part):
 class MovePolicy(_Part):
     """How a guest leaves the host.
 
-    pre-copy: live migration, at most at `max_rate`, until the rest fits into `downtime` or for `max_rounds`
-    rounds. recreate: a new guest at the destination; then this one drains, for at most `drain`. none: it
-    cannot leave.
+    pre-copy: live migration, at most at `max_rate`, until the rest fits into `downtime` or for `max_rounds` rounds;
+    then it stands still while the rest is sent, and for `blackout` s more (state of its devices, start at the other
+    end, the network's redirection). recreate: a new guest at the destination; then this one drains, for at most
+    `drain`. none: it cannot leave.
     """
 
     policy: Literal["pre-copy", "recreate", "none"]
     max_rate: Annotated[float | None, "bandwidth"] = None
     downtime: Annotated[float | None, "duration"] = None
+    blackout: Annotated[float, "duration"] = 0.0
     max_rounds: Annotated[int | None, "count"] = None
     drain: Annotated[float | None, "duration"] = None
 

@@ -56,6 +56,13 @@ def links_used(programs: Iterable[Sequence[Step]]) -> set[LinkName]:
     return {each.link for steps in programs for each in _moves(steps) if each.size > 0.0}
 
 
+def bytes_moved(programs: Sequence[tuple[float, Sequence[Step]]], link: LinkName) -> float:
+    """Bytes that a request of these (share, steps) moves over a link, in the mean over its kinds."""
+    whole = sum(share for share, _ in programs)
+    moved = sum(share * sum(each.size for each in _moves(steps) if each.link == link) for share, steps in programs)
+    return moved / whole if whole else 0.0
+
+
 def _moves(steps: Sequence[Step]) -> Iterator[Amount]:
     for step in steps:
         if isinstance(step, ParallelStep):

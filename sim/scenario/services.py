@@ -39,6 +39,8 @@ class Memory(Strict):
     """Memory of one replica's application: `base` + `per_request` × requests in service, in bytes.
 
     `spread`: both are multiplied by one number from [1 − spread, 1 + spread], drawn once a run for all its replicas.
+    `files`: bytes of files that it reads as it starts and keeps using: page cache, the guest's own or the host's. None:
+    not known, and nothing on platforms without `memory.growth`.
     """
 
     base: Annotated[float, quantity("size", least=0)] = Field(0.0, description="memory when idle, such as 220MiB")
@@ -48,6 +50,9 @@ class Memory(Strict):
     spread: Annotated[float, quantity("ratio", least=0, most=1)] = Field(
         0.0, description="how far both may be from this, by run: uniform within ± this, such as 10%"
     )
+    files: Annotated[float | None, quantity("size", least=0, optional=True)] = Field(
+        None, description="programs, libraries, data that it reads as it starts and keeps using, such as 280MiB"
+    )
 
 
 def _parse_memory(value: Any, info: Info) -> Memory:
@@ -56,7 +61,10 @@ def _parse_memory(value: Any, info: Info) -> Memory:
     given = value if isinstance(value, Mapping) else {"base": value}
     stray = [key for key in given if key in ("request", "limit")]
     for key in stray:
-        found, allowed = "a key of the size", "base, per_request, spread: what it uses; what it is promised is its size"
+        found, allowed = (
+            "a key of the size",
+            "base, per_request, spread, files: what it uses; what it is promised is its size",
+        )
         collect.add(found, allowed, key, near=f"size: {{memory: {{{key}: …}}}}", on_key=True)
     rest = {key: each for key, each in given.items() if key not in stray}
     memory = collect.call(partial(Memory.model_validate, context=info.context), rest)
@@ -125,7 +133,7 @@ class Service(Strict):
     )
     memory: Annotated[Memory, Human(_parse_memory, lambda inner: {"anyOf": [quantity_schema("size"), inner]})] = Field(
         default_factory=lambda: Memory.model_construct(base=0.0, per_request=0.0),
-        description="memory of the application: 220MiB, or {base, per_request, spread}",
+        description="memory of the application: 220MiB, or {base, per_request, spread, files}",
     )
     start_cpu: Annotated[float, quantity("duration", least=0)] = Field(
         0.0, description="core-seconds the application needs before it can serve, such as 1.5s"

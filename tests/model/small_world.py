@@ -33,7 +33,13 @@ FREE: dict[str, Any] = {
     "restart": {"first": "1s", "delay": "4s", "factor": 2, "max": "10s", "reset_after": "100s"},
     "stop": {"delay": "1s"},
 }
-OWN_KERNEL = {"memory": {"guest_kernel": {"fixed": "0B", "per_ram": 0, "step": "0B"}}}  # of `vm`: costs nothing either
+OWN_KERNEL = {  # of `vm`: costs nothing either
+    "memory": {
+        "guest_kernel": {"fixed": "0B", "per_ram": 0, "step": "0B"},
+        "per_vcpu": "0B", "per_ram": 0, "file_cache": 0,
+    },
+    "move": {"blackout": "0s"},
+}  # fmt: skip
 
 
 def over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from sim.reading.units import UnitError, guess
 
 CATALOGUE = (
     "container", "container-hostnet", "container-in-vm", "crun", "docker", "gvisor", "kata", "microvm",
-    "microvm-snapshot", "native", "runc", "vm", "vm-cloud", "vm-snapshot",
+    "microvm-snapshot", "native", "runc", "vm", "vm-cloud", "vm-esxi", "vm-snapshot",
 )  # fmt: skip
-VMS, MICROVMS = ("vm", "vm-cloud", "vm-snapshot"), ("microvm", "microvm-snapshot")
+VMS, MICROVMS = ("vm", "vm-cloud", "vm-esxi", "vm-snapshot"), ("microvm", "microvm-snapshot")
 
 
 def raw(name: str) -> Mapping[str, Any]:

@@ -7,9 +7,9 @@ nothing any more, and no fault of this host reaches it. A VM's disk is on storag
 - pre-copy (Clark et al., Live Migration of Virtual Machines, NSDI 2005, section 3): guests go one after the other.
   Round 1 sends the memory in use (QEMU sends a page of zeros as a mark only); round i sends what was written during
   round i - 1, at most the whole. When what is left can be sent within the downtime aimed at (at the bandwidth of the
-  last round), the guest is stopped, the rest is sent, and it goes on at the destination. A round that leaves no less
-  than it sent will not converge, nor does one that is still short after `max_rounds`; then the guest is stopped all
-  the same (`force`) or stays (`abort`).
+  last round), the guest is stopped, the rest is sent, and after the platform's `blackout` it goes on at the
+  destination. A round that leaves no less than it sent will not converge, nor does one that is still short after
+  `max_rounds`; then the guest is stopped all the same (`force`) or stays (`abort`).
 - recreate: all at once, whether they serve or not. A new guest is started at the destination; when it serves, the old
   one is given nothing more, finishes what it holds within the platform's `drain`, and is removed. What it had in memory
   is lost.
@@ -207,7 +207,7 @@ class Moves:
         """Bytes of the guest's RAM that are in use (its VMM stays behind)."""
         serving = float(self._world.plane.serving()[guest.slot])
         used = guest.fixed + guest.recipe.spec.memory.per_request * serving
-        return max(used - self._platform.memory.per_guest, 0.0)
+        return max(used - guest.share.outside, 0.0)
 
     def _migrate(self, order: Order, guest: Guest) -> Story:
         note, plane, env = self._signals.note, self._world.plane, self._env
@@ -222,6 +222,8 @@ class Moves:
                 stopped = env.now
                 plane.pause(guest.slot, True)
                 yield from self._send(order, copy)
+                if self._platform.move.blackout > 0.0:
+                    yield env.timeout(self._platform.move.blackout)
         except simpy.Interrupt:
             self._resume(guest, stopped)
             stopped = None

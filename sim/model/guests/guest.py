@@ -92,6 +92,8 @@ class Guest:
         self._window, self._starts = -inf, 0  # when the count of its application's starts began, and the count
         self._story: Process | None = None
         self.fixed = 0.0  # bytes charged to the host but for requests in service
+        self.cache = 0.0  # of them, page cache of its own
+        self._files_read = self._application = False  # in the cache; up, with what it needs
         self.balloon = 0.0  # bytes of its RAM that the host has taken back
         self.spare = False  # it is no replica yet: a scale-up may take it (`control.warm`)
         self.paused = False  # its process does nothing, not even idle
@@ -165,12 +167,14 @@ class Guest:
         if self.has_process:
             self.goes_on()
             self.has_process = False
+            self.drops_files()
             self._window = -inf  # who counted is gone too
             self.machine.process_ends()
 
     def charge(self, amount: float, most: int = UNBOUNDED) -> None:
-        """Charge the host with its memory, unless it runs elsewhere; `most` requests fit into the rest."""
-        self.fixed = amount if self.here else 0.0
+        """Charge the host with its memory and its page cache, unless it runs elsewhere; `most` requests fit besides."""
+        self._application = False
+        self.fixed = amount + self.cache if self.here else 0.0
         self._plane.set_memory(self.slot, self.fixed, most)
 
     def charge_application(self) -> bool:
@@ -178,8 +182,47 @@ class Guest:
         base = self.recipe.spec.memory.base
         if self.share.application < base:
             return False
+        self.cache = min(self.cache, self.share.application - base)
         self.charge(self.share.resident + base * (1.0 + self.recipe.growth), self.most)
+        self._application = True
         return True
+
+    def _left(self) -> float:
+        """Bytes that neither its system, its application, requests in service nor its balloon take: page cache's."""
+        memory, serving = self.recipe.spec.memory, float(self._plane.serving()[self.slot])
+        wants = memory.base + memory.per_request * serving if self._application else 0.0
+        return max(0.0, self.share.application - self.balloon - wants)
+
+    def reads(self, size: float) -> None:
+        """It has read so many bytes of files: what stays with it is page cache, as far as there is memory left."""
+        kept = self.recipe.platform.memory.file_cache * size
+        if kept > 0.0 and self.has_process and self.here:
+            self._keep(max(self.cache, min(self.cache + kept, self._left())))
+
+    def reads_files(self) -> None:
+        """Its application reads its files, unless the guest has them in its page cache already."""
+        size = self.recipe.spec.memory.files
+        if size and not self._files_read:
+            self._files_read = True
+            self.reads(size)
+            self.machine.note_files(self.recipe.service, size * (1.0 - self.recipe.platform.memory.file_cache))
+
+    def gives_way(self) -> bool:
+        """Requests in service need more than its page cache leaves: whether they have got it, of that cache."""
+        if self.cache == 0.0:
+            return False
+        self._keep(min(self.cache, self._left()))
+        return float(self._plane.serving()[self.slot]) <= self.most
+
+    def drops_files(self) -> None:
+        """Its page cache is lost; what is charged next is without it."""
+        self.cache, self._files_read = 0.0, False
+
+    def _keep(self, cache: float) -> None:
+        """It has so many bytes of page cache from now on."""
+        self.fixed += cache - self.cache if self.here else 0.0
+        self.cache = cache
+        self._plane.set_memory(self.slot, self.fixed, self.most if self._application else UNBOUNDED)
 
     def in_use(self, serving: float) -> float:
         """Bytes in use on the host for it with so many requests in service."""
@@ -187,9 +230,9 @@ class Guest:
 
     @property
     def most(self) -> int:
-        """Requests in service that its memory carries, less what its balloon holds."""
+        """Requests in service that its memory carries, less what its balloon and its page cache hold."""
         memory = self.recipe.spec.memory
-        left = self.share.application - self.balloon - memory.base
+        left = self.share.application - self.balloon - self.cache - memory.base
         if memory.per_request == 0.0 or isinf(left):
             return UNBOUNDED
         return min(floor(left / memory.per_request * (1 + 1e-12)), UNBOUNDED)
@@ -198,7 +241,7 @@ class Guest:
         """Its balloon holds `amount` bytes from now on, which are promised to others."""
         self.balloon = amount
         self._plane.promise(self.slot, self.share.memory - amount)
-        self._plane.set_memory(self.slot, self.fixed, self.most)
+        self._keep(min(self.cache, self._left()))
 
     def deflate(self) -> float:
         """Its memory has been given back, and with it what its balloon held: so many bytes."""
@@ -217,7 +260,7 @@ class Guest:
             self._plane.promise(self.slot, share.memory - self.balloon)
             if self.has_process:
                 self.fixed += share.resident - old.resident
-        self._plane.set_memory(self.slot, self.fixed, self.most)
+        self._keep(min(self.cache, self._left()))
 
     # its states
 

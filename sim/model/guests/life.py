@@ -87,6 +87,7 @@ class Life:
         if not guest.charge_application():
             self.out_of_memory(guest, "its application does not fit into its memory")
             return
+        guest.reads_files()
         yield from guest.machine.page_out(guest.fixed)
         own = self._application(guest, began)
         if self._platform.beside:
@@ -160,6 +161,8 @@ class Life:
         self._env.forget(guest.slot)
         self._plane.kill(guest.slot)
         guest.falls()
+        if self._platform.oom == "cgroup":
+            guest.drops_files()  # whoever is killed in a cgroup takes all of it along
         guest.charge(guest.share.resident if guest.has_process else 0.0)
 
     def lose_process(self, guest: Guest) -> None:

@@ -61,6 +61,9 @@ class Starting(Protocol):
     def took(self, phase: str, seconds: float) -> None:
         """A phase has taken so long."""
 
+    def reads(self, size: float) -> None:
+        """It has read so many bytes of files for itself alone."""
+
 
 def run_phases(guest: Starting, phases: Sequence[Phase]) -> Story:
     """Go through the phases in order; how long each took is told to the guest."""
@@ -135,6 +138,8 @@ def _once(guest: Starting, phase: Phase, key: str, read: Callable[[], Story]) ->
     """Read for oneself, or, where guests of an image share what is read, unless it is in the page cache as `key`."""
     if phase.shared != "image":
         yield from read()
+        if phase.kind == "read":
+            guest.reads(phase.amount(guest.image.bytes))
         return
     guest.machine.trim_cache()
     images = guest.machine.images

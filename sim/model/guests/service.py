@@ -72,7 +72,7 @@ class ServiceRun:
             parts=parts,
             disk=platform.disk.per_guest + (image.bytes if full_copy else 0.0),
             draws=phase_draws(world, platform, f"start/{name}"),
-            growth=platform.memory.growth,
+            growth=self._growth,
             phases=world.stream(f"quota/{name}"),
         )
         self.index = self.recipe.index
@@ -91,10 +91,15 @@ class ServiceRun:
             timeout=inf if spec.timeout is None else spec.timeout,
             routing=layout.IDLE_LIFO if per_request else ROUTING_CODES[spec.routing],
             overhead=self._world.platform.cpu.overhead,
-            per_request=spec.memory.per_request * (1.0 + self._world.platform.memory.growth),
+            per_request=spec.memory.per_request * (1.0 + self._growth),
             notify=getattr(spec.autoscale, "min", 1) == 0,
             name=self.name,
         )
+
+    @property
+    def _growth(self) -> float:
+        """Bytes that the host uses beside each of the application's, where it is not said which files it reads."""
+        return self._world.platform.memory.growth if self.spec.memory.files is None else 0.0
 
     def is_called(self, name: str | None) -> bool:
         """Whether `name` means this service: its own name, that of the service whose tenant it is, or any (None)."""

@@ -51,6 +51,9 @@ class VmProcess:
         self.env.plane.set_memory(self.slot, self.machine.vm_share.resident)
         self.machine.process_begins()
 
+    def reads(self, size: float) -> None:
+        """What it reads lies in its RAM; how much of that is page cache is not kept."""
+
     def process_ends(self) -> None:
         """Nothing is left of it but its disk."""
         self.env.plane.set_memory(self.slot, 0.0)

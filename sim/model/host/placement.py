@@ -31,7 +31,7 @@ class Share:
 
     `weight` and `cap` rule its CPU, and `quota` where its limit is enforced by periods; `cpu` and `memory` are held by
     admission; an application that needs more than `application` bytes is killed; `resident` bytes are in use before the
-    application starts; `ram` is a VM's.
+    application starts, `outside` of them beside its RAM; `ram` is a VM's.
     """
 
     weight: float
@@ -45,6 +45,7 @@ class Share:
     guests: int = 1  # pods and addresses that it takes; 0 for a claim on more of what a guest has
     pids: int = 1
     quota: PeriodLimit | None = None
+    outside: float = 0.0
 
 
 class Claim(NamedTuple):
@@ -98,16 +99,17 @@ def _reserved(platform: Platform, size: Size) -> Share:
     """A VM: whole vCPUs and its RAM; the guest kernel and OS take their part of the RAM first."""
     vcpus = float(max(1, ceil(size.cpu_limit if size.cpu_limit is not None else size.cpu_request)))
     ram = size.memory_limit if size.memory_limit is not None else size.memory_request
-    system = platform.guest_os_bytes(ram)
+    system, outside = platform.guest_os_bytes(ram), platform.memory.outside(vcpus, ram)
     return Share(
         weight=vcpus,
         cap=vcpus,
         cpu=vcpus + platform.cpu.request_per_guest,
-        memory=ram + platform.memory.per_guest,
+        memory=ram + outside,
         application=ram - system,
-        resident=platform.memory.per_guest + system,
+        resident=outside + system,
         ram=ram,
         score=0,
+        outside=outside,
     )
 
 
@@ -125,6 +127,7 @@ def _requested(platform: Platform, size: Size, host_memory: float) -> Share:
         resident=platform.memory.per_guest + system,
         ram=0.0,
         score=oom_score_adj(size, host_memory),
+        outside=platform.memory.per_guest,
     )
 
 

@@ -38,6 +38,7 @@ class Starting:
         self.has_process = False
         self.processes: list[float] = []
         self.phases: dict[str, float] = {}
+        self.read = 0.0  # bytes of files, for itself alone
         self.ended: float | None = None
 
     def process_begins(self) -> None:
@@ -46,6 +47,9 @@ class Starting:
 
     def took(self, phase: str, seconds: float) -> None:
         self.phases[phase] = round(seconds, 9)
+
+    def reads(self, size: float) -> None:
+        self.read += size
 
     def start(self, *phases: Any, after: float = 0.0) -> simpy.Process:
         def story() -> Any:

@@ -12,22 +12,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from sim import registry
+from sim.platforms.memory import (
+    Bytes,
+    Cores,
+    CoreSeconds,
+    Count,
+    Delay,
+    Factor,
+    MemoryCost,
+    Part,
+    Ratio,
+    Seconds,
+)
 from sim.reading.distribution import Distribution
 
-# The second argument names the kind of quantity (quantities.KINDS) by which the catalogue's text is parsed.
-Bytes = Annotated[float, "bytes"]
-Bandwidth = Annotated[float, "bandwidth"]
-Cores = Annotated[float, "cores"]
-Seconds = Annotated[float, "duration"]
-CoreSeconds = Annotated[float, "work"]
-Ratio = Annotated[float, "ratio"]
-Factor = Annotated[float, "factor"]
-Multiple = Annotated[float, "multiple"]
-Count = Annotated[int, "count"]
-Delay = Annotated[Distribution, "distribution"]
+__all__ = ["PHASE_FIELDS", "Phase", "Platform", "Seconds"]
 
 # Fields that a phase of each kind must and may have, beside name and kind.
 PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
@@ -47,11 +47,7 @@ IMAGE_KINDS: Final = ("install", "pull", "clone", "read")
 """Kinds of phases that bring the image; a node's kubelet comes after the first of them."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CpuCost(_Part):
+class CpuCost(Part):
     """CPU that the platform itself costs.
 
     `overhead`: factor (>= 1) on the CPU work of requests. `idle_per_guest`: cores that a guest burns while
@@ -72,53 +68,7 @@ class CpuCost(_Part):
     per_syscall: Annotated[float, "work"] = 0.0
 
 
-class GuestKernel(_Part):
-    """Memory that a guest's own kernel takes: `fixed` + `per_ram` x RAM, + `step` from `step_from` RAM on."""
-
-    fixed: Bytes
-    per_ram: Ratio
-    step: Bytes
-    step_from: Bytes
-
-    def bytes(self, ram: float) -> float:
-        """Bytes taken from a guest with `ram` bytes of RAM."""
-        return self.fixed + self.per_ram * ram + (self.step if ram >= self.step_from else 0.0)
-
-
-class MemoryCost(_Part):
-    """Memory that the platform itself costs, and what of it the host takes back.
-
-    `host`: hypervisor or daemons, once. `per_guest`: outside the guest (VMM or shim), with `per_vcpu` for each of its
-    vCPUs and `per_ram` for each byte of its RAM (page tables). `growth`: bytes more for each byte of the application's
-    own, in use on the host and not counted against the guest's limit (a sandbox's tables of its mappings and files, a
-    guest's page cache that no other guest shares), of a service that does not say which files it reads. `file_cache`:
-    share of the files that a guest reads which stays in memory of its own, where the host cannot take it back: 1 where
-    the guest has a kernel and a page cache of its own, 0 where the page cache is the host's. `guest_os`: OS services
-    inside each guest. `guest_kernel`: the guest kernel's share of the guest's RAM; None where there is none.
-    `sharing: ksm` merges, among guests of one image, `ksm_share` of `guest_os` and of the kernel's fixed part.
-    `reclaim: balloon` takes back RAM that a VM does not use when more is promised than there is, at most
-    `balloon_limit` of its RAM.
-    """
-
-    host: Bytes
-    per_guest: Bytes
-    guest_os: Bytes
-    guest_kernel: GuestKernel | None = None
-    sharing: Literal["none", "ksm"] = "none"
-    ksm_share: Ratio = 0.0
-    reclaim: Literal["none", "balloon"] = "none"
-    balloon_limit: Ratio = 0.0
-    growth: Multiple = 0.0
-    per_vcpu: Bytes = 0.0
-    per_ram: Ratio = 0.0
-    file_cache: Ratio = 0.0
-
-    def outside(self, vcpus: float, ram: float) -> float:
-        """Bytes that a guest of so many vCPUs and bytes of RAM takes beside its RAM."""
-        return self.per_guest + self.per_vcpu * vcpus + self.per_ram * ram
-
-
-class DiskCost(_Part):
+class DiskCost(Part):
     """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image.
 
     `cpu_per_op`: core-seconds of one operation of a request, of the guest's CPU; `latency`: seconds of it without CPU.
@@ -129,7 +79,7 @@ class DiskCost(_Part):
     latency: Seconds = 0.0
 
 
-class Net(_Part):
+class Net(Part):
     """The network path of requests.
 
     `cpu_per_packet`: core-seconds of one packet, of the guest's CPU, or of the `batch` packets of one step that pass
@@ -143,7 +93,7 @@ class Net(_Part):
     latency: Seconds = 0.0
 
 
-class Phase(_Part):
+class Phase(Part):
     """One phase of a start-up; a kind of another package (`sim.registry`) adds fields. What each of ours uses:
 
     - pull: `bytes` x `fraction` over the NIC and then onto the disk, one pull at most at `rate`, after
@@ -211,7 +161,7 @@ for _kind in PHASE_FIELDS:
     registry.builtin("phases", _kind, spec=Phase)
 
 
-class Kubelet(_Part):
+class Kubelet(Part):
     """What a node's kubelet adds to a pod's start, where the scenario has one (`node`).
 
     `before`: phases once the image is there, before all others of the platform. `beside`: phases that go on beside the
@@ -222,7 +172,7 @@ class Kubelet(_Part):
     beside: tuple[Phase, ...] = ()
 
 
-class Pulls(_Part):
+class Pulls(Part):
     """Pulls of one host: `at_once` (None: any number) under way together, the rest first come, first served.
 
     A pull asks the registry first, which admits `rate` a second, and `burst` at once when nobody has asked for a while.
@@ -233,7 +183,7 @@ class Pulls(_Part):
     burst: Annotated[int, "count"] = 1
 
 
-class Restart(_Part):
+class Restart(Part):
     """In-place restart after the application died.
 
     The k-th restart in a row (k = 1, 2, ...) waits `first` if k = 1, else min(`delay` x `factor`^(k-2),
@@ -261,13 +211,13 @@ class Restart(_Part):
             return self.max
 
 
-class Stop(_Part):
+class Stop(Part):
     """`delay`: seconds from the order to stop until everything that the guest held is given back."""
 
     delay: Delay
 
 
-class MovePolicy(_Part):
+class MovePolicy(Part):
     """How a guest leaves the host.
 
     pre-copy: live migration, at most at `max_rate`, until the rest fits into `downtime` or for `max_rounds` rounds;
@@ -284,7 +234,7 @@ class MovePolicy(_Part):
     drain: Annotated[float | None, "duration"] = None
 
 
-class ResizePolicy(_Part):
+class ResizePolicy(Part):
     """How a guest is given another size while it runs.
 
     in-place: to any that fits, at once. hotplug: from the size it was started with up to `maximum` x that, at once.
@@ -295,7 +245,7 @@ class ResizePolicy(_Part):
     maximum: Annotated[float | None, "factor"] = None
 
 
-class Isolation(_Part):
+class Isolation(Part):
     """Who falls together.
 
     `escape_probability`: that a compromised guest reaches its neighbours (those under the same kernel or
@@ -312,14 +262,14 @@ class Isolation(_Part):
     host_reboot: Seconds
 
 
-class PoolVm(_Part):
+class PoolVm(Part):
     """Size of the VMs that hold nested guests: `cpu` vCPUs, `memory` bytes of RAM."""
 
     cpu: Cores
     memory: Bytes
 
 
-class Nested(_Part):
+class Nested(Part):
     """Guests inside VMs of size `vm`, each of which is started as the platform `vm_platform`.
 
     A VM joins the pool when none has room for the next guest. Each VM is the host of its guests: CPU,
@@ -332,7 +282,7 @@ class Nested(_Part):
     guest: str
 
 
-class Platform(_Part):
+class Platform(Part):
     """One platform, resolved. `lineage`: its name, then what it is based on, nearest first.
 
     `size_lineage` and `image_lineage` are the names under which a service's size and image are looked up,

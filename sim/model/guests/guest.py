@@ -205,7 +205,8 @@ class Guest:
         if size and not self._files_read:
             self._files_read = True
             self.reads(size)
-            self.machine.note_files(self.recipe.service, size * (1.0 - self.recipe.platform.memory.file_cache))
+            if (rest := 1.0 - self.recipe.platform.memory.file_cache) > 0.0:  # once for all guests of the machine
+                self.machine.images.note_pages(f"files of {self.recipe.service}", size * rest)
 
     def gives_way(self) -> bool:
         """Requests in service need more than its page cache leaves: whether they have got it, of that cache."""

@@ -150,11 +150,6 @@ class Machine:
     def trim_cache(self) -> None:
         """What has been in use since the last time has driven out as much of the page cache."""
 
-    def note_files(self, service: str, size: float) -> None:
-        """A service's files have been read: so much of them is in the page cache here, once for all its guests."""
-        if size > 0.0:
-            self.images.note_pages(f"files of {service}", size)
-
     # promises
 
     def refusal(self, share: Share, disk: float) -> str | None:

@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
 TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
 # the sub-rooms and files of a room; each may import those before it
 ORDERS = {
-    "sim.report": ("metrics", "folder", "answers", "text", "results", "joined", "figures", "page"),
+    "sim.report": ("metrics", "folder", "answers", "text", "results", "joined", "trace", "figures", "page"),
     "sim.model": ("signals", "chance", "world", "traffic", "host", "guests", "control", "record", "run", "compiled"),
 }
 # what a room must not know, as far as an import shows it

@@ -153,6 +153,7 @@ def _run(commands: _Commands) -> None:
     parser.add_argument("--check-slo", action="store_true", help="exit with 4 when an SLO is missed")
     parser.add_argument("--no-why", action="store_true", help="make no further runs to say mainly because of what")
     parser.add_argument("--keep-requests", action="store_true", help="write every request to requests.parquet")
+    parser.add_argument("--trace", action="store_true", help="write trace.json, which Perfetto opens")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 

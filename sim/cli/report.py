@@ -20,6 +20,8 @@ def command(options: Namespace) -> int:
     from sim.report.folder.writer import ResultsError
     from sim.report.page.html import LARGEST, save_page
 
+    if options.trace:
+        return _trace(options)
     if len(options.folders) > 1 and options.out is None:
         raise StudyError("several results have no folder of their own: say where with -o FILE")
     path = Path(options.out) if options.out else Path(options.folders[0]) / "report.html"
@@ -38,6 +40,25 @@ def command(options: Namespace) -> int:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
+    return DONE
+
+
+def _trace(options: Namespace) -> int:
+    """The trace of each run, or of the only one where it is told."""
+    from sim.experiment.study import StudyError
+    from sim.report.folder.writer import ResultsError
+    from sim.report.results import Results
+    from sim.report.trace import TRACE, save_trace
+
+    if len(options.folders) > 1 and options.out is not None:
+        raise StudyError("-o names one file, and several results have a trace each")
+    for folder in options.folders:
+        path = Path(options.out) if options.out else Path(folder) / TRACE
+        try:
+            save_trace(Results(Path(folder)), path)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be written ({error.strerror or error})") from error
+        print(f"{shown(path)} ({path.stat().st_size / 1e6:.1f} MB): open it in ui.perfetto.dev or chrome://tracing")
     return DONE
 
 

@@ -38,6 +38,7 @@ def command(options: Namespace) -> int:
             overwrite=options.overwrite,
             progress=show,
             why=not options.no_why,
+            trace=options.trace,
         )
     _print(report, options)
     return INTERRUPTED if report.interrupted else FAILED if report.missing else _judged(report, options)

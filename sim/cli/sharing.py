@@ -17,6 +17,7 @@ def report(add: Add) -> None:
     )  # fmt: skip
     parser.add_argument("folders", nargs="+", metavar="DIR", help="a result folder, such as results/burst")
     parser.add_argument("-o", "--out", metavar="FILE", help="the page (default: DIR/report.html)")
+    parser.add_argument("--trace", action="store_true", help="write DIR/trace.json of a run instead: Perfetto opens it")
     parser.add_argument("--open", action="store_true", help="show it in the browser")
 
 

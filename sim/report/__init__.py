@@ -1,6 +1,6 @@
 """From a run's raw records to metrics, files, tables and plots.
 
-    metrics <- folder <- answers <- text <- results, joined <- figures <- page
+    metrics <- folder <- answers <- text <- results, joined <- trace, figures <- page
 
 The names below are for notebooks and are imported on first use; code names the module that it means.
 """

@@ -94,10 +94,12 @@ def run_scenario(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
     why: bool = False,
+    trace: bool = False,
 ) -> Report:
     """Make every run of `scenario` on an entered `executor` and write the result to `folder`.
 
-    `why`: a few runs more tell mainly because of what the platforms differ (`attribution.brief`).
+    `why`: a few runs more tell mainly because of what the platforms differ (`attribution.brief`). `trace`: write
+    trace.json, too.
 
     A result of the same scenario is replaced by a complete one (an incomplete one goes beside it, into
     `<folder>-partial`); anything else only with `overwrite`, and what is not a result never. Raises ResultsError,
@@ -112,7 +114,7 @@ def run_scenario(
             session.run()
         except KeyboardInterrupt:
             session.interrupted = True
-        return session.finish(plots)
+        return session.finish(plots, trace)
 
 
 def check_folder(scenario: Scenario, folder: Path, overwrite: bool) -> None:
@@ -241,14 +243,14 @@ class _Replications:
         remaining = spent / self.done * (self.planned - self.done) if self.done else None
         self.progress(Progress(self.done, self.planned, len(self.failures), remaining=remaining))
 
-    def finish(self, plots: bool) -> Report:
+    def finish(self, plots: bool, trace: bool = False) -> Report:
         """Write what has finished, put it in its place, and tell what became of the rest."""
         made = self.done - len(self.failures)
         missing = self.planned - made
         results = None
         if made:
             self._place(missing > 0 or self.interrupted)
-            results = self._write(missing, plots)
+            results = self._write(missing, plots, trace)
         self.failures.sort(key=lambda each: (each.replication, list(self.scenario.platforms).index(each.platform)))
         return Report(
             results=results,
@@ -275,7 +277,7 @@ class _Replications:
             self.writer.folder = folder.with_name(f"{folder.name}-partial")
             check_is_result(self.writer.folder)
 
-    def _write(self, missing: int, plots: bool) -> Results:
+    def _write(self, missing: int, plots: bool, trace: bool) -> Results:
         from sim.report.figures.result import save_plots
 
         doubts = self._doubts()
@@ -288,6 +290,10 @@ class _Replications:
                 save_plots(Results(self.writer.work))
             except Exception as error:  # numbers are never lost for want of a picture
                 self.notes.append(f"the plots could not be drawn ({type(error).__name__}: {error})")
+        if trace:
+            from sim.report.trace import TRACE, save_trace
+
+            save_trace(Results(self.writer.work), self.writer.work / TRACE)
         return Results(self.writer.finish())
 
     def _because(self, doubts: Sequence[Doubt]) -> Mapping[str, Any] | None:

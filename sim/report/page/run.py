@@ -50,7 +50,11 @@ def page_of_run(results: Results) -> Page:
         scenario=scenario_text(manifest["scenario"]),
         facts=facts_of(manifest),
         cite=citation(manifest),
-        again=[f"python -m sim {_LEFT} --out again", "# same versions, same bytes: again/summary.csv is this result's"],
+        again=[
+            f"python -m sim {_LEFT} --out again",
+            "# same versions, same bytes: again/summary.csv is this result's. This compares them, with its folder:",
+            "python -m sim reproduce FOLDER",
+        ],
         lacking=recordings_of(manifest["scenario"]),
         manifest={key: value for key, value in manifest.items() if key != "runs"},
     )

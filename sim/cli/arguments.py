@@ -244,6 +244,7 @@ def _why(commands: _Commands) -> None:
     _study_options(parser)
 
 
+_IMAGES = "sizes of images: JSON of docker image inspect, crane manifest, kubectl get nodes, others; may be repeated"
 _TRAFFIC = (
     "recorded requests; formats: combined, common, json (nginx, Caddy, Traefik, others), csv, parquet, k6-csv, "
     "k6-json, locust-history, locust-stats, azure; without one it is found from the file's head"
@@ -264,6 +265,7 @@ def _init(commands: _Commands) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="where to write (default: standard output)")
     parser.add_argument("--overwrite", action="store_true", help="replace that file")
     parser.add_argument("--entry", metavar="NAME", help="the service that requests from outside come to")
+    parser.add_argument("--images", action="append", default=[], metavar="[NAME=]FILE", help=_IMAGES)
     parser.add_argument("--traffic", metavar="FILE[:FORMAT]", help=_TRAFFIC)
     parser.add_argument(
         "--window", type=_seconds, metavar="TIME", help="of the traffic, the busiest, such as 10min of it"

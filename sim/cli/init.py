@@ -26,8 +26,8 @@ def command(options: Namespace) -> int:
     if options.source is None:
         from sim.imports.starter import STARTER
 
-        if options.traffic or options.entry or options.window:
-            raise StudyError("--traffic, --window and --entry are of `init compose` and `init kube`")
+        if options.traffic or options.entry or options.window or options.images:
+            raise StudyError("--traffic, --window, --images and --entry are of `init compose` and `init kube`")
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
@@ -86,6 +86,13 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
     extras, recordings = Extras(entry=options.entry), {}
     if options.traffic:
         recordings = _recorded(options, draft, extras, out)
+    if options.images:
+        from sim.imports.images import read_images
+
+        extras.images = read_images(options.images)
+        wanted = [name for part in draft.parts for name in part.images or [part.image]]
+        if odd := extras.images.unused(wanted):
+            extras.told = [*extras.told, f"{len(odd)} images of --images that no service has: {', '.join(odd[:5])}"]
     text = written(draft, extras)
     _tell(text)
     for path, content in recordings.items():

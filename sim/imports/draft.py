@@ -68,6 +68,7 @@ class Draft:
     """All that goes into a scenario. `lost`: what the file says and a scenario has no words for.
 
     `platforms`: those beside vm and container, what is overridden of them, and why. `counted`: what the totals hold.
+    `kubelet`: its replicas are pods.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Draft:
     lost: list[str] = field(default_factory=list)
     platforms: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
     counted: list[str] = field(default_factory=list)
+    kubelet: bool = False
 
     def totals(self) -> tuple[float, float, int]:
         """Cores and bytes that the file itself requests, over all replicas, and services without any request."""

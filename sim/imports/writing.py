@@ -8,19 +8,21 @@ from math import ceil
 from typing import Any, Final
 
 from sim.imports.draft import Draft, Load, Part
+from sim.imports.images import Images
 
 MIB: Final = 2**20
 # What is put in where the file does not say. None is a measurement, and each is marked in the text (trust: memory).
 CPU, MEMORY, BASE = 0.1, 128 * MIB, 64 * MIB
 IMAGE, VM_IMAGE, VM_MORE = 200e6, 2e9, 512 * MIB
 RATE, CONCURRENCY, REQUEST = "10/s", 16, 0.005
+_KUBELET: Final = "node: {kubelet: true}   # its part of a pod's start; `node: kubernetes` for a node's limits, too"
 SERVERS: Final = (16, 32, 64, 96, 128, 192)  # cores of common servers, with 4 GiB each
 SETTLE, STEADY = 60, 90  # seconds in which the replicas start, and of steady traffic after them
 
 
 @dataclass
 class Extras:
-    """What goes beside the draft: recorded traffic, sizes of images in bytes.
+    """What goes beside the draft: recorded traffic, sizes of images.
 
     `recordings`: name of a part → file name of its recording. `told`: more lines for the head.
     """
@@ -28,7 +30,7 @@ class Extras:
     load: Load | None = None
     recordings: Mapping[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
-    images: Mapping[str, float] = field(default_factory=dict)
+    images: Images | None = None
     entry: str | None = None
 
 
@@ -85,6 +87,7 @@ def _settings(draft: Draft, extras: Extras) -> list[str]:
         _guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),
         "replications: 3",
         _host(draft),
+        *([_KUBELET] if draft.kubelet else []),
         _guess(f"platforms: {platforms}", why) if why else f"platforms: {platforms}",
     ]  # fmt: skip
 
@@ -162,23 +165,23 @@ def _traffic(part: Part, extras: Extras, settle: int) -> list[str]:
     ]
 
 
-def _image(part: Part, images: Mapping[str, float]) -> list[str]:
-    sizes = [image_size(each, images) for each in part.images or [part.image]]
-    size = None if None in sizes else sum(each or 0.0 for each in sizes)
+def _image(part: Part, images: Images | None) -> list[str]:
     told = part.image or "built from its folder"
-    known = IMAGE if size is None else size
-    line = f"    image: {{vm: {_decimal(VM_IMAGE + known)}, container: {_decimal(known)}, cached: true}}"
-    why = f"{told}: size unknown" if size is None else f"{told}; of the VM, an OS of 2 GB beside it"
-    why += "; on the host already"
-    return [_guess(line, why)]
-
-
-def image_size(image: str, images: Mapping[str, float]) -> float | None:
-    """Bytes of an image, by its name with or without tag and registry; None if it is not known."""
-    for name, size in images.items():
-        if image and (name == image or name == f"{image}:latest" or image.endswith(f"/{name}")):
-            return size
-    return None
+    names = part.images or [part.image]
+    found = [images.find(name) if images else None for name in names]
+    known = [each for each in found if each is not None]
+    missing = [name for name, each in zip(names, found, strict=True) if each is None]
+    size = sum(each.bytes for each in known) + IMAGE * len(missing)
+    container = _decimal(size)
+    if known and not missing and all(each.layers for each in known):
+        layers = {name: length for each in known for name, length in each.layers}
+        container = f"{{layers: [{', '.join(f'{name} {_decimal(length)}' for name, length in layers.items())}]}}"
+    line = f"    image: {{vm: {_decimal(VM_IMAGE + size)}, container: {container}, cached: true}}"
+    why = "; ".join(dict.fromkeys(each.told for each in known))
+    if missing:
+        unknown = "size unknown" if len(names) == 1 else f"size of {', '.join(missing)} unknown"
+        why = f"{why}; {unknown}" if why else unknown
+    return [_guess(line, f"{told}: {why}; of the VM, an OS of 2 GB beside it; on the host already")]
 
 
 def _size(part: Part) -> list[str]:
@@ -247,4 +250,6 @@ def _milli(seconds: float) -> str:
 
 
 def _decimal(value: float) -> str:
+    if value < 1e5:
+        return f"{value:.0f}B"
     return f"{value / 1e9:.6g}GB" if value >= 1e9 else f"{value / 1e6:.6g}MB"

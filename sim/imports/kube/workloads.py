@@ -66,6 +66,7 @@ class _Reader:
         self.telling.others(self.files.objects, _WORKLOADS)
         self._quotas(works)
         draft.platforms = self.runtimes.platforms()
+        draft.kubelet = True
         draft.counted = self.telling.counted(works)
         draft.lost = [*self.files.notes, *self.runtimes.notes, *self.telling.lines()]
 

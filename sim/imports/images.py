@@ -120,8 +120,7 @@ class _Reader:
 
     def wrong(self, line: int, found: str, allowed: str) -> ScenarioError:
         """A mistake at a line, counted from 1, or of the file."""
-        place = (line, 1) if line else (None, None)
-        return ScenarioError([Problem(str(self.path), *place, "", found, allowed)])
+        return ScenarioError([Problem(str(self.path), line or None, 1 if line else None, "", found, allowed)])
 
     def documents(self) -> list[Any]:
         """The file as JSON, or as JSON lines."""

@@ -150,7 +150,9 @@ class _OnPlatform:
         found = loads.load(self.scenario, self.platform, lambda name, each: self._most(name, each)[0])
         for name, each in found.items():
             most, cores, places = self._most(name, each.each)
-            if each.rate >= most * (1 - _SLACK):
+            if most == 0.0 and each.rate > 0.0:
+                yield doubt("never-served", "it is asked, and has no replicas", self.name, name, limit="replicas: 0")
+            elif each.rate >= most * (1 - _SLACK):
                 by_cores = each.work * places >= each.places * cores
                 told = f"{each.work:.3g} core-s a second for {cores:g} cores"
                 if not by_cores:

@@ -42,6 +42,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"host__disk": {"read": "1GB/s", "write": "1GB/s", "capacity": "2GB"}}),
     # 4 minutes are over before the application's own start is; so are 60 s of warm-up where that takes 40
     ("never-served", {WEB + "start_cpu": "250s"}, {WEB + "start_cpu": "40s"}),
+    # a database that is called and has no replicas
+    ("never-served", {**CALLS, "services__db": {**DATABASE, "replicas": 0}}, CALLS),
     # full copies of 1 GB, beside the image itself: on a disk of 4 GB three of them, and not four
     ("partly-placed", {"platforms": {"full": FULL}, WEB + "replicas": 4, **DISK},
      {"platforms": {"full": FULL}, WEB + "replicas": 2, **DISK}),

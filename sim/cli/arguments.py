@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": "files:validate",
     "platforms": "files:platforms",
     "schema": "files:schema",
+    "table": "table:command",
     "reproduce": "reproduce:command",
     "explain": "explain:command",
     "report": "report:command",
@@ -46,6 +47,7 @@ Simulate one host that runs the same services as virtual machines or as containe
   python -m sim crossover FILE            where along one axis the better of two platforms changes
   python -m sim why FILE                  why one platform is better: the difference, mechanism by mechanism
   python -m sim init compose FILE...      a scenario from compose files, or a commented one from nothing
+  python -m sim table                     the rows of VM against container as one table: Markdown, HTML, LaTeX
   python -m sim reproduce DIR             run what a result's manifest says again, compare byte for byte
   python -m sim validate FILE...          check files, run nothing
   python -m sim platforms [NAME]          the catalogue: every number with its unit and source
@@ -106,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _init(commands)
     _files(commands)
     sharing.report(partial(_add, commands))
+    sharing.table(partial(_add, commands))
     sharing.reproduce(partial(_add, commands))
     _scorecard(commands)
     _calibrate(commands)

@@ -1,8 +1,8 @@
-"""The arguments of what hands results on and checks them: `report`, `reproduce`."""
+"""The arguments of what hands results on and checks them: `report`, `table`, `reproduce`."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
 Add = Callable[[str, str, str], ArgumentParser]
@@ -33,3 +33,36 @@ def reproduce(add: Add) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask scheduler")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="on standard output")
     parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
+
+
+def table(add: Add) -> None:
+    """`table [FILE|DIR…]`."""
+    parser = add(
+        "table", "Run scenarios on the same platforms and print one table of them: Markdown, HTML or LaTeX.",
+        "Without a name: scenarios/rows, VM against container. Folders are finished results, which are not run again.\n"
+        "What is run is kept in results/table/.\n",
+    )  # fmt: skip
+    parser.add_argument("given", nargs="*", metavar="FILE|DIR", help="scenario files, or folders of results")
+    parser.add_argument("--format", choices=("md", "html", "tex"), help="md, unless FILE ends otherwise")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write it there, too")
+    parser.add_argument("--platforms", type=_names, metavar="A,B", help="columns (vm,container)")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE",
+                        help="replace a value of every file; may be repeated")  # fmt: skip
+    parser.add_argument("--replications", type=_least_one, metavar="N", help="independent repetitions")
+    parser.add_argument("--seed", type=int, metavar="N", help="start of all random numbers")
+    parser.add_argument("--workers", type=_least_one, metavar="N", help="processes (default: as many as cores)")
+    parser.add_argument("--force", action="store_true", help="run what would take too long, too")
+    parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ArgumentTypeError("names separated by commas, such as vm,container")
+    return names
+
+
+def _least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)

@@ -66,7 +66,8 @@ def test_a_tiny_story_to_the_microsecond() -> None:
          "startup_boot": nan, "startup_app": nan},
     ])  # fmt: skip
     rows = [(1, "s-0", "requested", ""), (2, "s-1", "requested", ""), (4, "s-0", "ready", ""),
-            (9, "", "fault", "app-crash"), (9, "s-0", "app-crash", ""), (12, "s-0", "ready", ""), (20, "s-0", "stopped", "scaled in")]  # fmt: skip
+            (9, "", "fault", "app-crash"), (9, "s-0", "app-crash", ""),
+            (12, "s-0", "ready", ""), (20, "s-0", "stopped", "scaled in")]  # fmt: skip
     events = pd.DataFrame(
         [{**key, "time": float(at), "guest": who, "event": what, "detail": more} for at, who, what, more in rows]
     )

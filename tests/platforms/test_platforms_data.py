@@ -12,8 +12,8 @@ from sim.platforms.reader import TRUST
 from sim.reading.units import UnitError, guess
 
 CATALOGUE = (
-    "container", "container-hostnet", "container-in-vm", "crun", "docker", "gvisor", "kata", "microvm",
-    "microvm-snapshot", "native", "runc", "vm", "vm-cloud", "vm-esxi", "vm-snapshot",
+    "container", "container-hostnet", "container-in-vm", "crun", "docker", "gvisor", "kata", "kata-nested",
+    "microvm",     "microvm-snapshot", "native", "runc", "vm", "vm-cloud", "vm-esxi", "vm-snapshot",
 )  # fmt: skip
 VMS, MICROVMS = ("vm", "vm-cloud", "vm-esxi", "vm-snapshot"), ("microvm", "microvm-snapshot")
 
@@ -86,7 +86,7 @@ def test_policies_and_phases_of_each_platform(name: str) -> None:
     assert platform.lineage[0] == name
     assert platform.size_lineage[: len(platform.lineage)] == platform.lineage
     assert (platform.allocation == "reserved") == (name in VMS + MICROVMS)
-    assert (platform.kernel == "shared") == (name not in (*VMS, *MICROVMS, "gvisor", "kata"))
+    assert (platform.kernel == "shared") == (name not in (*VMS, *MICROVMS, "gvisor", "kata", "kata-nested"))
     assert (platform.move.policy == "pre-copy") == (name in VMS)
     assert (platform.nested is not None) == (name == "container-in-vm")
     assert platform.resumes == name.endswith("-snapshot")

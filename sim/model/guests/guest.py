@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, inf, isinf, isnan, nan
+from math import ceil, floor, inf, isinf, isnan, nan
 
 import numpy as np
 from simpy import Process
@@ -17,6 +17,7 @@ from sim.model.host.placement import Share
 from sim.model.world import World
 from sim.platforms import Platform
 from sim.scenario import Image, Service
+from sim.scenario.amounts import PAGE
 
 STARTING, READY, RESTARTING, DRAINING, STOPPED = "starting", "ready", "restarting", "draining", "stopped"
 WARM = "warm"  # started, and kept for a scale-up
@@ -94,6 +95,7 @@ class Guest:
         self.fixed = 0.0  # bytes charged to the host but for requests in service
         self.cache = 0.0  # of them, page cache of its own
         self._files_read = self._application = False  # in the cache; up, with what it needs
+        self._touched = 0.0  # most bytes of its memory that its application has used in this life of the process
         self.balloon = 0.0  # bytes of its RAM that the host has taken back
         self.spare = False  # it is no replica yet: a scale-up may take it (`control.warm`)
         self.paused = False  # its process does nothing, not even idle
@@ -217,7 +219,14 @@ class Guest:
 
     def drops_files(self) -> None:
         """Its page cache is lost; what is charged next is without it."""
-        self.cache, self._files_read = 0.0, False
+        self.cache, self._files_read, self._touched = 0.0, False, 0.0
+
+    def touches(self) -> float:
+        """Core-seconds for the pages of its memory that its application's start is the first to touch."""
+        memory, costs = self.recipe.spec.memory, self.recipe.platform.memory
+        size = memory.base + costs.file_cache * (memory.files or 0.0)
+        new, self._touched = max(0.0, size - self._touched), max(size, self._touched)
+        return costs.first_touch * ceil(new / PAGE)
 
     def _keep(self, cache: float) -> None:
         """It has so many bytes of page cache from now on."""

@@ -125,7 +125,8 @@ class Life:
         """The application's own start, and the probe that finds it up."""
         spec = self._recipe.spec
         if not (self._platform.resumes and not guest.has_been_ready):  # a snapshot holds it, running
-            yield self._env.compute(guest.slot, spec.start_cpu, layout.WORK_START, spec.start_threads)
+            work = spec.start_cpu + guest.touches()
+            yield self._env.compute(guest.slot, work, layout.WORK_START, spec.start_threads)
         guest.took(APP, self._env.now - began)
         if spec.ready is not None:
             up = self._env.now

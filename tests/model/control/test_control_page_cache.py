@@ -120,6 +120,16 @@ def test_the_hosts_killer_counts_it() -> None:
     assert run(guests(changes=balloons), **tight).counters["oom_kills"] == 0  # they take the caches back
 
 
+def test_pages_touched_first_cost_the_start_and_a_restart_nothing() -> None:
+    """1 core-s, and 100 MiB of memory and 60 of files: 40,960 pages of 25 us each, on one vCPU."""
+    nested = guests(changes={"memory": {"first_touch": "25us"}}, boot=[])
+    memory, start = "base: 100MiB, files: 60MiB", "start_cpu: 1s"
+    assert float(run(nested, memory=memory, service=start).guests["ready"][0]) == pytest.approx(2.024)
+    again = run(nested, memory=memory, service=start, extra="faults: [{kind: app-crash, at: 5s}]")
+    back = [float(t) for t, what in zip(again.events["time"], again.events["event"], strict=True) if what == "ready"]
+    assert back[1] - 5.0 == pytest.approx(1.0 + 1.0)  # its back-off, and its start alone
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     base=st.integers(0, 400), each=st.integers(0, 60), files=st.integers(0, 900), read=st.integers(0, 200),

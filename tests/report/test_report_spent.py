@@ -36,8 +36,26 @@ def test_the_verdict_says_what_the_slower_platform_needs_the_time_for(result) ->
     (line,) = [line for line in conclude(result.comparison) if "mean response" in line]
     assert line.startswith("Of far's +3.")
     assert "on near's mean response" in line
-    assert "ms network" in line
+    assert "ms are network" in line
     assert "calls" not in line  # they take the same on both
+
+
+def test_calls_are_told_by_what_they_take_in_the_services_called(tmp_path) -> None:
+    text = SCENARIO.replace("request: [wait: 5ms]", "request: [cpu: 1ms, send: 1KB]")
+    for program, told in (
+        ("request: [cpu: 1ms, call: db]", "ms are network, the services called included."),
+        (
+            "request: [cpu: 1ms, parallel: [call: db, call: db, call: db]]",
+            "ms are calls to other services (there above all network).",
+        ),
+    ):
+        (tmp_path / "calls.yaml").write_text(
+            text.replace("request: [receive: 1KB, cpu: 1ms, call: db]", program), "utf-8"
+        )
+        result = sim.run(sim.load_scenario(tmp_path / "calls.yaml"), out=tmp_path / "out", plots=False, overwrite=True)
+        (line,) = [line for line in conclude(result.comparison) if "mean response" in line]
+        assert line.startswith("Of far's +3.")
+        assert line.endswith(told)
 
 
 def test_bars_are_the_parts_in_order_and_end_at_the_mean_response(result) -> None:

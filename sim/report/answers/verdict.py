@@ -17,12 +17,14 @@ A line is left out where the scenario has no such metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sim.report.answers.comparison import Comparison, Line, focus_lines
 from sim.report.metrics.numbers import listed, share, text, times
 from sim.report.metrics.statistics import FEWEST
+from sim.terms.metrics import ALL
 
 SAME_SHARE = 0.0005  # shares of requests closer than this are told as equal
 MOST_TOLD = 3  # platforms whose lost requests are told one by one
@@ -152,20 +154,70 @@ LEAST_PART = 0.1  # of the difference that a part is told of
 def _spent(comparison: Comparison) -> Iterator[str]:
     """Where the mean response of the slower platforms goes that the fastest one does not need."""
     line = comparison.line("response.mean")
-    parts = {part: _means(comparison, f"request.{part}") for part in PARTS}
-    if line is None or line.untold or not all(set(each) == set(line.values) for each in parts.values()):
+    parts = _parts(comparison, ALL)
+    if line is None or line.untold or not parts or set(parts) != set(line.values):
         return
     means = {name: value.mean for name, value in line.values.items()}
     best = min(means, key=lambda name: means[name])
+    alike: dict[str, list[str]] = {}
     for name in sorted(means, key=lambda name: means[name]):
         more = means[name] - means[best]
         if more < 0.01 * means[best] or more <= 0.0:
             continue
-        each = {word: parts[part][name] - parts[part][best] for part, word in PARTS.items()}
-        told = [word for word in sorted(each, key=lambda word: -each[word]) if each[word] >= LEAST_PART * more]
-        if told:
-            where = " and ".join(f"{text(each[word], 's')} {word}" for word in told[:2])
-            yield f"Of {name}'s +{text(more, 's')} on {best}'s mean response, {where}."
+        where = _where(comparison, _beyond(parts, name, best), name, best)
+        if where:
+            alike.setdefault(f"+{text(more, 's')} on {best}'s mean response, {where}.", []).append(name)
+    for what, names in alike.items():
+        yield f"Of {' and '.join(names)}'s {what}"
+
+
+def _where(comparison: Comparison, each: Mapping[str, float], name: str, best: str) -> str:
+    """The greatest parts of a difference; what calls take is looked for in the services called, if it adds up there."""
+    more, words, end = math.fsum(each.values()), dict(PARTS), ""
+    if each["calls"] >= LEAST_PART * more:
+        there = _everywhere(comparison, name, best)
+        total = math.fsum(there.values())
+        if total > 0.0 and abs(total - more) <= LEAST_PART * more:  # one call after the other
+            each, end = {**there, "calls": 0.0}, ", the services called included"
+        elif total > 0.0:  # calls at once: the last one counts
+            most = [part for part in sorted(there, key=lambda part: -there[part]) if there[part] >= 0.25 * total]
+            words["calls"] += f" (there above all {' and '.join(PARTS[part] for part in most[:2])})" if most else ""
+    told = [part for part in sorted(each, key=lambda part: -each[part]) if each[part] >= LEAST_PART * more][:3]
+    if not told:
+        return ""
+    first, *others = (text(each[part], "s") for part in told)
+    rest = [f"{amount} {words[part]}" for amount, part in zip(others, told[1:], strict=True)]
+    return f"{listed([f'{first} are {words[told[0]]}', *rest])}{end}"
+
+
+def _parts(comparison: Comparison, service: str) -> dict[str, dict[str, float]]:
+    """Platform → part → s of a mean response of a service; empty where the platforms do not have the same parts."""
+    lines = {part: comparison.line(f"request.{part}", service) for part in PARTS}
+    known = [set(line.values) for line in lines.values() if line is not None]
+    if len(known) < len(PARTS) or any(each != known[0] for each in known):
+        return {}
+    return {
+        name: {part: line.values[name].mean for part, line in lines.items() if line is not None} for name in known[0]
+    }
+
+
+def _beyond(parts: Mapping[str, Mapping[str, float]], name: str, best: str) -> dict[str, float]:
+    return {part: parts[name][part] - parts[best][part] for part in PARTS}
+
+
+def _everywhere(comparison: Comparison, name: str, best: str) -> dict[str, float]:
+    """The difference a request of users, part by part but calls, over all services that requests come to."""
+    found = dict.fromkeys((part for part in PARTS if part != "calls"), 0.0)
+    users = comparison.line("requests.completed")
+    for service in dict.fromkeys(line.service for line in comparison.lines if line.service != ALL):
+        parts, done = _parts(comparison, service), comparison.line("requests.completed", service)
+        for sign, platform in ((1.0, name), (-1.0, best)):
+            if users is None or done is None or platform not in parts or not users.values[platform].mean:
+                continue
+            each = done.values[platform].mean / users.values[platform].mean if platform in done.values else 0.0
+            for part in found:
+                found[part] += sign * each * parts[platform][part]
+    return found
 
 
 def _held(part: float, replications: int) -> str:

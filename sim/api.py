@@ -209,6 +209,7 @@ def density(
     from sim.experiment.density.questions import Grid
     from sim.experiment.density.study import DensityStudy
     from sim.experiment.workers.choice import executor_for
+    from sim.report.folder.place import held
 
     own = (start, stop, step) != (None, None, None)
     grid = Grid(1 if start is None else start, 1 if step is None else step, stop) if own else None
@@ -217,10 +218,10 @@ def density(
         overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force,
     )  # fmt: skip
     folder = None if out is None else study.folder(out)
-    with executor_for(workers or 1, scheduler) as executor:
+    with held(folder), executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, progress, budget=budget, reboot=reboot)
-    if folder is not None:
-        study.save(found, folder, plots)
+        if folder is not None:
+            study.save(found, folder, plots)
     return found
 
 
@@ -259,16 +260,17 @@ def crossover(
     """
     from sim.experiment.crossover.study import CrossoverStudy
     from sim.experiment.workers.choice import executor_for
+    from sim.report.folder.place import held
 
     study = CrossoverStudy(
         path, vary, start, stop, unit,
         overrides=overrides, platforms=platforms, replications=replications, seed=seed, force=force,
     )  # fmt: skip
     folder = None if out is None else study.folder(out)
-    with executor_for(workers or 1, scheduler) as executor:
+    with held(folder), executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, metric=metric, service=service, points=points, whole=whole, progress=progress)
-    if folder is not None:
-        study.save(found, folder, plots)
+        if folder is not None:
+            study.save(found, folder, plots)
     return found
 
 
@@ -300,14 +302,15 @@ def why(
     from sim.experiment.attribution.study import WhyStudy
     from sim.experiment.chosen import chosen_scenario
     from sim.experiment.workers.choice import executor_for
+    from sim.report.folder.place import held
 
     asked = scenario.folder / "manifest.json" if isinstance(scenario, Results) else scenario
     study = WhyStudy(chosen_scenario(asked, platforms, None, force), metric, replications, force=force)
     folder = None if out is None else study.folder(out)
-    with executor_for(workers or 1, scheduler) as executor:
+    with held(folder), executor_for(workers or 1, scheduler) as executor:
         found = study.run(executor, progress, budget=budget)
-    if folder is not None:
-        study.save(found, folder, plots)
+        if folder is not None:
+            study.save(found, folder, plots)
     return found
 
 

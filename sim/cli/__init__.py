@@ -7,17 +7,29 @@ ended by SIGTERM (both keep what finished).
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import signal
 import sys
-import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
+
+from . import signals
 
 DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 DEBUG = "HOSTSIM_DEBUG"
+_PREPARED = ("run", "sweep", "fit", "density", "crossover", "why", "scorecard")
+"""Commands that say themselves when their work begins (`common.at_work`)."""
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some",
+    errno.EDQUOT: "the quota is used up; free some",
+    errno.EROFS: "nothing can be written there; give another --out",
+    errno.EACCES: "nothing may be written there; give another --out",
+    errno.EPERM: "nothing may be written there; give another --out",
+    errno.ENOENT: "the folder is gone; make it",
+    errno.EMFILE: "too many files are open; raise `ulimit -n`",
+    errno.EIO: "the disk fails; give another --out",
+}
 Command: TypeAlias = Callable[[Namespace], int]
 """Carries out a command and returns the exit code."""
 
@@ -26,13 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. No traceback is shown unless HOSTSIM_DEBUG is set."""
     from .arguments import parse
 
+    if arguments is None:
+        signals.begin()
     try:
         options = parse(list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as leaving:  # argparse has printed its help or what is wrong
         return leaving.code if isinstance(leaving.code, int) else WRONG_INPUT
-    with _terminated_is_interrupted() as terminated:
-        code = _run(options)
-    return TERMINATED if terminated and code == INTERRUPTED else code
+    if options.command not in _PREPARED:
+        signals.keep()
+    code = _run(options)
+    signals.end()
+    return (signals.came() or code) if code == INTERRUPTED else code
 
 
 def _run(options: Namespace) -> int:
@@ -47,28 +63,24 @@ def _run(options: Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
+        if signals.came():  # an import that it broke off says something else
+            print("interrupted", file=sys.stderr)
+            return INTERRUPTED
         if os.environ.get(DEBUG):
             raise
         return _explain(error)
 
 
-@contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[list[int]]:
-    """SIGTERM (of SLURM, Kubernetes, systemd) keeps what has finished, as Ctrl-C does; the list then holds it."""
-    came: list[int] = []
-
-    def interrupt(number: int, _: object) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield came  # somebody else's program decides
-        return
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _of_the_machine(error: OSError | MemoryError) -> str:
+    """What the machine lacks, and what to do about it."""
+    kept = "what had finished before, and every earlier result, is as it was"
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}): a smaller question, or fewer --workers; {kept}"
+    words = " ".join(str(error).split())
+    number = error.errno or next((each for each in _ADVICE if f"[Errno {each}]" in words), None)
+    told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else words
+    advice = _ADVICE.get(number or 0, "see what is wrong there, or give another --out")
+    return f"{told}: {advice}, and give the command again; {kept}"
 
 
 def _command(name: str) -> Command:
@@ -98,5 +110,8 @@ def _explain(error: Exception) -> int:
     if isinstance(error, HostsimError):
         print(words, file=sys.stderr)
         return WRONG_INPUT if isinstance(error, ResultsError | StudyError | PluginError) else FAILED
+    if isinstance(error, OSError | MemoryError):
+        print(_of_the_machine(error), file=sys.stderr)
+        return FAILED
     print(f"unexpected error: {type(error).__name__}: {words} ({DEBUG}=1 shows the traceback)", file=sys.stderr)
     return FAILED

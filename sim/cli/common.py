@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import DONE, DOUBTED, progress
+from . import DONE, DOUBTED, progress, signals
 from .arguments import COMMANDS
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def at_work(
     from sim.experiment.workers.choice import executor_for
 
     warm_up(options.quiet)
+    signals.keep()
     executor = executor_for(options.workers, scheduler, runs=runs)
     with executor, progress.make(title, options.quiet) as show:
         yield executor, show

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE
+from . import DONE, signals
 from .common import at_work, check_is_file, given, shown
 
 if TYPE_CHECKING:
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 def command(options: Namespace) -> int:
     """Search, print where the better platform changes, and plot it."""
     from sim.experiment.crossover.study import CrossoverStudy
+    from sim.report.folder.place import held
 
     check_is_file(options.file)
     study = CrossoverStudy(options.file, options.vary, options.first, options.last, options.unit, **given(options))
     folder = study.folder(options.out)
     started = time.perf_counter()
-    with at_work("crossover", options, options.scheduler) as (executor, show):
-        found = study.run(
-            executor,
-            metric=options.metric,
-            service=options.service,
-            points=options.points,
-            whole=options.whole,
-            progress=show,
-        )
-    study.save(found, folder, plots=not options.no_plots)
+    signals.keep()
+    with held(folder):
+        with at_work("crossover", options, options.scheduler) as (executor, show):
+            found = study.run(
+                executor,
+                metric=options.metric,
+                service=options.service,
+                points=options.points,
+                whole=options.whole,
+                progress=show,
+            )
+        study.save(found, folder, plots=not options.no_plots)
     if options.format == "json":
         print(json.dumps({**study.to_dict(found), "results": str(folder)}, indent=2, ensure_ascii=False))
         return DONE

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE, progress
+from . import DONE, progress, signals
 from .common import at_work, check_is_file, given, judged, shown
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def command(options: Namespace) -> int:
     """Search, print the answer of each platform and the curve that was walked."""
     from sim.experiment.density.questions import Grid
     from sim.experiment.density.study import DensityStudy
+    from sim.report.folder.place import held
 
     check_is_file(options.file)
     grid = None
@@ -29,11 +30,13 @@ def command(options: Namespace) -> int:
     study = DensityStudy(options.file, options.vary, grid, options.unit, **given(options))
     folder = study.folder(options.out)
     started = time.perf_counter()
-    with at_work(options.command, options, options.scheduler) as (executor, show):
-        if options.dry_run:
-            return _dry_run(study, executor)
-        found = study.run(executor, show, budget=options.budget, reboot=not options.no_reboot)
-    study.save(found, folder, plots=not options.no_plots)
+    signals.keep()
+    with held(None if options.dry_run else folder):
+        with at_work(options.command, options, options.scheduler) as (executor, show):
+            if options.dry_run:
+                return _dry_run(study, executor)
+            found = study.run(executor, show, budget=options.budget, reboot=not options.no_reboot)
+        study.save(found, folder, plots=not options.no_plots)
     seconds = time.perf_counter() - started
     if options.format == "json":
         told = {**found.to_dict(), "results": str(folder), "wall_s": round(seconds, 3)}

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from . import DONE, progress
+from . import DONE, progress, signals
 from .common import at_work, check_is_file, given, judged, shown
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def command(options: Namespace) -> int:
     """Make the runs, print how much of the difference each group makes, and draw it."""
     from sim.experiment.attribution.study import WhyStudy
     from sim.experiment.effort import limits
+    from sim.report.folder.place import held
     from sim.scenario import load_scenario
 
     check_is_file(options.file)
@@ -31,11 +32,13 @@ def command(options: Namespace) -> int:
     study = WhyStudy(scenario, options.metric, options.replications, force=options.force)
     folder = study.folder(options.out)
     started = time.perf_counter()
-    with at_work("why", options, options.scheduler) as (executor, show):
-        if options.dry_run:
-            return _dry_run(study, executor)
-        found = study.run(executor, show, budget=options.budget)
-    study.save(found, folder, plots=not options.no_plots)
+    signals.keep()
+    with held(None if options.dry_run else folder):
+        with at_work("why", options, options.scheduler) as (executor, show):
+            if options.dry_run:
+                return _dry_run(study, executor)
+            found = study.run(executor, show, budget=options.budget)
+        study.save(found, folder, plots=not options.no_plots)
     seconds = time.perf_counter() - started
     if options.format == "json":
         told = {**found.to_dict(), "results": str(folder), "wall_s": round(seconds, 3)}

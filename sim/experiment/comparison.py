@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from sim.experiment.study import folder_for, write_table
+from sim.report.folder.place import held, whole
 from sim.report.joined import Joined
 
 TABLE = "comparison.csv"
@@ -20,9 +21,13 @@ def comparison_folder(joined: Joined, out: str | Path | None) -> Path:
 
 def save_comparison(joined: Joined, folder: Path, *, plots: bool = True, overwrite: bool = False) -> None:
     """Write comparison.csv and the plots; `overwrite`: those of an earlier comparison go."""
-    if overwrite:
-        shutil.rmtree(folder / "plots", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder), whole(folder) as work:
+        if not overwrite and (folder / "plots").is_dir():
+            shutil.copytree(folder / "plots", work / "plots")
+        _write(joined, work, plots)
+
+
+def _write(joined: Joined, folder: Path, plots: bool) -> None:
     comparison = joined.comparison
     rows = []
     for line in comparison.lines:

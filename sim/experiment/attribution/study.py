@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from sim.reading.errors import nearest
 from sim.report.answers.doubts.evidence import Evidence
 from sim.report.answers.doubts.observed import observe
 from sim.report.answers.doubts.traffic import ALIKE
+from sim.report.folder.place import whole
 from sim.report.folder.summary import write_json
 from sim.report.folder.tables import RunTables
 from sim.report.metrics.known import known
@@ -137,20 +136,13 @@ class WhyStudy:
 
     def save(self, found: Why, folder: Path, plots: bool = True) -> None:
         """Write the answer (why.json), the parts (why.csv) and a figure; the folder is there when it is whole."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-            work = Path(temporary) / "whole"
-            work.mkdir()
+        with whole(folder) as work:
             write_json(work / "why.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
             write_table(work / PARTS, found.rows())
             if plots and found.parts:
                 from sim.report.figures.waterfall import save_waterfall
 
                 save_waterfall(found, work / "why.png")
-            if folder.exists():
-                folder.rename(Path(temporary) / "old")
-            work.rename(folder)
-            shutil.rmtree(Path(temporary) / "old", ignore_errors=True)
 
 
 def _checked(asked: Asked, scenario: Scenario) -> Asked:

@@ -12,6 +12,7 @@ from sim.experiment.effort import limits
 from sim.experiment.provenance import provenance
 from sim.experiment.study import StudyError, axis_of, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
+from sim.report.folder.place import whole
 from sim.report.folder.summary import write_json
 from sim.scenario import Base, Options
 
@@ -64,9 +65,12 @@ class CrossoverStudy:
 
     def save(self, found: Crossover, folder: Path, plots: bool = True) -> None:
         """Write the answer (crossover.json), the values (crossover.csv) and a plot of both."""
+        with whole(folder) as work:
+            self._write(found, work, plots)
+
+    def _write(self, found: Crossover, folder: Path, plots: bool) -> None:
         from sim.report.metrics.statistics import mean_interval
 
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "crossover.json", {**self.to_dict(found), "manifest": provenance(self.scenario)})
         rows = []
         for index, value in enumerate(found.values):

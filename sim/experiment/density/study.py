@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from sim.experiment.assumptions import assumed, may_use
 from sim.experiment.density.answer import Capacity, Question, curve_rows
@@ -22,6 +22,7 @@ from sim.experiment.replications.runner import platform_of, platforms_of
 from sim.experiment.study import Progress, StudyError, folder_for, most_replications, write_table
 from sim.experiment.workers.executor import Executor
 from sim.platforms.checks import CHECKS
+from sim.report.folder.place import whole
 from sim.report.folder.summary import write_json
 from sim.report.metrics.statistics import FEWEST, LEVEL
 from sim.scenario import Base, Options, Scenario
@@ -123,7 +124,10 @@ class DensityStudy:
     def save(self, found: Capacity, folder: Path, plots: bool = True) -> None:
         """Write the answer (density.json), the curve that was walked (density.csv) and a plot of both."""
         rows = curve_rows(found.platforms)
-        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder) as work:
+            self._write(found, rows, work, plots)
+
+    def _write(self, found: Capacity, rows: Sequence[Mapping[str, Any]], folder: Path, plots: bool) -> None:
         write_json(folder / "density.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
         if rows:
             write_table(folder / CURVE, rows)

@@ -109,6 +109,7 @@ def run_scenario(
     if plots and executor.slots > 1:  # the runs are made elsewhere: this process has nothing else to do
         prepare()
     with RunWriter(folder, scenario, overwrite=True) as writer:
+        check_folder(scenario, folder, overwrite)  # another process may have put its result there
         session = _Replications(scenario, writer, executor, keep_requests, progress, why)
         try:
             session.run()

@@ -57,6 +57,8 @@ class PoolExecutor(Executor):
             pool.shutdown()
             return
         queue = getattr(pool, "_result_queue", None)
+        locks = queue, getattr(pool, "_call_queue", None)  # kept until all are gone: who starts just now looks for them
+        _stop_server()
         pool.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + GRACE
         mine = [child for child in multiprocessing.active_children() if child.pid not in self._others]
@@ -66,6 +68,7 @@ class PoolExecutor(Executor):
             if child.is_alive():
                 child.kill()
                 child.join(1.0)
+        del locks
         # one that died while it wrote a result leaves half a message: without a writer the reader meets its end
         if queue is not None:
             with contextlib.suppress(OSError):
@@ -124,7 +127,8 @@ class PoolExecutor(Executor):
             if task is _NOTHING:
                 return False
             try:
-                running[self._pool.submit(function, task)] = task
+                with _undisturbed():  # it may start a process, and nobody would know of one half started
+                    running[self._pool.submit(function, task)] = task
             except BrokenProcessPool:
                 refused.append(task)
                 if running:  # their outcomes first: they were lost with the processes
@@ -174,7 +178,42 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sim.experiment.workers.preload"])
+    _start_server()
     return context
+
+
+def _start_server() -> None:
+    """Start the server that forks, deaf to Ctrl-C, which reaches the whole group: the parent alone decides."""
+    from multiprocessing import forkserver
+
+    with _undisturbed(signal.SIGINT):
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _undisturbed(*kinds: signal.Signals) -> Iterator[None]:
+    """Let signals (Ctrl-C and SIGTERM unless told) come afterwards, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, kinds or (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop_server() -> None:
+    """End the server of this process that forks others: one that has not come yet would find nobody any more.
+
+    It is started anew when it is needed.
+    """
+    from multiprocessing import forkserver
+
+    server = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if server is not None:
+        with contextlib.suppress(OSError):
+            os.kill(server, signal.SIGKILL)
 
 
 def _prepare_worker(luggage: bytes) -> None:

@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.reading.errors import HostsimError
 from sim.report.folder import columnar, summary, tables
 from sim.report.folder.parts import merge_parts
+from sim.report.folder.place import Held, ResultsError, put
 from sim.report.folder.tables import RunTables
 from sim.report.metrics.measures import SummaryRow
 from sim.terms.columns import TABLES
@@ -24,12 +24,10 @@ from sim.terms.columns import TABLES
 if TYPE_CHECKING:
     from sim.scenario import Scenario
 
+__all__ = ["FORMAT", "ResultsError", "RunWriter", "versions"]
+
 FORMAT = "hostsim results 1"
 VERSIONED = ("hostsim", "simpy", "numpy", "numba", "scipy", "pyarrow", "pandas", "pydantic")
-
-
-class ResultsError(HostsimError):
-    """A result folder that cannot be written or read; the text says which and why."""
 
 
 class RunWriter(AbstractContextManager["RunWriter"]):
@@ -40,22 +38,28 @@ class RunWriter(AbstractContextManager["RunWriter"]):
     """
 
     def __init__(self, folder: Path, scenario: Scenario, *, overwrite: bool = False) -> None:
-        """Prepare a temporary folder beside `folder`.
+        """Prepare a temporary folder beside `folder`, and hold its place until this is left.
 
-        Raises ResultsError when `folder` exists and `overwrite` is false, or when it is not a result folder
-        (which is never replaced).
+        Raises ResultsError when `folder` exists and `overwrite` is false, when it is not a result folder (which is
+        never replaced), or when another process writes to it.
         """
         self.folder = Path(folder).resolve()
         self.scenario = scenario
         self._runs: dict[tuple[str, int], RunTables] = {}
         self._started = datetime.now(UTC)
-        _restore(self.folder)
-        _check_free(self.folder, overwrite)
-        self.work = self._temporary("partial")
+        self._held = Held(self.folder)
         try:
+            self._clear()
+            _restore(self.folder)
+            _check_free(self.folder, overwrite)
+            self.work = self._temporary("partial")
             self.work.mkdir(parents=True)
         except OSError as error:
+            self._held.release()
             raise ResultsError(f"{self.folder}: cannot be written ({error.strerror})") from error
+        except BaseException:
+            self._held.release()
+            raise
 
     def part(self, platform: str, replication: int) -> Path:
         """Where the requests of a run are to be written while it goes on (see `RequestPartWriter`)."""
@@ -88,6 +92,7 @@ class RunWriter(AbstractContextManager["RunWriter"]):
         """
         runs = self._in_order()
         rows = self.rows
+        self.work.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up meanwhile
         summary.write_summary(self.work / "summary.csv", self.scenario.name, rows)
         for name, known in TABLES.items():
             table, kinds = tables.stacked([getattr(run, name) for run in runs], known)
@@ -106,18 +111,10 @@ class RunWriter(AbstractContextManager["RunWriter"]):
         """
         if not (self.work / "manifest.json").exists():
             raise ResultsError(f"{self.folder}: nothing was written")
-        old = self._temporary("old")
-        replaced = self.folder.exists()
-        if replaced:
-            self.folder.rename(old)
         try:
-            self.work.rename(self.folder)
+            put(self.work, self.folder, self._temporary("old"))
         except OSError as error:
-            if replaced:
-                old.rename(self.folder)
             raise ResultsError(f"{self.folder}: cannot be put in place ({error.strerror})") from error
-        if replaced:
-            shutil.rmtree(old, ignore_errors=True)
         return self.folder
 
     def discard(self) -> None:
@@ -127,6 +124,12 @@ class RunWriter(AbstractContextManager["RunWriter"]):
     def __exit__(self, *failure: object) -> None:
         """Remove what `finish` did not put in place."""
         self.discard()
+        self._held.release()
+
+    def _clear(self) -> None:
+        """Remove what killed runs on this machine have left: whoever holds the place is the only one."""
+        for left in self.folder.parent.glob(f".{self.folder.name}.partial-{machine.node()}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _temporary(self, what: str) -> Path:
         """A name beside the folder that is free: in containers, a killed run had the same process number often."""

@@ -11,14 +11,18 @@ from sim.calibration.fit import FITTED
 from sim.calibration.predict import BASE, ms
 from sim.calibration.study import Found
 
+BOOTS_BASE = "microvm"
+"""What a platform of measured boots is based on."""
 _COMMENT = """\
 A platform made by `python -m sim calibrate`; use it as `platforms: {{mine: ./{name}}}` in a scenario, or on the command
-line as `--platforms container,{name}`. What is not here was not measured and comes from the catalogue's {base}.
+line as `--platforms {base},{name}`. What is not here was not measured and comes from the catalogue's {base}.
 {said}"""
 
 
 def tree(found: Found) -> dict[str, Any]:
     """The platform as a tree of plain values."""
+    if found.accelerator:
+        return _boots(found)
     told: dict[str, Any] = {
         "based_on": BASE,
         "title": f"Container ({found.runtime or 'runtime not measured'}), measured on a machine of its user",
@@ -55,6 +59,17 @@ def tree(found: Found) -> dict[str, Any]:
     return told
 
 
+def _boots(found: Found) -> dict[str, Any]:
+    """The platform of boots: the catalogue's microVM, whose start is what was measured."""
+    own = _startup(found, {})
+    return {
+        "based_on": BOOTS_BASE,
+        "title": f"MicroVM (QEMU with {found.accelerator}), measured on a machine of its user",
+        "isolation": {"panic_phases": [phase["name"] for phase in own if phase["kind"] in ("delay", "cpu", "lock")]},
+        "startup": own,
+    }
+
+
 def _number(value: Any, source: str, between: tuple[str, str] | None = None) -> dict[str, Any]:
     return {"value": value, **({"range": list(between)} if between else {}), "source": source, "trust": "raw data"}
 
@@ -67,10 +82,10 @@ def _startup(found: Found, pull: dict[str, Any]) -> list[dict[str, Any]]:
     assert model is not None
     image = [
         {**phase, **pull} if phase["kind"] == "pull" else {**phase}
-        for phase in raw(BASE)["startup"]
-        if phase["kind"] in ("pull", "read")
+        for phase in raw(BOOTS_BASE if found.accelerator else BASE)["startup"]
+        if phase["kind"] in ("pull", "read", "clone")
     ]
-    runtime = f"{found.runtime} {found.version}".strip()
+    runtime = f"{found.runtime} {found.version}{found.accelerator and f' with {found.accelerator}'}".strip()
     source = f"{found.measured_on}; {runtime}, n = {found.count} starts, 1 to {FITTED} at once"
     low, high = (work / model.pieces for work in found.works)
     between = ms(low), ms(high)
@@ -104,7 +119,8 @@ def text(found: Found, name: str) -> str:
             f"write: {found.disk.write / 1e6:.0f}MB/s}}}}"
         )
     whole = CommentedMap(tree(found))
-    comment = _COMMENT.format(name=name, base=BASE, said="\n".join(each for each in said if each))
+    base = BOOTS_BASE if found.accelerator else BASE
+    comment = _COMMENT.format(name=name, base=base, said="\n".join(each for each in said if each))
     whole.yaml_set_start_comment(comment)
     out, yaml = io.StringIO(), YAML()
     yaml.width = 1000  # a source on one line

@@ -47,6 +47,10 @@ class Starter(Protocol):
     def grouped(self) -> bool:
         """Whether the work of a start is done by the command and its children, which its group and rusage see."""
 
+    @property
+    def patience(self) -> float:
+        """s that a start may take."""
+
     def command(self, container: str) -> list[str]:
         """The command that starts the container `container`."""
 
@@ -68,6 +72,7 @@ class Bundle:
     group: str
     config: Mapping[str, Any]
     grouped: bool = True
+    patience: float = PATIENCE
 
     def command(self, container: str) -> list[str]:
         """The command that starts the container `container`."""
@@ -101,6 +106,7 @@ class Engine:
     program: str
     image: str
     grouped: bool = False
+    patience: float = PATIENCE
 
     def command(self, container: str) -> list[str]:
         """The command that starts the container `container`."""
@@ -119,10 +125,10 @@ def prepared(runtime: str, folder: Path, group: str) -> Iterator[Starter]:
 
     `folder`: an empty one; `group`: the name of the control group that a container of runc or crun is below.
     """
-    program, busybox = _program(runtime), _busybox()
+    program, static = _program(runtime), busybox()
     if os.geteuid():
         raise Missing(f"{runtime}: root is needed, to start containers as a host does")
-    root = _root(folder / "rootfs", busybox)
+    root = _root(folder / "rootfs", static)
     if runtime in ALONE:
         starter: Starter = _bundle(runtime, program, folder, group)
     else:
@@ -142,13 +148,14 @@ def _program(runtime: str) -> str:
     return found
 
 
-def _busybox() -> str:
+def busybox() -> Path:
+    """The static busybox of this machine. Raises Missing, with what to install."""
     found = shutil.which("busybox")
     if found is None:
         raise Missing("busybox: no such program (apt-get install busybox-static)")
     if _is_dynamic(found):
         raise Missing("busybox: it needs shared libraries; a static one is wanted (apt-get install busybox-static)")
-    return found
+    return Path(found)
 
 
 def _is_dynamic(program: str) -> bool:
@@ -159,7 +166,7 @@ def _is_dynamic(program: str) -> bool:
     return 3 in [int.from_bytes(head[start + k * size :][:4], "little") for k in range(count)]
 
 
-def _root(folder: Path, busybox: str) -> Path:
+def _root(folder: Path, busybox: Path) -> Path:
     """A root file system: busybox and the links to it that are needed."""
     (folder / "bin").mkdir(parents=True)
     for name in ("proc", "dev", "sys", "tmp", "etc"):
@@ -177,7 +184,7 @@ def _bundle(runtime: str, program: str, folder: Path, group: str) -> Bundle:
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config["process"] |= {"terminal": False, "args": ["/bin/true"]}
     config["root"] = {"path": str(folder / "rootfs"), "readonly": True}
-    return Bundle(runtime, _version(program), program, folder, group, config)
+    return Bundle(runtime, version_of(program), program, folder, group, config)
 
 
 def _engine(runtime: str, program: str, root: Path) -> Engine:
@@ -190,10 +197,11 @@ def _engine(runtime: str, program: str, root: Path) -> Engine:
     )
     if done.returncode:
         raise Missing(f"{runtime}: no image can be made: {last_line(done.stderr.decode(errors='replace'))}")
-    return Engine(runtime, _version(program), program, image)
+    return Engine(runtime, version_of(program), program, image)
 
 
-def _version(program: str) -> str:
+def version_of(program: str) -> str:
+    """What a program says of its version."""
     found = re.search(r"\d+\.\d[\w.]*", _quiet([program, "--version"]))
     return found[0] if found else "of unknown version"
 

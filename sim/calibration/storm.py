@@ -16,7 +16,7 @@ from typing import IO
 
 from sim.calibration import machine
 from sim.calibration.cgroups import Groups
-from sim.calibration.runtimes import PATIENCE, Starter, last_line
+from sim.calibration.runtimes import Starter, last_line
 from sim.reading.errors import HostsimError
 
 COLUMNS = ("runtime", "k", "rep", "i", "latency", "utime", "stime", "rc", "wall", "busy", "steal", "load")
@@ -84,7 +84,7 @@ def storm(starter: Starter, groups: Groups, k: int, rep: int, idle: float = 0.0)
                 before = machine.look(cpus)
                 began = time.monotonic()
                 signal_to_go.write(b"\n" * k)
-                ended = _wait(waiting)
+                ended = _wait(waiting, starter.patience)
             wall = time.monotonic() - began
             after = machine.look(cpus)
         finally:
@@ -136,7 +136,7 @@ def _less(user: float, system: float, used: float) -> tuple[float, float]:
     return max(0.0, user - used), max(0.0, system - max(0.0, used - user))
 
 
-def _wait(waiting: dict[int, int]) -> dict[int, _Ended]:
+def _wait(waiting: dict[int, int], patience: float) -> dict[int, _Ended]:
     """Wait for all, in the order in which they end; those that are still waited for stay in `waiting`."""
     poll, of = select.poll(), {}
     try:
@@ -146,10 +146,10 @@ def _wait(waiting: dict[int, int]) -> dict[int, _Ended]:
             poll.register(descriptor, select.POLLIN)
         ended: dict[int, _Ended] = {}
         while waiting:
-            ready = poll.poll(PATIENCE * 1000)
+            ready = poll.poll(patience * 1000)
             now = time.monotonic()
             if not ready:
-                raise CalibrationError(f"{len(waiting)} starts have not ended after {PATIENCE:.0f} s")
+                raise CalibrationError(f"{len(waiting)} starts have not ended after {patience:.0f} s")
             for descriptor, _ in ready:
                 pid = of[descriptor]
                 poll.unregister(descriptor)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sim.calibration import cgroups, machine, runtimes
+from sim.calibration import boots, cgroups, machine, runtimes
 from sim.calibration.cgroups import Groups, Missing
 from sim.calibration.disk import Disk, Unpacking, measure_disk, measure_unpacking
 from sim.calibration.fit import FITTED, Line, Measured, fit, lines, verdict
@@ -19,10 +19,12 @@ from sim.calibration.predict import Model, Predictor
 from sim.calibration.storm import Batch, storm
 from sim.reading.errors import HostsimError
 
-PARTS: Final = ("starts", "unpack", "disk", "cpu")
+PARTS: Final = ("starts", "unpack", "disk", "cpu", "boots")
 AT_ONCE: Final = {1: 40, 2: 20, 4: 14, 8: 10, 16: 8, 32: 6}
 """Starts at once → repetitions."""
 _QUICK: Final = {1: 10, 2: 5, 4: 4, 8: 3, 16: 2, 32: 2}
+_BOOTS_AT_ONCE: Final = {"KVM": {1: 12, 2: 6, 4: 4, 8: 3, 16: 2}, "TCG": {1: 4, 2: 2, 4: 1, 8: 1, 16: 1}}
+_QUICK_BOOTS: Final = {"KVM": {1: 4, 2: 2, 4: 1, 8: 1, 16: 1}, "TCG": {1: 2, 2: 1, 4: 1}}
 NOISY: Final = 0.05
 """Share of the CPUs' time for others from which on a measurement is doubted."""
 Say = Callable[[str], None]
@@ -46,6 +48,10 @@ class Found:
     unpacking: Unpacking | None = None
     disk: Disk | None = None
     limits: list[Limited] = field(default_factory=list)
+    accelerator: str = ""
+    """KVM or TCG, where the starts are boots of a virtual machine."""
+    boots: Found | None = None
+    """The same of boots: its starts, model and lines."""
     left_out: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -72,6 +78,8 @@ class Found:
             told.append(
                 f"never more than {FITTED} starts on {self.cpus} CPUs were fitted: nothing here waited for a CPU"
             )
+        if self.accelerator == "TCG":
+            told.append("the processor was emulated (TCG): with KVM, boots take a fraction of this work")
         if self.error > 0.15:
             told.append(f"the model misses what it was fitted to by {self.error:.0%} (root mean square)")
         return told
@@ -88,15 +96,16 @@ class Found:
         told = asdict(self)
         del told["batches"]
         told["lines"] = [{**asdict(line), "error": line.off} for line in self.lines]
-        return {**told, "doubts": self.doubts, "verdict": self.verdict}
+        boots = None if self.boots is None else self.boots.to_dict()
+        return {**told, "boots": boots, "doubts": self.doubts, "verdict": self.verdict}
 
 
-def check(runtime: str) -> dict[str, str]:
-    """Part → what is missing to measure it here; empty: nothing. It really starts a container."""
-    return {part: _missing(part, runtime) for part in PARTS}
+def check(runtime: str, kernel: str | None = None, parts: Sequence[str] = PARTS) -> dict[str, str]:
+    """Part → what is missing to measure it here; empty: nothing. It really starts a container, and boots a machine."""
+    return {part: _missing(part, runtime, kernel) for part in parts}
 
 
-def _missing(part: str, runtime: str) -> str:
+def _missing(part: str, runtime: str, kernel: str | None) -> str:
     try:
         if part == "starts":
             with tempfile.TemporaryDirectory(prefix="hostsim-") as folder, Groups() as groups:
@@ -109,6 +118,9 @@ def _missing(part: str, runtime: str) -> str:
             from sim.calibration.servers import missing
 
             return missing()
+        elif part == "boots":
+            with tempfile.TemporaryDirectory(prefix="hostsim-") as folder:
+                boots.prepared(Path(folder), kernel)
         elif part == "unpack":
             from sim.calibration.disk import tools
 
@@ -118,8 +130,18 @@ def _missing(part: str, runtime: str) -> str:
     return ""
 
 
-def calibrate(runtime: str, parts: Sequence[str] = PARTS, *, quick: bool = False, say: Say = lambda _: None) -> Found:
-    """Measure `parts` here; what is missing is left out, and told. Containers and groups are gone at the end."""
+def calibrate(
+    runtime: str,
+    parts: Sequence[str] = PARTS,
+    *,
+    quick: bool = False,
+    kernel: str | None = None,
+    say: Say = lambda _: None,
+) -> Found:
+    """Measure `parts` here; what is missing is left out, and told. Containers and groups are gone at the end.
+
+    `kernel`: the file that boots (None: the newest of /boot).
+    """
     cgroups.sweep_stale()
     found = Found(machine.describe(_version()), machine.cpus(), os.getloadavg()[0])
     steps: dict[str, Callable[[], None]] = {
@@ -127,6 +149,7 @@ def calibrate(runtime: str, parts: Sequence[str] = PARTS, *, quick: bool = False
         "unpack": lambda: _unpack(found, say),
         "disk": lambda: _disk(found, quick, say),
         "cpu": lambda: _cpu(found, quick, say),
+        "boots": lambda: _boots(found, kernel, quick, say),
     }
     for part in parts:
         try:
@@ -152,20 +175,39 @@ def _version() -> int:
 
 def _starts(found: Found, runtime: str, at_once: dict[int, int], say: Say) -> None:
     """Repetitions go round the numbers at once, so that a slow change of the machine is not taken for one of theirs."""
-    batches = []
     with tempfile.TemporaryDirectory(prefix="hostsim-") as folder, Groups() as groups:
         try:
             with runtimes.prepared(runtime, Path(folder), groups.name) as starter:
-                idle = _idle() if not starter.grouped else 0.0
-                storm(starter, groups, 1, -1)  # the first one finds cold caches
-                for rep in range(max(at_once.values())):
-                    for k in (k for k, repetitions in at_once.items() if rep < repetitions):
-                        batches.append(storm(starter, groups, k, rep, idle))
-                    say(f"starts: round {rep + 1} of {max(at_once.values())}")
+                batches = _rounds(starter, groups, at_once, lambda told: say(f"starts: {told}"))
                 found.runtime, found.version = runtime, starter.version
         finally:
             cgroups.sweep(groups.name)
     _fit(found, batches)
+
+
+def _rounds(starter: runtimes.Starter, groups: Groups, at_once: dict[int, int], say: Say) -> list[Batch]:
+    batches = []
+    idle = _idle() if not starter.grouped else 0.0
+    storm(starter, groups, 1, -1)  # the first one finds cold caches
+    for rep in range(max(at_once.values())):
+        for k in (k for k, repetitions in at_once.items() if rep < repetitions):
+            batches.append(storm(starter, groups, k, rep, idle))
+        say(f"round {rep + 1} of {max(at_once.values())}")
+    return batches
+
+
+def _boots(found: Found, kernel: str | None, quick: bool, say: Say) -> None:
+    """Boots one by one and at once, fitted as starts are."""
+    with tempfile.TemporaryDirectory(prefix="hostsim-") as folder, Groups() as groups:
+        try:
+            boot = boots.prepared(Path(folder), kernel)
+            at_once = (_QUICK_BOOTS if quick else _BOOTS_AT_ONCE)[boot.accelerator]
+            batches = _rounds(boot, groups, at_once, lambda told: say(f"boots with {boot.accelerator}: {told}"))
+        finally:
+            cgroups.sweep(groups.name)
+    own = Found(found.host, found.cpus, found.load, boot.name, boot.version, accelerator=boot.accelerator)
+    _fit(own, batches)
+    found.boots = own
 
 
 def _idle() -> float:

@@ -310,14 +310,15 @@ def _scorecard(commands: _Commands) -> None:
 def _calibrate(commands: _Commands) -> None:
     parser = _add(
         commands, "calibrate", "Measure this machine, write a platform file, and say how well it predicts.",
-        "Real containers, files and servers; 1 to 8 starts at once are fitted, 16 and 32 are predicted. Needs root.\n",
+        "Real containers, files, servers and boots; 1 to 8 at once are fitted, 16 and 32 predicted. Needs root.\n",
     )  # fmt: skip
     runtimes = ("runc", "crun", "docker", "podman")
     parser.add_argument("--runtime", choices=runtimes, default="runc", help="what starts the containers (runc)")
     parser.add_argument("-o", "--out", metavar="FILE", default="my-host.yaml", help="the platform (my-host.yaml)")
-    parser.add_argument("--only", type=_names, metavar="A,B", help="of starts, unpack, disk, cpu")
+    parser.add_argument("--only", type=_names, metavar="A,B", help="of starts, unpack, disk, cpu, boots")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: half a minute, wider intervals")
     parser.add_argument("--check", action="store_true", help="say what is missing here; 1 if something is")
+    parser.add_argument("--kernel", metavar="FILE", help="the kernel that QEMU boots (the newest of /boot)")
     parser.add_argument("--rows", metavar="FILE.csv", help="write a row a start")
     parser.add_argument("--from", dest="rows_from", metavar="FILE.csv", help="fit starts that were measured before")
     parser.add_argument("--cpus", type=_count, metavar="N", help="CPUs of the machine of --from (this machine's)")

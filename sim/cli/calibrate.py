@@ -32,7 +32,9 @@ def command(options: Namespace) -> int:
         rows = read_rows(Path(options.rows_from), options.runtime)
         found = study.from_rows(rows, options.runtime, options.cpus or machine.cpus())
     else:
-        found = study.calibrate(options.runtime, parts, quick=options.quick, say=_saying(options.quiet))
+        found = study.calibrate(
+            options.runtime, parts, quick=options.quick, kernel=options.kernel, say=_saying(options.quiet)
+        )
     if options.rows and found.batches:
         from sim.calibration.storm import write_rows
 
@@ -42,13 +44,24 @@ def command(options: Namespace) -> int:
         from sim.calibration.platform_file import write
 
         write(found, path)
+    if found.boots is not None:
+        from sim.calibration.platform_file import write
+
+        write(found.boots, _of_boots(path))
     if options.format == "json":
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
         _print(found)
     if measured:
         print(f"written: {shown(path)}", file=sys.stderr if options.format == "json" else sys.stdout)
-    return DONE if measured or found.limits else FAILED
+    if found.boots is not None:
+        print(f"written: {shown(_of_boots(path))}", file=sys.stderr if options.format == "json" else sys.stdout)
+    return DONE if measured or found.limits or found.boots else FAILED
+
+
+def _of_boots(path: Path) -> Path:
+    """The file of boots beside that of containers: my-host-vm.yaml beside my-host.yaml."""
+    return path.with_name(f"{path.stem}-vm{path.suffix}")
 
 
 def _saying(quiet: bool) -> Any:
@@ -82,8 +95,9 @@ def _check_paths(path: Path, options: Namespace) -> None:
     for name, each in (("-o", path), ("--rows", Path(options.rows) if options.rows else path)):
         if not each.parent.is_dir() or each.is_dir():
             wrong.append(f"{name} {each}: not a file in a folder that is there")
-    if path.exists() and not options.overwrite:
-        wrong.append(f"-o {path}: is there already; --overwrite replaces it")
+    for each in (path, *([_of_boots(path)] if "boots" in _parts(options) and not options.rows_from else [])):
+        if each.exists() and not options.overwrite:
+            wrong.append(f"-o {each}: is there already; --overwrite replaces it")
     if wrong:
         raise StudyError("; ".join(dict.fromkeys(wrong)))
 
@@ -92,7 +106,7 @@ def _check(options: Namespace) -> int:
     """Say what is missing here, part by part."""
     from sim.calibration.study import check
 
-    lacking = check(options.runtime)
+    lacking = check(options.runtime, options.kernel)
     for part, why in lacking.items():
         print(f"{part}: {f'missing: {why}' if why else 'can be measured'}")
     return FAILED if any(lacking.values()) else DONE
@@ -105,6 +119,8 @@ def _print(found: Found) -> None:
     console.print(found.measured_on[0].upper() + found.measured_on[1:] + ".", soft_wrap=True)
     if found.model is not None:
         _print_starts(found, console)
+    if found.boots is not None:
+        _print_starts(found.boots, console)
     if found.unpacking is not None:
         each = found.unpacking
         console.print(
@@ -127,7 +143,8 @@ def _print(found: Found) -> None:
 def _print_starts(found: Found, console: Any) -> None:
     model = found.model
     assert model is not None
-    console.print(f"\nStarts with {found.runtime} {found.version}".rstrip(), style="bold")
+    what = f"Boots with {found.accelerator}, {found.runtime}" if found.accelerator else f"Starts with {found.runtime}"
+    console.print(f"\n{what} {found.version}".rstrip(), style="bold")
     rows: list[tuple[str, ...]] = [
         (str(line.k), str(line.n), _ms(line.measured), f"{_ms(line.low)} to {_ms(line.high)}", _ms(line.predicted),
          f"{line.off:+.1%}", _ms(line.work), f"{line.others:.0%}", "fitted" if line.fitted else "kept aside")
@@ -138,7 +155,8 @@ def _print_starts(found: Found, console: Any) -> None:
     )
     lock = f", {model.lock:.0%} of it under a lock" if model.lock else ""
     turns = f" in {model.pieces} turns" if model.pieces > 1 else ""
-    told = f"A start: {_ms(model.work)} of CPU work and {_ms(model.wait)} of waiting{lock}{turns}"
+    what = "boot" if found.accelerator else "start"
+    told = f"A {what}: {_ms(model.work)} of CPU work and {_ms(model.wait)} of waiting{lock}{turns}"
     console.print(f"{told}; it misses what it was fitted to by {found.error:.0%} (root mean square).", soft_wrap=True)
     for doubt in found.doubts:
         console.print(f"doubt: {doubt}", style="yellow", soft_wrap=True)
@@ -169,4 +187,4 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], left: tuple[int,
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1.0 else f"{seconds:.2f} s"

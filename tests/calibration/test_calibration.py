@@ -28,7 +28,7 @@ from sim.experiment.replications.runner import platform_of
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "validation" / "data" / "real-starts" / "runc.csv"
-MISSING = study.check("runc")["starts"]
+MISSING = study.check("runc", parts=["starts"])["starts"]
 real = pytest.mark.skipif(bool(MISSING), reason=f"no real containers: {MISSING}")
 
 

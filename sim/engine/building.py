@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sim.engine import layout as lay
 from sim.engine.arrays import Arrays
 from sim.engine.closedloop import ClosedLoop, Stock
-from sim.engine.entry import enter
+from sim.engine.compiling.calling import entry
 from sim.engine.regions import BandTable
 from sim.engine.steps import Step, flattened, forks, width
 
@@ -105,6 +105,7 @@ class Building:
         self._ready_size: list[int] = []
         self._leaf_next: list[int] = []
         self.a = Arrays()
+        self._enter = entry()
         self.a.grow(requests=REQUESTS, out=OUT_ROWS)
         self._resting: dict[int, list[int]] = {}  # by link: flows of control that are not in use
         self._widest: dict[int, float] = {}  # by link: cap of a transfer without one, bytes/s
@@ -124,8 +125,8 @@ class Building:
         return self.a.state[0]
 
     def _do(self, op: int, who: int = -1, *, i: int = 0, j: int = 0, x: float = 0.0, y: float = 0.0) -> int:
-        """An operation of the compiled code (`entry.enter`); int() as each type of number would be compiled anew."""
-        return enter(self.a.handle, op, int(who), int(i), int(j), float(x), float(y), self.now)
+        """An operation of the compiled code (`entry.enter`)."""
+        return self._enter(self.a.handle, op, who, i, j, x, y, self.now)
 
     # building
 

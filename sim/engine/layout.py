@@ -32,7 +32,7 @@ ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, S
 SET_QUOTA, SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN = range(9, 16)
 START_FLOW, STOP_FLOW = 16, 17
 BOOK_WORK, TAKE_SAMPLE = 18, 19
-FREE_SLOTS, REBUILD_TREE = 20, 21
+FREE_SLOTS, REBUILD_TREE, COUNT_ROWS, COUNT_BINS = 20, 21, 22, 23
 
 # steps of a program
 OP_STOP, OP_CPU, OP_WAIT, OP_MOVE, OP_CALL, OP_FORK, OP_BRANCH = range(7)
@@ -370,9 +370,7 @@ ROWS: dict[str, np.dtype[Any]] = {
     "out": out_dtype,
     "arrival_time": np.dtype("f8"),  # the present chunk of arrivals, a column each
     "arrival_service": np.dtype("i4"),
-    "arrival_demand": np.dtype("f8"),
-    "arrival_u1": np.dtype("f8"),
-    "arrival_u2": np.dtype("f8"),
+    **dict.fromkeys(("arrival_demand", "arrival_u1", "arrival_u2"), np.dtype("f8")),
     "loops": loop_dtype,
     "acts": act_dtype,  # by request slot, of services with programs
     "spent": np.dtype("f8"),  # by request slot and part: s of its response so far
@@ -396,4 +394,7 @@ ROWS: dict[str, np.dtype[Any]] = {
     "leaf": np.dtype("i4"),  # guest at a leaf
     "pending": np.dtype("i4"),  # guests out of memory, for control, first come first
     "done": np.dtype("i4"),  # guests in which something has ended at this moment
+    **dict.fromkeys(("tally_values", "tally_sums"), np.dtype("f8")),  # of `tally`, which has a table of its own
+    **dict.fromkeys(("tally_counts", "tally_bins", "tally_bits"), np.dtype("i8")),
+    "tally_owners": np.dtype("i4"),
 }

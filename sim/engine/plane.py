@@ -185,6 +185,8 @@ class DataPlane(Linking):
             if reason == lay.REACHED:
                 self.now = until
                 return None
+            if reason < 0:
+                raise RuntimeError(f"the compiled kernel failed at {float(state['now']):g} s")
             if reason < lay.STANDSTILL:
                 self.now = float(state["now"])
                 state["next"] = self.now
@@ -358,16 +360,8 @@ class DataPlane(Linking):
 
 
 def warm_up() -> None:
-    """Compile the kernel and the tally, or load them from the cache, by a run of a few requests."""
-    import gc
-
-    collecting = gc.isenabled()
-    gc.disable()  # a tenth of the time of compiling, for nothing: numba keeps what it makes
-    try:
-        _first_run()
-    finally:
-        if collecting:
-            gc.enable()
+    """Compile the kernel, or load it from the disk, by a run of a few requests."""
+    _first_run()
 
 
 def _first_run() -> None:

@@ -11,68 +11,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.engine.compiling.jit import njit
-from sim.engine.layout import COMPLETED, STATUS_NAMES
+from sim.engine import layout as lay
+from sim.engine.arrays import Arrays
+from sim.engine.bins import BINS, STATUSES, SUMS, Floats, Ints, bin_edges
+from sim.engine.compiling.calling import entry
 
 KEPT = 1_000_000  # responses kept one by one (12 MB)
-MANTISSA = 9  # bits of the mantissa that choose the bin: 512 bins an octave, error below 0.1 %
-LOWEST = -24  # binary exponent of the smallest time told apart: 60 ns
-OCTAVES = 48  # up to 2^24 s, half a year
-BINS = OCTAVES << MANTISSA
-SHIFT = 52 - MANTISSA  # bits of a f8 below those that choose the bin
-FIRST = (1023 + LOWEST) << MANTISSA
-LOWEST_BITS = FIRST << SHIFT
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-
-@njit
-def count_rows(rows: Any, since: float, counts: Ints, sums: Floats, values: Floats, owners: Any, n: int) -> int:
-    """Count `rows` that arrived from `since` on, and append their responses at `values[n:]`; return the new n.
-
-    `counts[service, status]`; `sums[service]` = total response (completed), total waiting, number of starts.
-    """
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        if row["arrival"] < since:
-            continue
-        service = row["service"]
-        counts[service, row["status"]] += 1
-        if row["start"] >= row["arrival"]:
-            sums[service, 1] += row["start"] - row["arrival"]
-            sums[service, 2] += 1.0
-        if row["status"] == COMPLETED:
-            response = row["finish"] - row["arrival"]
-            sums[service, 0] += response
-            values[n] = response
-            owners[n] = service
-            n += 1
-    return n
-
-
-@njit
-def count_bins(bits: Ints, owners: Any, bins: Ints, lowest: int, first: int) -> None:
-    """Count values (bits of f8, `lowest` at least) in `bins[owner, bin]`, the bin by exponent and leading bits."""
-    last = bins.shape[1] - 1
-    for i in range(bits.shape[0]):
-        at = (max(bits[i], lowest) >> SHIFT) - first
-        bins[owners[i], min(at, last)] += 1
-
-
-def bin_edges() -> Floats:
-    """Edges of all bins, shape (BINS + 1,), s."""
-    step = np.arange(BINS + 1, dtype=np.int64)
-    return ((step + FIRST) << SHIFT).view(np.float64)
+TABLE = ("tally_counts", "tally_sums", "tally_values", "tally_owners", "tally_bins", "tally_bits", "out")
 
 
 class Tally:
     """Counts and samples of `services` services, of requests that arrived from `since` (s) on."""
 
     def __init__(self, services: int, since: float, kept: int = KEPT) -> None:
-        self.counts: Ints = np.zeros((services, len(STATUS_NAMES)), np.int64)
-        self.sums: Floats = np.zeros((services, 3))
-        self._since = since
+        self.counts: Ints = np.zeros((services, STATUSES), np.int64)
+        self.sums: Floats = np.zeros((services, SUMS))
+        self._a = Arrays(TABLE)
+        self._a.put("tally_counts", self.counts.reshape(-1))
+        self._a.put("tally_sums", self.sums.reshape(-1))
+        self._enter = entry()
+        self._since = float(since)
         self._kept = kept
         self._values: Floats = np.zeros(1024)
         self._owners = np.zeros(1024, np.int32)
@@ -88,14 +46,19 @@ class Tally:
             if need > len(self._values):
                 self._values = np.concatenate([self._values[: self._n], np.zeros(need - self._n)])
                 self._owners = np.concatenate([self._owners[: self._n], np.zeros(need - self._n, np.int32)])
-        self._n = count_rows(rows, self._since, self.counts, self.sums, self._values, self._owners, self._n)
+        self._a.put("out", rows)
+        self._a.put("tally_values", self._values)
+        self._a.put("tally_owners", self._owners)
+        self._n = self._enter(self._a.handle, lay.COUNT_ROWS, -1, self._n, 0, self._since, 0.0, 0.0)
 
     def fold(self) -> None:
         """Move the kept responses into the histograms."""
         if self._bins is None:
             self._bins = np.zeros((len(self.counts), BINS), np.int64)  # pages that nobody counts in stay unused
-        bits = self._values[: self._n].view(np.int64)
-        count_bins(bits, self._owners[: self._n], self._bins, LOWEST_BITS, FIRST)
+        self._a.put("tally_bins", self._bins.reshape(-1))
+        self._a.put("tally_bits", self._values.view(np.int64))
+        self._a.put("tally_owners", self._owners)
+        self._enter(self._a.handle, lay.COUNT_BINS, -1, self._n, 0, 0.0, 0.0, 0.0)
         self._n = 0
 
     def samples(self) -> list[tuple[Floats | None, Floats | None, Ints | None]]:

@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numba
 import pytest
 
-from sim.engine.compiling import cache, jit
+from sim.engine import layout as lay
+from sim.engine.arrays import Arrays
+from sim.engine.compiling import cache, calling, jit
 from sim.engine.plane import warm_up
 
 ENGINE = cache.ROOM
@@ -74,11 +77,41 @@ def test_a_copy_at_another_path_finds_the_cache_full(tmp_path: Path) -> None:
     assert answer(start(second, kept, "small.py")) == "0 1"
 
 
+FROM_THE_DISK = """
+import sys
+from sim.engine import plane
+plane.warm_up()
+print("numba" in sys.modules, plane.DataPlane(1.0)._enter)
+"""
+
+
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-def test_the_whole_kernel_is_found_from_another_path(tmp_path: Path) -> None:
+def test_machine_code_from_another_path_is_loaded_without_numba(tmp_path: Path) -> None:
     warm_up()
-    code = "from sim.engine import plane, entry; plane.warm_up(); print(sum(entry.enter.stats.cache_misses.values()))"
-    assert answer(start(clone(tmp_path), cache.cache_folder().parent, "-c", code)) == "0"
+    kept = cache.cache_folder().parent
+    assert answer(start(clone(tmp_path), kept, "-c", FROM_THE_DISK)) == "False <built-in function hostsim_enter>"
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_machine_code_says_what_python_would_of_wrong_arguments() -> None:
+    enter = calling.entry()
+    handle = Arrays().handle
+    assert enter(handle, lay.FREE_SLOTS, -1, 0, 0, 0.0, 0.0, 0.0) == 0
+    with pytest.raises(TypeError):
+        enter(handle, lay.FREE_SLOTS, "guest", 0, 0, 0.0, 0.0, 0.0)
+    with pytest.raises(TypeError):
+        enter(handle, lay.FREE_SLOTS, -1, 0, 0, 0.0, None, 0.0)
+
+
+def test_what_is_no_machine_code_of_the_kernel_is_refused() -> None:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple().create_target_machine()
+    other = target.emit_object(llvm.parse_assembly("define i64 @other() {\n ret i64 1\n}"))
+    with pytest.raises(ValueError, match="hostsim_enter"):
+        calling.loaded(other)
 
 
 def test_of_two_that_find_the_cache_empty_one_compiles(tmp_path: Path) -> None:
@@ -118,12 +151,13 @@ def test_the_digest_sees_every_file_below_the_room(tmp_path: Path) -> None:
     assert len({fresh(ENGINE), with_file, fresh(room)}) == 3
 
 
-@pytest.mark.parametrize(
-    "what", ["numba.__version__", "llvmlite.__version__", "numpy.__version__", "llvmlite.binding.get_host_cpu_name"]
-)
+@pytest.mark.parametrize("what", ["numba", "llvmlite", "numpy", "llvmlite.binding.get_host_cpu_name"])
 def test_the_digest_knows_what_compiles_and_for_which_cpu(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fresh(ENGINE)
-    monkeypatch.setattr(what, "other" if what.endswith("version__") else lambda: "another-cpu")
+    if what.endswith("name"):
+        monkeypatch.setattr(what, lambda: "another-cpu")
+    else:
+        monkeypatch.setattr(cache, "version", lambda name: "other" if name == what else version(name))
     assert fresh(ENGINE) != before
     cache.digest.cache_clear()
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 import hashlib
 import os
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-import llvmlite
 import llvmlite.binding
-import numba
-import numpy
 
 ROOM = Path(__file__).resolve().parents[1]
+NAME = "hostsim_enter"  # the function in the machine code
+BROKEN = -1  # what it returns where compiled code has raised an exception
 PLAIN = "HOSTSIM_PLAIN_NUMBA"
 """Set to 1, the kernel is compiled with numba's defaults (`jit`)."""
+
+
+def interpreted() -> bool:
+    """Whether the kernel runs as plain Python (``NUMBA_DISABLE_JIT=1``), asked without importing numba."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 @cache
 def digest(room: Path = ROOM) -> str:
     """16 hex digits: of all files below `room`, of what compiles them, and of the CPU that they are compiled for."""
-    versions = (numba.__version__, llvmlite.__version__, numpy.__version__)
+    versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
     cpu = (llvmlite.binding.get_process_triple(), llvmlite.binding.get_host_cpu_name(), _features())
     text = hashlib.sha256(repr((versions, cpu, os.environ.get(PLAIN))).encode())
     for source in sorted(room.rglob("*.py")):
@@ -60,12 +65,19 @@ def writable() -> bool:
     return os.access(cache_folder(), os.W_OK)
 
 
+def kernel_file() -> Path:
+    """Where the machine code of the kernel is kept."""
+    return cache_folder() / "kernel.o"
+
+
 def is_compiled() -> bool:
     """True when the kernel is on disk already (or runs interpreted): nothing slow is ahead."""
-    return bool(numba.config.DISABLE_JIT) or (writable() and (cache_folder() / "complete").exists())
+    if interpreted():
+        return True
+    return writable() and (kernel_file().exists() or (cache_folder() / "complete").exists())
 
 
 def mark_compiled() -> None:
-    """Remember that every entry point has been compiled into the cache."""
-    if writable() and not numba.config.DISABLE_JIT:
+    """Remember that numba's own cache has the kernel."""
+    if writable() and not interpreted():
         (cache_folder() / "complete").touch()

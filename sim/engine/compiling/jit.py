@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numba
 
-from sim.engine.compiling.cache import PLAIN, writable
+from sim.engine.compiling.cache import PLAIN, interpreted, writable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +39,11 @@ def _compilers() -> tuple[dict[str, Any], dict[str, Any]] | None:
     )
 
 
+def fast() -> bool:
+    """Whether `pipeline` is in use, not numba's defaults."""
+    return _compilers() is not None
+
+
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2])
 
@@ -52,7 +57,7 @@ def njit(function: F) -> F:
     """``numba.njit`` with this project's settings: numpy's division, no fastmath, kept on disk (`cache`)."""
     compilers = _compilers()
     compiled = _compiled(function, compilers and compilers[0])
-    if writable() and not numba.config.DISABLE_JIT:
+    if writable() and not interpreted():
         # numba has changed inside: each process compiles, rather than with a cache that may be stale
         with contextlib.suppress(Exception):
             from sim.engine.compiling.kept import KernelCache

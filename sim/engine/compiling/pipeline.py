@@ -67,6 +67,13 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba is untyped
         return 0
 
 
+class UnloadedLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba is untyped
+    """Code that is optimised as a whole and not loaded into this process."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
 class HotLibrary(LinkedLibrary):
     """The code of a helper of the hot loop: what it calls that is hot too is put in its place, whatever its size.
 

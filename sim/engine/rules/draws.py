@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import exp, log, log1p, sqrt
 from typing import Any
 
-import numba
 import numpy as np
 
 from sim.engine.arrays import Arrays
+from sim.engine.compiling.cache import interpreted
 from sim.engine.compiling.jit import hot, inline
 
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -36,7 +36,7 @@ def _mix_words(key: Any, n: Any) -> Any:
     return z ^ (z >> np.uint64(31))
 
 
-mix: Any = _mix_whole if numba.config.DISABLE_JIT else _mix_words
+mix: Any = _mix_whole if interpreted() else _mix_words
 
 
 @hot

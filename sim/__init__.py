@@ -23,14 +23,24 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+_TOOLS = ("catalogue", "explain", "init", "page", "platform", "reproduce", "schema", "validate")
 __all__ = [
-    "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
-    "sensitivity", "sweep", "why",
+    "RunFailed", "Scenario", "arrivals", "autoscaler", "catalogue", "compare", "crossover", "density", "explain",
+    "init", "load_results", "load_scenario", "page", "platform", "reproduce", "run", "schema", "scorecard",
+    "sensitivity", "sweep", "validate", "why",
 ]  # fmt: skip
+
+_HOMES = {
+    "arrivals": ".registry", "autoscaler": ".registry", "Scenario": ".scenario", "scorecard": ".scorecard.asking",
+    **dict.fromkeys(_TOOLS, ".tools"),
+}  # fmt: skip
 
 if TYPE_CHECKING:
     from .api import RunFailed, compare, crossover, density, load_results, load_scenario, run, sensitivity, sweep, why
     from .registry import arrivals, autoscaler
+    from .scenario import Scenario
+    from .scorecard.asking import scorecard
+    from .tools import catalogue, explain, init, page, platform, reproduce, schema, validate
 
     __version__: str
 else:  # a type checker would take this for "every name is there, of type Any"
@@ -41,7 +51,7 @@ else:  # a type checker would take this for "every name is there, of type Any"
             return _version()
         if name not in __all__:
             raise AttributeError(f"module 'sim' has no attribute {name!r}")
-        module = ".registry" if name in ("arrivals", "autoscaler") else ".api"
+        module = _HOMES.get(name, ".api")
         return getattr(importlib.import_module(module, __name__), name)
 
 

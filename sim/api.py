@@ -26,10 +26,17 @@ if TYPE_CHECKING:
     from sim.experiment.study import Progress
     from sim.experiment.sweep.session import SweepResult
     from sim.report.answers.comparison import Comparison
+    from sim.scenario.loader import Given
 
 
 class Result(Results):
-    """A finished result, which can be asked why."""
+    """A finished result, which can be asked why, drawn, and written as a page."""
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write it as one HTML page, whole in itself; see `sim.page`."""
+        from sim.tools import page
+
+        return page(self, out)
 
     def why(self, metric: str | None = None, **how: Any) -> Why:
         """Why two of its platforms differ: see `sim.why`, whose options it takes."""
@@ -173,7 +180,7 @@ def compare(
 
 
 def density(
-    path: str | Path,
+    path: Given,
     vary: str | None = None,
     *,
     start: float | None = None,
@@ -195,7 +202,8 @@ def density(
 ) -> Capacity:
     """Find the most of something that the host carries on each platform while every SLO holds.
 
-    `vary` is what grows: a dotted path, several with commas between, "traffic" for all open traffic as a factor, or
+    `path`: a file, a dictionary that says what one would, or a scenario that was read from either. `vary` is what
+    grows: a dotted path, several with commas between, "traffic" for all open traffic as a factor, or
     None for what the scenario suggests (a stack's tenants, tenants, traffic). It is tried at `start`, `start + step`, …
     up to `stop` (None: 1 and 1, for traffic 0.05 and 0.05; no end), with `unit` ("/s") behind the number. The answer of
     a platform, `found["vm"]`, has `.most`, `.safe` (what holds in 95 % of the replications, each by itself), `.high`,
@@ -203,7 +211,7 @@ def density(
     answer. `found.doubts` says what makes it doubtful. `replications`: at most as many a value (None: 10, or what the
     scenario asks for). `budget`: s of real time after which it ends with what it knows. `workers`: processes (None:
     this one), or `scheduler`: the address of Dask's. `out`: a folder to write density.csv and density.json (and a plot)
-    to. Raises ScenarioError for a wrong file or path, ValueError for an empty grid, ResultsError when `out` holds
+    to. Raises ScenarioError for a wrong scenario or path, ValueError for an empty grid, ResultsError when `out` holds
     something else, sim.experiment.density.search.DensityError when a run fails.
     """
     from sim.experiment.density.questions import Grid
@@ -226,7 +234,7 @@ def density(
 
 
 def crossover(
-    path: str | Path,
+    path: Given,
     vary: str,
     start: float,
     stop: float,
@@ -249,11 +257,12 @@ def crossover(
 ) -> Crossover:
     """Find where along one axis the better of two platforms changes, with an interval on the crossing point.
 
-    `vary` is the dotted path of the axis, from `start` to `stop`, with `unit` ("/s") behind the number; `points` values
-    to begin with; `whole`: whole numbers only. The answer has `.crossings` (each with `.at`, `.low`, `.high` at 95 %,
-    and who is better `.below` and `.above`), or `.better` when nothing crosses, and `.values` and `.differences` to
-    plot. `replications`: None means 5, or what the scenario asks for. `workers`: processes (None: this one), or
-    `scheduler`: the address of Dask's. `out`: a folder to write crossover.csv and crossover.json (and a plot) to.
+    `path`: as that of `density`. `vary` is the dotted path of the axis, from `start` to `stop`, with `unit` ("/s")
+    behind the number; `points` values to begin with; `whole`: whole numbers only. The answer has `.crossings` (each
+    with `.at`, `.low`, `.high` at 95 %, and who is better `.below` and `.above`), or `.better` when nothing
+    crosses, and `.values` and `.differences` to plot. `replications`: None means 5, or what the scenario asks for.
+    `workers`: processes (None: this one), or `scheduler`: the address of Dask's. `out`: a folder to write
+    crossover.csv and crossover.json (and a plot) to.
     Raises ScenarioError for a wrong file or path, ValueError unless there are two platforms, ResultsError when `out`
     holds something else, sim.experiment.crossover.crossing.CrossoverError when a run fails or no side of the metric is
     better.

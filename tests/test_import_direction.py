@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "calibration": {*GROUND, "scenario", "platforms", "experiment"},
     "scorecard": {*GROUND, "scenario", "platforms", "report", "experiment", "calibration"},
 }
-TOP = {"__init__", "__main__", "api", "cli"}  # above all rooms: the public names and the command line
+TOP = {"__init__", "__main__", "api", "cli", "tools"}  # above all rooms: the public names and the command line
 # the sub-rooms and files of a room; each may import those before it
 ORDERS = {
     "sim.report": ("metrics", "folder", "answers", "text", "results", "joined", "trace", "figures", "page"),

@@ -17,8 +17,9 @@ from sim.reading import errors
 from sim.reading.errors import ScenarioError
 
 NAMES = [
-    "RunFailed", "arrivals", "autoscaler", "compare", "crossover", "density", "load_results", "load_scenario", "run",
-    "sensitivity", "sweep", "why",
+    "RunFailed", "Scenario", "arrivals", "autoscaler", "catalogue", "compare", "crossover", "density", "explain",
+    "init", "load_results", "load_scenario", "page", "platform", "reproduce", "run", "schema", "scorecard",
+    "sensitivity", "sweep", "validate", "why",
 ]  # fmt: skip
 PARAMETERS = {
     "load_scenario": ["path", "overrides", "platforms", "replications", "seed"],
@@ -48,6 +49,14 @@ PARAMETERS = {
         "replications", "seed", "overwrite", "retry_failed", "progress", "force",
     ],
     "load_results": ["folder"],
+    "catalogue": [],
+    "explain": ["name"],
+    "init": ["source", "files", "entry"],
+    "page": ["result", "out"],
+    "platform": ["name"],
+    "reproduce": ["result", "recordings", "workers", "scheduler", "progress"],
+    "schema": [],
+    "validate": ["scenario"],
     "arrivals": ["name"],
     "autoscaler": ["name"],
 }  # fmt: skip

@@ -12,20 +12,23 @@ from . import DONE
 
 def command(options: Namespace) -> int:
     """Print what a metric or a doubt means."""
+    print("\n".join(words(options.name)))
+    return DONE
+
+
+def words(name: str) -> list[str]:
+    """What a metric or a doubt means. Raises StudyError for a name that is neither."""
     from sim.experiment.study import StudyError
     from sim.reading.errors import nearest
     from sim.report.metrics.known import describe, known
 
-    name = options.name
     if name in DOUBTS:
-        print("\n".join(_doubt(name)))
-    elif describe(name).measure is not None:
-        print("\n".join(_metric(name)))
-    else:
-        near = nearest(name, [*DOUBTS, *known()])
-        hint = f"; did you mean {near}?" if near else ""
-        raise StudyError(f"{name}: neither a metric nor a doubt{hint} (doubts: {', '.join(DOUBTS)})")
-    return DONE
+        return list(_doubt(name))
+    if describe(name).measure is not None:
+        return list(_metric(name))
+    near = nearest(name, [*DOUBTS, *known()])
+    hint = f"; did you mean {near}?" if near else ""
+    raise StudyError(f"{name}: neither a metric nor a doubt{hint} (doubts: {', '.join(DOUBTS)})")
 
 
 def _doubt(name: str) -> Iterator[str]:

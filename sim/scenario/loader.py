@@ -15,7 +15,8 @@ from sim.reading.document import Document, parse_text, parse_value, read_documen
 from sim.reading.errors import Finding, Problem, Refused, ScenarioError, dotted
 from sim.reading.fields import Context, Strict, changed, findings_of
 from sim.scenario.factor import spelt_out
-from sim.scenario.schema import Scenario
+from sim.scenario.origin import ReadFrom
+from sim.scenario.schema import ORIGIN, READERS, Scenario
 from sim.scenario.traffic import Trace
 
 M = TypeVar("M", bound=Strict)
@@ -23,6 +24,9 @@ Check: TypeAlias = Callable[["Scenario | None", Document], Iterable[Finding]]
 """What is wrong with a scenario beyond its own schema; it is None where the document is no scenario."""
 Where: TypeAlias = Callable[[str], tuple[str, int, int]]
 """Dotted path of a value that is laid over a file → what it is attributed to, and line and column of that (or 0)."""
+
+Given: TypeAlias = "str | Path | Mapping[str, Any] | Scenario"
+"""A scenario's file, a dictionary that says what a file does, or a scenario that was read from either."""
 
 _KEPT: Final = 4096
 
@@ -52,8 +56,8 @@ class Base:
         self._points: dict[str, Scenario] = {}
 
     @classmethod
-    def load(cls, path: str | Path, *, checks: Sequence[Check] = (), **options: Unpack[Options]) -> Base:
-        """Read a scenario file. Raises ScenarioError for no YAML."""
+    def load(cls, path: Given, *, checks: Sequence[Check] = (), **options: Unpack[Options]) -> Base:
+        """Read a scenario file, or what stands for one. Raises ScenarioError for no YAML."""
         return cls(with_options(load_document(path, options.get("overrides", ())), options), checks)
 
     @property
@@ -183,11 +187,36 @@ def scenario_from_text(
 
 def scenario_from_dict(tree: Mapping[str, Any], *, checks: Sequence[Check] = ()) -> Scenario:
     """A scenario from a dictionary with the keys and texts of a file. Raises ScenarioError with all mistakes."""
-    return Base(Document("the dictionary", {"name": "scenario", **copy.deepcopy(dict(tree))}), checks).scenario
+    return Base(_document_from(tree), checks).scenario
 
 
-def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
+READERS["dictionary"] = scenario_from_dict
+
+
+def _document_from(tree: Mapping[str, Any]) -> Document:
+    return Document("the dictionary", {"name": "scenario", **copy.deepcopy(dict(tree))})
+
+
+def _document_of(scenario: Scenario) -> Document:
+    """What a scenario was read from, options laid over it. Raises ScenarioError where it is in SI only."""
+    origin = scenario.__dict__.get(ORIGIN)
+    if not isinstance(origin, ReadFrom):
+        allowed = "one of a file, a text or a dictionary with units"
+        raise ScenarioError([Problem("the scenario", None, None, "", "one that is in SI already", allowed)])
+    return origin.now(scenario)
+
+
+def _changed(checks: Sequence[Check], document: Document, changes: Mapping[str, Any]) -> Scenario:
+    """The scenario of a document with other values at dotted paths."""
+    return Base(document, checks).at(changes, lambda path: (f"with_({path}={changes[path]!r})", 0, 0))
+
+
+def load_document(path: Given, overrides: Sequence[str] = ()) -> Document:
     """The raw tree of a scenario file with the overrides laid over it, named after the file if it has no name."""
+    if isinstance(path, Scenario):
+        return _with_overrides(_document_of(path), overrides)
+    if isinstance(path, Mapping):
+        return _with_overrides(_document_from(path), overrides)
     document = read_document(path)
     document.tree.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-._") or "scenario")
     return _with_overrides(document, overrides)
@@ -223,6 +252,7 @@ def _judged(document: Document, checks: Sequence[Check], validate: Callable[...,
     findings += [finding for each in checks for finding in each(scenario, document)]
     if findings or scenario is None:
         raise document.error(findings)
+    scenario.__dict__[ORIGIN] = ReadFrom(document, scenario, partial(_changed, checks))
     return scenario
 
 

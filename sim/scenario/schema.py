@@ -6,15 +6,15 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, Protocol, cast
 
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import models_json_schema
 
 from sim import registry
 from sim.reading import units
-from sim.reading.errors import Finding, Refused, nearest, show
+from sim.reading.errors import Finding, Problem, Refused, ScenarioError, nearest, show
 from sim.reading.fields import (
     Context,
     Human,
@@ -40,6 +40,20 @@ from sim.scenario.stacks import Stack, Stacks, tenants_of, wrong_stacks
 from sim.scenario.traffic import Trace
 
 Duration = Annotated[float, quantity("duration", above=0)]
+
+
+class Origin(Protocol):
+    """Where a scenario came from: what a changed copy of it is made of."""
+
+    def changed(self, scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+        """The scenario with raw values laid over what it was read from. Raises ScenarioError."""
+        ...
+
+
+ORIGIN: Final = "_origin"
+"""Where a scenario keeps its `Origin`; beside its fields, so that nothing compares or writes it."""
+READERS: dict[str, Callable[[Mapping[str, Any]], Scenario]] = {}
+"""How a dictionary with a file's words is read; the loader, which knows how, puts it here."""
 
 
 class Until(Strict):
@@ -237,9 +251,32 @@ class Scenario(Strict):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_dict(cls, resolved: Mapping[str, Any]) -> Scenario:
-        """The scenario of `to_dict` (of a manifest, say). Raises pydantic's ValidationError if it is not one."""
-        return cls.model_validate(resolved, context=Context(resolved=True))
+    def from_dict(cls, tree: Mapping[str, Any]) -> Scenario:
+        """The scenario of a dictionary: one that says what a file would, or what `to_dict` gave (of a manifest, say).
+
+        Which of them it is, its `duration` tells: a file has a unit there, `to_dict` a number of seconds. Raises
+        ScenarioError with every mistake, pydantic's ValidationError for one in SI that is not a scenario's.
+        """
+        if isinstance(tree.get("duration"), int | float):
+            return cls.model_validate(tree, context=Context(resolved=True))
+        return READERS["dictionary"](tree)
+
+    def with_(self, changes: Mapping[str, Any]) -> Scenario:
+        """A copy with other values at dotted paths, as `--set` and sweeps have them, read as a file's would be.
+
+        `scenario.with_({"host.cores": 8, "services.web.memory.base": "1GiB", "traffic": 1.3})`. Raises ScenarioError
+        with every mistake: unknown keys, missing units, values out of range, what the catalogue forbids.
+        """
+        origin: Origin | None = self.__dict__.get(ORIGIN)
+        if origin is None:
+            raise ScenarioError([Problem("with_", None, None, "", "a scenario that is in SI already, of a manifest",
+                                         "one of a file, a text or a dictionary with units")])  # fmt: skip
+        return origin.changed(self, changes)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the file that it came from: worker processes need the scenario only."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {key: each for key, each in state["__dict__"].items() if key != ORIGIN}}
 
     @property
     def digest(self) -> str:

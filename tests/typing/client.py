@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from pathlib import Path
+from typing import Literal, assert_type
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 import sim
 
@@ -33,3 +35,20 @@ for answer in sim.density("steady.yaml", "services.api.replicas", stop=10, platf
 crossing = sim.crossover("burst.yaml", "host.cores", 2, 16, whole=True)
 for each in crossing.crossings:
     assert_type(each.at, float)
+
+wider = scenario.with_({"host.cores": 8, "traffic": 1.3})
+assert_type(wider, sim.Scenario)
+assert_type(sim.Scenario.from_dict({"duration": "1min"}), sim.Scenario)
+for doubt in [*result.doubts, *sim.validate(wider), *crossing.doubts]:
+    assert_type(doubt.severity, Literal["wrong", "weak", "note"])
+assert_type(sim.density(wider).plot(), Figure)
+assert_type(crossing.plot(), Figure)
+assert_type(result.why().plot(), Figure)
+assert_type(sim.page(result), Path)
+assert_type(sim.reproduce(result).same, bool)
+assert_type(sim.scorecard(only="M/M/1").median_error, float | None)
+assert_type(sim.catalogue(), list[str])
+assert_type(sim.explain("survivors"), str)
+assert_type(sim.init("prometheus", ["cpu.json"]), str)
+if (observed := result.observed) is not None:
+    assert_type(observed.lines[0].error("container"), float | None)

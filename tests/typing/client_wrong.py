@@ -11,3 +11,5 @@ print(sim.density("burst.yaml")[0].nothing)  # wrong
 sim.crossover("burst.yaml")  # wrong
 sim.run("burst.yaml").table() + 1  # wrong
 sim.run("burst.yaml").table() + "1"
+sim.Scenario.from_dict("burst.yaml")  # wrong
+sim.run("burst.yaml").why().plot().nothing  # wrong

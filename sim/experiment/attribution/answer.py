@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sim.experiment.attribution.game import SERVED, Asked
+from sim.report.answers.shown import Shown
 from sim.report.metrics.numbers import listed, spread
 from sim.report.metrics.statistics import FEWEST, Interval
 from sim.terms.doubts import Doubt, touched
 from sim.terms.records import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_TOLD = 2
 """Groups that are named as the main reason."""
@@ -37,7 +42,7 @@ class Part:
 
 
 @dataclass(frozen=True, repr=False)
-class Why:
+class Why(Shown):
     """The difference `b` − `a` of a metric, split over groups of mechanisms.
 
     `worth`: coalition (the parts that are B's) → the metric in each replication; the empty one is A, the one of
@@ -69,6 +74,17 @@ class Why:
             return next(part for part in self.parts if part.name == name)
         except StopIteration:
             raise KeyError(name) from None
+
+    def plot(self) -> Figure:
+        """A waterfall: from A's mean, part by part, to B's. Raises ValueError where there is no part."""
+        from sim.report.figures.style import unsaved
+        from sim.report.figures.waterfall import save_waterfall
+
+        if not self.parts:
+            raise ValueError("the platforms differ in nothing, there is nothing to draw")
+        with unsaved() as figures:
+            save_waterfall(self, Path("why.png"))
+        return figures[0]
 
     @property
     def unit(self) -> str:

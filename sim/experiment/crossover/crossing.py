@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,13 +19,15 @@ from numpy.typing import ArrayLike
 
 from sim.reading.errors import HostsimError
 from sim.report.answers.doubts.traffic import ALIKE
+from sim.report.answers.shown import Shown
 from sim.report.metrics.numbers import share
 from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
-from sim.terms.doubts import DOUBTS, touches
+from sim.terms.doubts import DOUBTS, Doubt, doubt, touches
 from sim.terms.records import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _SAME = 1e-6  # shares of a gap closer than this are one place: without noise, both edges are the crossing itself
 
@@ -48,8 +51,8 @@ class Crossing:
     above: str
 
 
-@dataclass(frozen=True)
-class Crossover:
+@dataclass(frozen=True, repr=False)
+class Crossover(Shown):
     """The difference a - b of a metric along an axis: values (n,), differences (n, replications), and its crossings.
 
     `better` is who is better at every value when nothing crosses (None when something does, or all is equal).
@@ -67,6 +70,39 @@ class Crossover:
     """Platform → the metric itself (n, replications), where it is known."""
     served: Mapping[str, Array] = field(default_factory=dict)
     """Platform → share of the requests completed (n,), where the metric is of those that got through."""
+    axis: str = "the axis"
+    unit: str = ""
+    scenario: str = ""
+
+    def __repr__(self) -> str:
+        """The answer in words."""
+        return "\n".join(self.sentences(self.axis, self.unit))
+
+    @property
+    def doubts(self) -> list[Doubt]:
+        """Where the platforms served different shares of their requests, so that no winner is named."""
+        if not self.unlike:
+            return []
+        told = ", ".join(f"{value:g}{self.unit}" for value in self.unlike)
+        text = f"{self.a} and {self.b} completed different shares of their requests at {told}"
+        return [doubt("survivors", text, values=list(self.unlike))]
+
+    def plot(self) -> Figure:
+        """The metric on both platforms over the axis, and their difference with its crossings."""
+        from sim.report.figures.style import unsaved
+
+        with unsaved() as figures:
+            self.draw(Path("crossover.png"))
+        return figures[0]
+
+    def draw(self, path: Path) -> None:
+        """Save the figure."""
+        from sim.report.figures.crossover import save_crossover
+        from sim.report.figures.names import spoken
+
+        title = f"{self.scenario or 'crossover'}: {self.metric} over {spoken(self.axis, self.unit)}"
+        told = self.sentences(spoken(self.axis, ""), self.unit)
+        save_crossover(self, path, self.axis, self.unit, title, told)
 
     @property
     def unlike(self) -> tuple[float, ...]:

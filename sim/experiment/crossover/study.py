@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -15,6 +16,7 @@ from sim.experiment.workers.executor import Executor
 from sim.report.folder.place import whole
 from sim.report.folder.summary import write_json
 from sim.scenario import Base, Options
+from sim.scenario.loader import Given
 
 CURVE = "crossover.csv"
 """The file by which a folder is known as one that this study wrote."""
@@ -30,7 +32,7 @@ class CrossoverStudy:
     """
 
     def __init__(
-        self, file: str | Path, vary: str, low: float, high: float, unit: str = "", **options: Unpack[Options]
+        self, file: Given, vary: str, low: float, high: float, unit: str = "", **options: Unpack[Options]
     ) -> None:
         asked = options.pop("replications", None)
         base = Base.load(file, checks=limits.checks(**options), **options)
@@ -55,9 +57,10 @@ class CrossoverStudy:
         ends = self.low, self.high
         if not self._forced:
             limits.check_runs("--points", how.get("points", 5) * self.replications, self._dearer())
-        return find_crossover(
+        found = find_crossover(
             self._scenario_at, self.a, self.b, *ends, replications=self.replications, executor=executor, **how
         )
+        return replace(found, axis=self.vary, unit=self.unit, scenario=self.scenario.name)
 
     def _dearer(self) -> float:
         """CPU-s of a replication on both platforms, at the dearer end of the axis."""
@@ -82,12 +85,7 @@ class CrossoverStudy:
             )  # fmt: skip
         write_table(folder / CURVE, rows)
         if plots:
-            from sim.report.figures.crossover import save_crossover
-            from sim.report.figures.names import spoken
-
-            title = f"{self.scenario.name}: {found.metric} over {spoken(self.vary, self.unit)}"
-            told = found.sentences(spoken(self.vary, ""), self.unit)
-            save_crossover(found, folder / "crossover.png", self.vary, self.unit, title, told)
+            found.draw(folder / "crossover.png")
 
     def to_dict(self, found: Crossover) -> dict[str, Any]:
         """The answer as plain data; JSON has no infinity: None stands for an end that the axis does not reach."""

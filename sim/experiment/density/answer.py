@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sim.experiment.density.search import Density
+from sim.report.answers.shown import Shown
 from sim.report.metrics.numbers import spread, text
 from sim.scenario import Scenario
 from sim.terms.doubts import Doubt
 from sim.terms.metrics import TAILS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Question:
 
 
 @dataclass(frozen=True, repr=False)
-class Capacity:
+class Capacity(Shown):
     """The answers of all platforms, in the order of the scenario; `found["vm"].most` is a number."""
 
     question: Question
@@ -79,6 +84,30 @@ class Capacity:
     def __repr__(self) -> str:
         """The answer in words."""
         return "\n".join([self.question.sentence, *self.sentences])
+
+    def plot(self) -> Figure:
+        """The answers and the curve that was walked. Raises ValueError where nothing was run."""
+        from sim.report.figures.style import unsaved
+
+        with unsaved() as figures:
+            self.draw(Path("density.png"))
+        if not figures:
+            raise ValueError("nothing was run, there is nothing to draw")
+        return figures[0]
+
+    def draw(self, path: Path) -> None:
+        """Save the figure of the answers and the curve, where there is one."""
+        from sim.report.figures.density import save_density
+
+        rows = curve_rows(self.platforms)
+        if not rows:
+            return
+        ask = self.question
+        most = {each.platform: each.most for each in self.platforms}
+        broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in self.platforms if each.broke}
+        unit = " × the file's" if ask.times else ask.unit
+        notes = [each.line for each in self.doubts if each.severity != "note"][:2]
+        save_density(rows, most, broke, path, ask.vary, unit, ask.scenario.name, notes)
 
     @property
     def runs(self) -> int:

@@ -26,7 +26,7 @@ from sim.report.folder.place import whole
 from sim.report.folder.summary import write_json
 from sim.report.metrics.statistics import FEWEST, LEVEL
 from sim.scenario import Base, Options, Scenario
-from sim.scenario.loader import check
+from sim.scenario.loader import Given, check
 from sim.terms.doubts import Doubt, doubt, in_order
 
 CURVE = "density.csv"
@@ -45,7 +45,7 @@ class DensityStudy:
 
     def __init__(
         self,
-        file: str | Path,
+        file: Given,
         vary: str | None = None,
         grid: Grid | None = None,
         unit: str = "",
@@ -131,14 +131,8 @@ class DensityStudy:
         write_json(folder / "density.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
         if rows:
             write_table(folder / CURVE, rows)
-        if plots and rows:
-            from sim.report.figures.density import save_density
-
-            most = {each.platform: each.most for each in found.platforms}
-            broke = {each.platform: f"{each.broke.cause}: {each.broke.text}" for each in found.platforms if each.broke}
-            unit = " × the file's" if self.axis.times else self.axis.unit
-            notes = [each.line for each in found.doubts if each.severity != "note"][:2]
-            save_density(rows, most, broke, folder / "density.png", self.axis.name, unit, self.scenario.name, notes)
+        if plots:
+            found.draw(folder / "density.png")
 
     def _doubts(self, found: list[Density]) -> list[Doubt]:
         """What makes the answer doubtful: of each platform at its own value, and of their comparison."""

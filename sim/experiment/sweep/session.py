@@ -25,6 +25,8 @@ from sim.experiment.sweep.store import TABLE, Finished, SweepStore, encode
 from sim.experiment.sweep.table import build_table
 from sim.experiment.workers.executor import Executor, Outcome
 from sim.reading.errors import HostsimError
+from sim.report.answers.shown import Shown
+from sim.terms.doubts import Doubt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +48,8 @@ class How(TypedDict, total=False):
     progress: Callable[[Progress], None] | None
 
 
-@dataclass(frozen=True)
-class SweepResult:
+@dataclass(frozen=True, repr=False)
+class SweepResult(Shown):
     """A sweep that is complete: how many runs it has in all, were made now, taken over, and failed.
 
     `seconds` is the real time of this session, `run_seconds` that inside the runs. `plots` and `sentences` are there
@@ -65,6 +67,12 @@ class SweepResult:
     """CPU time inside the runs, s: what other processes on the machine take does not count."""
     plots: tuple[Path, ...] = ()
     sentences: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    def __repr__(self) -> str:
+        """The counts of its runs, and what they showed."""
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return "\n".join([f"<{type(self).__name__}: {self.total:,} runs{failed}; {self.path}>", *self.sentences])
 
     @property
     def path(self) -> Path:

@@ -11,6 +11,7 @@ from sim.experiment.crossover.crossing import CrossoverError, crossover_of
 from sim.experiment.effort import limits
 from sim.experiment.provenance import provenance
 from sim.experiment.study import RESULTS
+from sim.experiment.sweep.doubts import foresee_sweep
 from sim.experiment.sweep.plan import Plan, plan_sweep
 from sim.experiment.sweep.session import How, SweepResult, run_plan
 from sim.experiment.workers.executor import Executor
@@ -50,7 +51,8 @@ class SweepStudy:
             bars = tornadoes(made.table, axes.sampled, self.metric) if axes.sampled else {}
             drawn = save_sweep_plots(made.table, axes, self.metric, folder / "plots", self.plan.name, bars)
         told = crossings(made.table, axes.factors, self.metric) if not ranges else []
-        return replace(made, plots=tuple(drawn), sentences=tuple(told))
+        doubts = tuple(foresee_sweep(self.sweep))
+        return replace(made, plots=tuple(drawn), sentences=tuple(told), doubts=doubts)
 
 
 def _told(plan: Plan) -> Plan:

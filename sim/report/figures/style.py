@@ -9,6 +9,7 @@ import textwrap
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -239,8 +240,28 @@ def unit_ticks(axis: Any, unit: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+_KEPT: ContextVar[list[Figure] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def unsaved() -> Iterator[list[Figure]]:
+    """Within it, figures are not saved, but put into the list that it gives."""
+    figures: list[Figure] = []
+    token = _KEPT.set(figures)
+    try:
+        yield figures
+    finally:
+        _KEPT.reset(token)
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Save a figure as PNG. `Figure.savefig` draws everything twice, once to see what there is: half the time."""
+    """Save a figure as PNG. `Figure.savefig` draws everything twice, once to see what there is: half the time.
+
+    Within `unsaved` it is kept instead.
+    """
+    if (kept := _KEPT.get()) is not None:
+        kept.append(figure)
+        return path
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(DPI)

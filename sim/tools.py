@@ -59,7 +59,7 @@ def schema() -> dict[str, Any]:
 
 def explain(name: str) -> str:
     """What a metric or a doubt is, how it is found, and what to do. Raises ValueError for a name that is neither."""
-    from sim.cli.explain import words
+    from sim.experiment.explaining import words
 
     return "\n".join(words(name))
 

@@ -102,7 +102,8 @@ def test_a_changed_copy_is_read_as_a_file_would_be():
     ("changes", "told"),
     [
         ({"host.cores": -8}, "more than 0"), ({"host.cores": float("nan")}, "host.cores"), ({"host.memory": 4}, "unit"),
-        ({"host.coers": 4}, "did you mean cores?"), ({"duration": "-5s"}, "duration"), ({"replications": 0}, "at least 1"),
+        ({"host.coers": 4}, "did you mean cores?"), ({"duration": "-5s"}, "duration"),
+        ({"replications": 0}, "at least 1"),
         ({"services.web.size.cpu": "lots"}, "cores"), ({"services.shop.replicas": 3}, "services.shop"),
         ({"traffic": 0}, "a factor"), ({"platforms": ["vmm"]}, "platforms"), ({"host": None}, "host"),
         ({"services.web.request_cpu.exponential.mean": "-10ms"}, "request_cpu"), ({"": 3}, "with_"),
@@ -127,7 +128,8 @@ def test_where_a_scenario_came_from_stays_with_its_maker():
     shop = sim.Scenario.from_dict(SHOP)
     sent = pickle.loads(pickle.dumps(shop))
     assert sent == shop
-    assert (len(pickle.dumps(sent)), sent.to_dict()) == (len(pickle.dumps(shop)), shop.to_dict())
+    assert sent.to_dict() == shop.to_dict()
+    assert b"dictionary" not in pickle.dumps(shop)
     with pytest.raises(ScenarioError):
         sent.with_({"host.cores": 8})
 
@@ -147,4 +149,4 @@ def test_answers_are_words_pictures_and_doubts(result):
     assert "native" in sim.catalogue()
     assert "cpu.overhead" in set(sim.platform("native")["path"])
     assert sim.validate(SHOP)
-    assert sim.scorecard(only="M/M/1 waits", quick=True).runs > 0 or sim.scorecard(only="M/M/1", quick=True).scores
+    assert sim.scorecard(only="M/M/1 at", quick=True).scores

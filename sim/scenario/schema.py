@@ -251,7 +251,7 @@ class Scenario(Strict):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_dict(cls, tree: Mapping[str, Any]) -> Scenario:
+    def from_dict(cls, tree: Mapping[str, object]) -> Scenario:
         """The scenario of a dictionary: one that says what a file would, or what `to_dict` gave (of a manifest, say).
 
         Which of them it is, its `duration` tells: a file has a unit there, `to_dict` a number of seconds. Raises
@@ -261,7 +261,7 @@ class Scenario(Strict):
             return cls.model_validate(tree, context=Context(resolved=True))
         return READERS["dictionary"](tree)
 
-    def with_(self, changes: Mapping[str, Any]) -> Scenario:
+    def with_(self, changes: Mapping[str, object]) -> Scenario:
         """A copy with other values at dotted paths, as `--set` and sweeps have them, read as a file's would be.
 
         `scenario.with_({"host.cores": 8, "services.web.memory.base": "1GiB", "traffic": 1.3})`. Raises ScenarioError

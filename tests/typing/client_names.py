@@ -5,3 +5,4 @@ from __future__ import annotations
 import sim
 
 print(sim.nothing)  # wrong
+made: sim.Scenario = sim.Scenario.from_dict({"duration": "1min"}).with_({"host.cores": 8})

@@ -12,4 +12,4 @@ sim.crossover("burst.yaml")  # wrong
 sim.run("burst.yaml").table() + 1  # wrong
 sim.run("burst.yaml").table() + "1"
 sim.Scenario.from_dict("burst.yaml")  # wrong
-sim.run("burst.yaml").why().plot().nothing  # wrong
+print(sim.run("burst.yaml").why().plot().nothing)  # wrong

@@ -159,8 +159,8 @@ def run_plan(
     """Make the runs of `plan` that `out` lacks on an entered `executor`, and consolidate them into `out`/table.parquet.
 
     `fingerprint` names the code behind `evaluate`; a worker whose own differs is refused.
-    Raises SweepError when `out` holds results of other code or is being written, OSError when the disk is full;
-    whatever is raised, every part on the disk stays valid, and calling again goes on from there.
+    Raises SweepError when `out` holds results of other code, ResultsError when it is being written or cannot be,
+    OSError when the disk is full; whatever is raised, every part on the disk stays valid, and calling again goes on from there.
     """
     store = SweepStore(out)
     with store.locked():
@@ -337,6 +337,6 @@ class _Session:
             "points": len(self._plan.points),
             "runs": {"planned": self._total, "finished": self._reused + self._made, "failed": self._failed},
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
-            "wall_seconds": round(time.time() - self._started, 3),
+            "wall_seconds": round(time.perf_counter() - self._clock, 3),
             **self._plan.about,
         }

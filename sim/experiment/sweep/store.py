@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.experiment.sweep.plan import SweepError
+from sim.report.folder.place import ResultsError
 
 MANIFEST = "manifest.json"
 TABLE = "table.parquet"
@@ -47,15 +47,21 @@ class SweepStore:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the sweep for writing; the system frees it when the process dies. Raises SweepError if it is held."""
+        """Hold the sweep for writing; the system frees it when the process dies.
+
+        Raises ResultsError if it is held, or cannot be.
+        """
         from filelock import FileLock, Timeout
 
-        self.parts.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.root / ".lock")
         try:
+            self.parts.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
-        except Timeout as error:
-            raise SweepError(f"{self.root}: another process is running this sweep") from error
+        except Timeout:
+            text = "another process is running a sweep there; wait for it, or give another --out"
+            raise ResultsError(f"{self.root}: {text}") from None
+        except OSError as error:
+            raise ResultsError(f"{self.root}: cannot be written ({error.strerror}); give another --out") from error
         try:
             for rest in [*self.root.glob(f"*{TEMPORARY_SUFFIX}"), *self.parts.glob(f"*{TEMPORARY_SUFFIX}")]:
                 rest.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform as machine
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ class RunWriter(AbstractContextManager["RunWriter"]):
         self.scenario = scenario
         self._runs: dict[tuple[str, int], RunTables] = {}
         self._started = datetime.now(UTC)
+        self._began = time.perf_counter()  # the clock may be set meanwhile
         self._held = Held(self.folder)
         try:
             self._clear()
@@ -143,7 +145,6 @@ class RunWriter(AbstractContextManager["RunWriter"]):
         return [self._runs[key] for key in sorted(self._runs, key=lambda key: (names.index(key[0]), key[1]))]
 
     def _manifest(self, platforms: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
-        finished = datetime.now(UTC)
         runs = [
             {"platform": run.platform, "replication": run.replication, "wall_s": round(run.wall, 6)}
             for run in self._in_order()
@@ -154,7 +155,7 @@ class RunWriter(AbstractContextManager["RunWriter"]):
             "digest": self.scenario.digest,
             "seed": self.scenario.seed,
             "started": self._started.isoformat(timespec="seconds"),
-            "wall_s": round((finished - self._started).total_seconds(), 6),
+            "wall_s": round(time.perf_counter() - self._began, 6),
             "runs": runs,
             "versions": versions(),
             "citation": citation(),

@@ -198,6 +198,7 @@ def density(
     progress: Callable[[Progress], None] | None = None,
     budget: float | None = None,
     reboot: bool = False,
+    want: float | None = None,
     force: bool = False,
 ) -> Capacity:
     """Find the most of something that the host carries on each platform while every SLO holds.
@@ -209,10 +210,11 @@ def density(
     a platform, `found["vm"]`, has `.most`, `.safe` (what holds in 95 % of the replications, each by itself), `.high`,
     `.broke` (what broke just above it), `.curve`, and with `reboot` the `.recovery` of a host that reboots at the
     answer. `found.doubts` says what makes it doubtful. `replications`: at most as many a value (None: 10, or what the
-    scenario asks for). `budget`: s of real time after which it ends with what it knows. `workers`: processes (None:
-    this one), or `scheduler`: the address of Dask's. `out`: a folder to write density.csv and density.json (and a plot)
-    to. Raises ScenarioError for a wrong scenario or path, ValueError for an empty grid, ResultsError when `out` holds
-    something else, sim.experiment.density.search.DensityError when a run fails.
+    scenario asks for). `budget`: s of real time after which it ends with what it knows. `want`: its sentences and
+    `to_dict()` say how many such hosts that many take. `workers`: processes (None: this one), or `scheduler`: the
+    address of Dask's. `out`: a folder to write density.csv and density.json (and a plot) to. Raises ScenarioError
+    for a wrong scenario or path, ValueError for an empty grid, ResultsError when `out` holds something else,
+    sim.experiment.density.search.DensityError when a run fails.
     """
     from sim.experiment.density.questions import Grid
     from sim.experiment.density.study import DensityStudy
@@ -227,7 +229,7 @@ def density(
     )  # fmt: skip
     folder = None if out is None else study.folder(out)
     with held(folder), executor_for(workers or 1, scheduler) as executor:
-        found = study.run(executor, progress, budget=budget, reboot=reboot)
+        found = study.run(executor, progress, budget=budget, reboot=reboot, want=want)
         if folder is not None:
             study.save(found, folder, plots)
     return found

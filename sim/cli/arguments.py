@@ -208,6 +208,7 @@ def _fit(commands: _Commands, name: str) -> None:
     parser.add_argument("--from", dest="first", type=_number, metavar="N", help="least value tried (1; traffic 0.05)")
     parser.add_argument("--to", dest="last", type=_number, metavar="N", help="greatest value tried (none)")
     parser.add_argument("--step", type=_number, metavar="N", help="precision of the answer (1; traffic 0.05)")
+    parser.add_argument("--want", type=_number, metavar="N", help="say how many such hosts that many take")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
     parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
     parser.add_argument("--no-reboot", action="store_true", help="do not reboot the host at the answer")

@@ -35,7 +35,8 @@ def command(options: Namespace) -> int:
         with at_work(options.command, options, options.scheduler) as (executor, show):
             if options.dry_run:
                 return _dry_run(study, executor)
-            found = study.run(executor, show, budget=options.budget, reboot=not options.no_reboot)
+            reboot = not options.no_reboot
+            found = study.run(executor, show, budget=options.budget, reboot=reboot, want=options.want)
         study.save(found, folder, plots=not options.no_plots)
     seconds = time.perf_counter() - started
     if options.format == "json":

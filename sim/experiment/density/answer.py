@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked of which scenario. `times`: the value is a factor on what the file says; `why`: nobody said."""
+    """What was asked of which scenario. `times`: the value is a factor on what the file says; `why`: nobody said.
+
+    `want`: of how many it shall be said how many hosts they take; `asked`: somebody has asked that, and not the file.
+    """
 
     scenario: Scenario
     vary: str
     unit: str = ""
     times: bool = False
     why: str = ""
+    want: float | None = None
+    asked: bool = False
 
     def shown(self, value: float | None) -> str:
         """A value as people say it."""
@@ -54,6 +59,37 @@ class Question:
         goals = goals or ["no objective (no service has an slo)"]
         told = "; ".join([*goals, "no start refused", "nothing killed for memory"])
         return f"How much of {self.vary} fits on {host.cores:g} cores, {host.memory / 2**30:g} GiB? With {told}."
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """How many hosts like this one `want` takes: `hosts`, between `low` and `high` (None: no number is known to do)."""
+
+    want: float
+    hosts: int
+    low: int
+    high: int | None
+
+    @classmethod
+    def of(cls, each: Density, want: float) -> Hosts | None:
+        """By what one host carries, and how sure that is; None where it carries nothing."""
+        if not each.most:
+            return None
+
+        def take(one: float) -> int:
+            return max(1, math.ceil(want / one * (1 - 1e-12)))
+
+        most = each.most if each.high is None else max(each.high, each.most)
+        return cls(want, take(each.most), take(most), take(each.safe) if each.safe else None)
+
+    @property
+    def told(self) -> str:
+        """It as people say it."""
+        plural = "" if self.hosts == 1 else "s"
+        if self.low == self.hosts == self.high:
+            return f"{self.hosts} host{plural}"
+        to = "more" if self.high is None else str(self.high)
+        return f"{self.hosts} host{plural} ({self.low} to {to})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,8 +166,22 @@ class Capacity(Shown):
         if not each.complete:
             top = "no upper end was found" if each.high is None else f"it is at most {ask.shown(each.high)}"
             yield f"time was over: {top}; a larger budget tells more"
+        if (singles := each.singles) is not None:
+            yield f"single runs end between {ask.shown(singles[0])} and {ask.shown(singles[1])}"
+        yield from self._hosts(each)
         if each.rebooted:
             yield f"after a reboot of the host all serve again in {_seconds(each)}"
+
+    def _hosts(self, each: Density) -> Iterator[str]:
+        want = self.question.want
+        if want is None:
+            return
+        hosts, told = Hosts.of(each, want), self.question.shown(want)
+        if hosts is None:
+            yield f"no number of such hosts is enough for {told}"
+        elif self.question.asked or hosts.hosts > 1:
+            own = "" if self.question.asked else "the file's "
+            yield f"{own}{told} take {hosts.told} like this, none spare"
 
     def _chance(self, each: Density) -> str:
         """How sure the number is: in how many replications all was well there, and where it was in 95 % of them."""
@@ -156,8 +206,13 @@ class Capacity(Shown):
             "suggested": ask.why or None,
             "doubts": [each.as_dict() for each in self.doubts],
             "answer": self.sentences,
-            "platforms": [_as_dict(each) for each in self.platforms],
+            "want": ask.want,
+            "platforms": [{**_as_dict(each), "hosts": self._hosts_of(each)} for each in self.platforms],
         }
+
+    def _hosts_of(self, each: Density) -> dict[str, Any] | None:
+        hosts = None if self.question.want is None else Hosts.of(each, self.question.want)
+        return None if hosts is None else asdict(hosts)
 
 
 def _seconds(each: Density) -> str:
@@ -192,6 +247,7 @@ def _as_dict(each: Density) -> dict[str, Any]:
         "most": each.most,
         "safe": each.safe,
         "high": each.high,
+        "singles": each.singles,
         "kept": None if verdict is None else verdict.kept,
         "replications": None if verdict is None else verdict.replications,
         "served": None if verdict is None else verdict.served,

@@ -73,6 +73,20 @@ class Density:
         return held == sorted(held, reverse=True)
 
     @property
+    def singles(self) -> tuple[float, float] | None:
+        """Where single runs end: the most at which none had failed, the least at which none was well.
+
+        None where no value came between, at which some were well and some were not.
+        """
+        shares = [(load.value, load.verdict.kept / load.verdict.replications) for load in self.curve]
+        whole = [value for value, share in shares if share == 1.0]
+        none = [value for value, share in shares if share == 0.0]
+        if not whole or not none or not any(0.0 < share < 1.0 for _, share in shares):
+            return None
+        low, high = max(whole), min(none)
+        return (low, high) if low < high else None
+
+    @property
     def verdict(self) -> Verdict | None:
         """The verdict on the answer."""
         return next((load.verdict for load in self.curve if load.value == self.most), None)

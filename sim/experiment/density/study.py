@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -95,11 +96,15 @@ class DensityStudy:
         *,
         budget: float | None = None,
         reboot: bool = True,
+        want: float | None = None,
     ) -> Capacity:
         """Search on an entered executor, then reboot the host at each answer. Raises DensityError when a run fails.
 
-        `budget`: seconds of real time after which the search ends with what it knows.
+        `budget`: seconds of real time after which the search ends with what it knows. `want`: say how many hosts that
+        takes; None: for as many tenants as the file has, where these are varied.
         """
+        if want is not None and not 0.0 < want < math.inf:
+            raise StudyError(f"--want {want:g}: say how many are wanted, more than none")
         began = time.perf_counter()
         found = density(
             self._at,
@@ -113,8 +118,20 @@ class DensityStudy:
         )
         if reboot and (budget is None or time.perf_counter() - began < budget):
             found = [self._rebooted(each, executor) for each in found]
-        question = Question(self.scenario, self.axis.name, self.axis.unit, self.axis.times, self.axis.why)
+        asked = self._tenants() if want is None else want
+        axis = self.axis
+        question = Question(self.scenario, axis.name, axis.unit, axis.times, axis.why, asked, want is not None)
         return Capacity(question, tuple(found), tuple(self._doubts(found)))
+
+    def _tenants(self) -> float | None:
+        """Tenants that the file itself has of what is varied."""
+        room, _, rest = self.axis.name.partition(".")
+        name, _, key = rest.rpartition(".")
+        rooms: dict[str, Mapping[str, Any]] = {"services": self.scenario.services, "stacks": self.scenario.stacks}
+        there = rooms.get(room, {})
+        if key != "tenants" or name not in there or not there[name].tenants:
+            return None
+        return float(there[name].tenants)
 
     def _rebooted(self, each: Density, executor: Executor) -> Density:
         if each.most is None:

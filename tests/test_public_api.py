@@ -30,7 +30,7 @@ PARAMETERS = {
     "compare": ["results", "platforms", "out", "plots"],
     "density": [
         "path", "vary", "start", "stop", "step", "unit", "platforms", "replications", "overrides", "seed", "workers",
-        "scheduler", "out", "plots", "progress", "budget", "reboot", "force",
+        "scheduler", "out", "plots", "progress", "budget", "reboot", "want", "force",
     ],
     "crossover": [
         "path", "vary", "start", "stop", "unit", "metric", "service", "whole", "points", "platforms",

@@ -17,6 +17,7 @@ from sim.experiment.sweep.store import SweepStore
 from sim.experiment.workers.cluster import DaskExecutor
 from sim.experiment.workers.executor import ExecutorError, SerialExecutor
 from sim.experiment.workers.pool import PoolExecutor
+from sim.report.folder.place import ResultsError
 
 
 def plan(points=6, replications=3, bad=(), **extra):
@@ -181,7 +182,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
 
 
 def test_one_writer_at_a_time(tmp_path):
-    with SweepStore(tmp_path).locked(), pytest.raises(SweepError, match="another process"):
+    with SweepStore(tmp_path).locked(), pytest.raises(ResultsError, match="another process"):
         run(plan(), tmp_path)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sim.imports.amounts import cores, docker_bytes, span
 from sim.imports.compose_files import Project
 from sim.imports.draft import Amounts, Draft, Part, renamed
+from sim.imports.trees import below
 from sim.reading.errors import Finding, Loc, show
 
 _READ: Final = frozenset(
@@ -143,8 +144,8 @@ class _Reader:
 
     def amounts(self, tree: dict[str, Any], loc: Loc) -> Amounts:
         """Reservations are requests. Docker promises nothing for a limit alone (see `writing`)."""
-        resources = _below(tree, "deploy", "resources")
-        limits, kept = _below(resources, "limits"), _below(resources, "reservations")
+        resources = below(tree, "deploy", "resources")
+        limits, kept = below(resources, "limits"), below(resources, "reservations")
         where = (*loc, "deploy", "resources")
         found = Amounts(
             cpu=self.read(cores, kept.get("cpus"), (*where, "reservations", "cpus")),
@@ -173,7 +174,7 @@ class _Reader:
 
     def replicas(self, tree: dict[str, Any], loc: Loc) -> int:
         """Of a service that is on each node (`mode: global`), the one of this host."""
-        deploy = _below(tree, "deploy")
+        deploy = below(tree, "deploy")
         if str(deploy.get("mode", "")).startswith("global"):
             return 1
         given = deploy.get("replicas", tree.get("scale"))
@@ -187,7 +188,7 @@ class _Reader:
 
     def ready(self, tree: dict[str, Any], loc: Loc) -> dict[str, str] | None:
         """Docker probes first after one interval, 30 s unless said (https://docs.docker.com/reference/dockerfile/)."""
-        check = _below(tree, "healthcheck")
+        check = below(tree, "healthcheck")
         if not check or check.get("disable") or check.get("test") in ("NONE", ["NONE"]):
             return None
         where = (*loc, "healthcheck")
@@ -214,16 +215,9 @@ def _depends(tree: dict[str, Any]) -> dict[str, str]:
     """Service → the condition under which it is depended on."""
     given = tree.get("depends_on") or []
     if isinstance(given, dict):
-        return {str(name): str(_below({"": how}, "").get("condition", "")) for name, how in given.items()}
+        return {str(name): str(below({"": how}, "").get("condition", "")) for name, how in given.items()}
     return {str(name): "" for name in given}
 
 
 def _links(tree: dict[str, Any]) -> list[str]:
     return [str(link).partition(":")[0] for link in tree.get("links") or []]
-
-
-def _below(tree: Any, *keys: str) -> dict[str, Any]:
-    """The mapping at the keys; an empty one where there is none."""
-    for key in keys:
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree if isinstance(tree, dict) else {}

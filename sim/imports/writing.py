@@ -67,6 +67,7 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
     lost = [*draft.lost, *(extras.load.notes if extras.load else []), *extras.told]
     if lost:
         lines += ["# Of the files, this is not, or otherwise, in the scenario:", *(f"#  - {each}" for each in lost)]
+    lines = [f"{line[: len(line) - len(line.lstrip('# '))]}{_one_line(line.lstrip('# '))}" for line in lines]
     return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
 
 
@@ -230,11 +231,16 @@ def _nested(values: Mapping[str, Any]) -> str:
 def _marked(part: Part, key: str, line: str) -> str:
     if key in part.guesses:
         return _guess(line, part.guesses[key])
-    return f"{line}   # {part.notes[key]}" if part.notes.get(key) else line
+    return f"{line}   # {_one_line(part.notes[key])}" if part.notes.get(key) else line
 
 
 def _guess(line: str, why: str) -> str:
-    return f"{line}   # guess: {why}"
+    return f"{line}   # guess: {_one_line(why)}"
+
+
+def _one_line(text: str) -> str:
+    """A text that can stand in a comment: names in a file may have line breaks."""
+    return " ".join(text.split())
 
 
 def _bytes(value: float) -> str:

@@ -118,7 +118,7 @@ def test_counts_are_drawn_within_their_intervals(tmp_path: Path) -> None:
     assert np.sum(np.array(times_of(history)) < 1) == 2
 
 
-def test_azure_counts_are_summed_or_picked_by_a_hash(tmp_path: Path) -> None:
+def test_azure_counts_are_summed_or_picked_by_a_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def row(name: str, first: int, last: int) -> str:
         return f"own{name},app{name},fun{name},http,{first}{',0' * 1438},{last}\n"
 
@@ -127,6 +127,9 @@ def test_azure_counts_are_summed_or_picked_by_a_hash(tmp_path: Path) -> None:
     times = np.array(times_of(load))
     assert (np.sum(times < 60), np.sum(times >= 1439 * 60), times.size) == (8, 4, 12)
     assert load_of(tmp_path, text, "azure:appa").requests == 7
+    monkeypatch.setattr("sim.imports.traffic.rows.MOST", 1000)
+    busy = load_of(tmp_path, text.replace("http,5,0", "http,5,990").replace(",4\n", ",900\n"), window=60.0)
+    assert busy.requests == pytest.approx(990, rel=0.05)
     with pytest.raises(ScenarioError, match="no row with 'zzz'"):
         load_of(tmp_path, text, "azure:zzz")
     with pytest.raises(ScenarioError, match=r"log:3:1: 1: found 1.5; allowed: a whole number"):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sim.imports.draft import Part
 from sim.imports.kube.files import Manifest
+from sim.imports.trees import below, mappings, texts
 
 _ADDRESS: Final = re.compile(
     r"HOST|ADDR|URL|URI|ENDPOINT|SERVICE|SERVER|BACKEND|UPSTREAM|DSN|BROKER|BOOTSTRAP|CONNECT|TARGET", re.I
@@ -51,34 +52,33 @@ class Calls:
 
     def _selected(self, service: Manifest) -> list[Workload]:
         """Workloads whose pods a Service's selector takes in."""
-        selector = (service.tree.get("spec") or {}).get("selector")
-        if not isinstance(selector, dict) or not selector:
+        selector = below(service.spec, "selector")
+        if not selector:
             return []
         return [each for each in self.workloads if each.manifest.namespace == service.namespace
                 and _within(selector, each.labels)]  # fmt: skip
 
     def _hints(self, workload: Workload) -> Iterator[tuple[str, str]]:
-        space = workload.manifest.namespace
-        for container in [*(workload.spec.get("initContainers") or []), *(workload.spec.get("containers") or [])]:
-            for each in container.get("env") or []:
-                key = ((each.get("valueFrom") or {}).get("configMapKeyRef") or {}) if isinstance(each, dict) else {}
+        space, spec = workload.manifest.namespace, workload.spec
+        for container in [*mappings(spec, "initContainers"), *mappings(spec, "containers")]:
+            for each in mappings(container, "env"):
+                key = below(each, "valueFrom", "configMapKeyRef")
                 held = self._data(space, key.get("name")).get(str(key.get("key")))
                 yield f"its environment, {each.get('name')}", str(each.get("value") or held or "")
-            for each in container.get("envFrom") or []:
-                name = (each.get("configMapRef") or {}).get("name")
-                for key, value in self._data(space, name).items():
-                    yield f"ConfigMap {name}, {key}", str(value)
-            for word in [*(container.get("command") or []), *(container.get("args") or [])]:
-                yield "its arguments", str(word)
-        for volume in workload.spec.get("volumes") or []:
-            name = (volume.get("configMap") or {}).get("name")
-            for key, value in self._data(space, name).items():
-                yield f"a file of ConfigMap {name}", f"{key}: {value}"
+            for each in mappings(container, "envFrom"):
+                name = below(each, "configMapRef").get("name")
+                for entry, value in self._data(space, name).items():
+                    yield f"ConfigMap {name}, {entry}", str(value)
+            for word in [*texts(container, "command"), *texts(container, "args")]:
+                yield "its arguments", word
+        for volume in mappings(spec, "volumes"):
+            name = below(volume, "configMap").get("name")
+            for entry, value in self._data(space, name).items():
+                yield f"a file of ConfigMap {name}", f"{entry}: {value}"
 
     def _data(self, space: str, name: Any) -> dict[str, Any]:
         found = self.configs.get((space, str(name)))
-        data = found.tree.get("data") if found else None
-        return data if isinstance(data, dict) else {}
+        return below(found.tree, "data") if found else {}
 
     def _callers(self, service: Manifest) -> None:
         behind = self.behind[service.namespace, service.name]
@@ -95,11 +95,9 @@ class Calls:
     def _policies(self, policies: Iterable[Manifest]) -> None:
         """Whom a NetworkPolicy lets in by its pods' labels is thought to call."""
         for policy in policies:
-            spec = policy.tree.get("spec") or {}
-            to = (spec.get("podSelector") or {}).get("matchLabels") or {}
-            ways = [way for rule in spec.get("ingress") or [] for way in (rule or {}).get("from") or []]
-            for way in ways:
-                of = (way.get("podSelector") or {}).get("matchLabels") or {} if isinstance(way, dict) else {}
+            to = below(policy.spec, "podSelector", "matchLabels")
+            for way in (way for rule in mappings(policy.spec, "ingress") for way in mappings(rule, "from")):
+                of = below(way, "podSelector", "matchLabels")
                 if not of or not to or "namespaceSelector" in way:
                     continue
                 near = [each for each in self.workloads if each.manifest.namespace == policy.namespace]
@@ -120,7 +118,7 @@ class Calls:
 
     def _outside(self, objects: list[Manifest]) -> None:
         for service in self.services:
-            kind = (service.tree.get("spec") or {}).get("type")
+            kind = service.spec.get("type")
             for each in self.behind[service.namespace, service.name] if kind in _PUBLIC else []:
                 each.part.reached = each.part.reached or f"Service {service.name} is of type {kind}"
         for way in objects:
@@ -160,9 +158,9 @@ def _backends(way: Manifest) -> Iterator[str]:
         "IngressRoute",
         "Route",
     ):
-        if way.kind == "VirtualService" and (way.tree.get("spec") or {}).get("gateways") in (None, ["mesh"]):
+        if way.kind == "VirtualService" and way.spec.get("gateways") in (None, ["mesh"]):
             return
-        yield from _named(way.tree.get("spec"))
+        yield from _named(way.spec)
 
 
 def _named(tree: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sim.imports.kube.schema import Held, has_schema, known_kinds
+from sim.imports.trees import below
 from sim.reading.document import Document, other_than_a_file
 from sim.reading.errors import Finding, Loc, Problem, ScenarioError, nearest, show
 from sim.reading.parsing import parse
@@ -21,6 +22,7 @@ _LARGE: Final = 100_000  # characters of a document that is not read where its k
 _SPLIT: Final = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
 _KIND: Final = re.compile(r"^kind: *[\"']?([A-Za-z]+)[\"']?[ \t\r]*$", re.MULTILINE)
 _USELESS: Final = ("CustomResourceDefinition", "ConfigMap", "Secret")
+OPENSHIFT: Final = "apps.openshift.io/v1 DeploymentConfig"
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 _RENDER: Final = "rendered manifests: helm template CHART | python -m sim init kube -"
 # Older names of groups whose objects have the form of today's, as far as they are read here.
@@ -65,13 +67,17 @@ class Manifest:
     @property
     def meta(self) -> dict[str, Any]:
         """Its metadata."""
-        found = self.tree.get("metadata")
-        return found if isinstance(found, dict) else {}
+        return below(self.tree, "metadata")
 
     @property
     def name(self) -> str:
         """Its name, or what it is to be generated from."""
         return str(self.meta.get("name") or str(self.meta.get("generateName") or "").rstrip("-"))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Its spec."""
+        return below(self.tree, "spec")
 
     @property
     def namespace(self) -> str:
@@ -115,13 +121,23 @@ class Manifests:
 
     def _path(self, path: str | Path) -> None:
         if str(path) == "-":
-            self._text(self._stdin(), "<standard input>", explicit=True)
+            self._standard_input()
             return
         file = Path(path)
         if file.is_dir():
             self._folder(file)
         else:
             self._file(file, explicit=True)
+
+    def _standard_input(self) -> None:
+        name = "<standard input>"
+        try:
+            text = self._stdin()
+        except UnicodeDecodeError as error:
+            found = f"byte {error.start} that is not UTF-8"
+            self.problems.append(Problem(name, None, None, "", found, "a text in UTF-8"))
+            return
+        self._text(text, name, explicit=True)
 
     def _folder(self, folder: Path) -> None:
         """As `kubectl apply -f FOLDER` does: its manifests in the order of their names, not those of folders in it."""
@@ -233,13 +249,22 @@ class Manifests:
             self.refuse(manifest, [Finding((*manifest.loc, meant or key), found, told, key if meant else None)])
 
     def _held(self, manifest: Manifest) -> None:
-        """Against the schema; a kind that Kubernetes' own API does not have, in a group of it, is a mistake."""
+        """Against Kubernetes' schema."""
         if has_schema(manifest.full):
             held = Held(manifest.tree, manifest.full, manifest.loc, strict=not manifest.old)
-            base = any(Path(manifest.document.file).parent.glob("[kK]ustomization*"))  # it adds the labels to select by
-            self.refuse(manifest, (each for each in held.findings if not (base and each.loc[-1:] == ("selector",))))
-            self.unknown.update(held.unknown)
+        elif manifest.full == OPENSHIFT:
+            held = Held(
+                below(manifest.tree, "spec").get("template"), "PodTemplateSpec", (*manifest.loc, "spec", "template")
+            )
+        else:
+            self._foreign(manifest)
             return
+        base = any(Path(manifest.document.file).parent.glob("[kK]ustomization*"))  # it adds the labels to select by
+        self.refuse(manifest, (each for each in held.findings if not (base and each.loc[-1:] == ("selector",))))
+        self.unknown.update(held.unknown)
+
+    def _foreign(self, manifest: Manifest) -> None:
+        """A kind whose form is not known here: one of Kubernetes' own, one misspelt, or a custom resource."""
         known = known_kinds()
         kinds = {each.partition(" ")[2] for each in known if each.startswith(f"{manifest.api} ")}
         homes = [each.partition(" ")[0] for each in known if each.endswith(f" {manifest.kind}")]

@@ -72,8 +72,7 @@ class Reader:
 def range_of(manifest: Manifest, reader: Reader) -> Ranges:
     """The defaults of a LimitRange's items for containers, completed as the API does."""
     found = Ranges(manifest.name)
-    spec = manifest.tree.get("spec") or {}
-    for index, item in enumerate(spec.get("limits") or []):
+    for index, item in enumerate(manifest.spec.get("limits") or []):
         if not isinstance(item, dict) or item.get("type") != "Container":
             continue
         loc = (*manifest.loc, "spec", "limits", index)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sim.imports.kube.calls import Workload
 from sim.imports.kube.files import Manifest, Manifests
 from sim.imports.kube.limits import Bag, Reader
+from sim.imports.trees import below
 
 # Handlers as their projects' own documentation names them: kata-deploy's runtime classes, gVisor's containerd shim.
 _PLATFORMS: Final = (
@@ -29,9 +30,9 @@ class Runtimes:
         for each in files.objects:
             if each.full == "node.k8s.io/v1 RuntimeClass":
                 reader = Reader()
-                spec = each.tree.get("spec") if each.tree.get("handler") is None else each.tree  # v1alpha1 has a spec
-                fixed = ((each.tree.get("overhead") or {}).get("podFixed")) or {}
-                handler = str((spec or {}).get("handler") or (spec or {}).get("runtimeHandler") or each.name)
+                spec = each.spec if each.tree.get("handler") is None else each.tree  # v1alpha1 has a spec
+                fixed = below(each.tree, "overhead", "podFixed")
+                handler = str(spec.get("handler") or spec.get("runtimeHandler") or each.name)
                 self._overhead[each.name] = reader.bag(fixed, (*each.loc, "overhead", "podFixed"))
                 self.classes[each.name] = each
                 self.platform[each.name] = next((to for what, to in _PLATFORMS if what.search(handler)), "")

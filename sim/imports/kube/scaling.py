@@ -9,6 +9,7 @@ from typing import Any, Final
 from sim.imports.draft import Part
 from sim.imports.kube.files import Manifest
 from sim.imports.kube.quantities import quantity
+from sim.imports.trees import below, mappings
 from sim.reading.errors import Finding, Loc, show
 
 _DOWN: Final = [{"type": "Percent", "value": 100, "periodSeconds": 15}]  # Kubernetes' default
@@ -28,7 +29,7 @@ def scaling_of(manifest: Manifest, part: Part) -> Scaling:
     """The autoscaler of a part. `fields` is empty where it has no target that a scenario can have."""
     found = Scaling()
     loc = (*manifest.loc, "spec")
-    spec = manifest.tree.get("spec") or {}
+    spec = manifest.spec
     least, most = spec.get("minReplicas"), spec.get("maxReplicas")
     least = 1 if least is None else least
     if not isinstance(most, int) or most < 1:
@@ -45,9 +46,13 @@ def scaling_of(manifest: Manifest, part: Part) -> Scaling:
     if target is None:
         return found
     found.fields = {"rule": "hpa", "min": str(max(1, least)), "max": str(most), "target_cpu": f"{100 * target:.6g}%"}
-    behavior = _mapping(spec.get("behavior"))
-    found.fields |= dict(_up(behavior.get("scaleUp") or {}, found))
-    found.fields |= dict(_down(behavior.get("scaleDown") or {}, found))
+    behavior = below(spec, "behavior")
+    for way in ("scaleUp", "scaleDown"):
+        found.findings += _policies(below(behavior, way), (*loc, "behavior", way))
+    if found.findings:
+        return found
+    found.fields |= dict(_up(below(behavior, "scaleUp"), found))
+    found.fields |= dict(_down(below(behavior, "scaleDown"), found))
     return found
 
 
@@ -56,7 +61,8 @@ def _target(spec: dict[str, Any], loc: Loc, part: Part, found: Scaling) -> float
     targets: list[float] = []
     if (percent := spec.get("targetCPUUtilizationPercentage")) is not None:
         targets += _ratio(percent, (*loc, "targetCPUUtilizationPercentage"), found)
-    for index, metric in enumerate(spec.get("metrics") or []):
+    given = spec.get("metrics")
+    for index, metric in enumerate(given if isinstance(given, list) else []):
         targets += _metric(metric, (*loc, "metrics", index), part, found)
     if not targets and not spec.get("metrics") and not found.findings:
         targets.append(0.8)  # the API's own default
@@ -83,7 +89,7 @@ def _metric(metric: Any, loc: Loc, part: Part, found: Scaling) -> list[float]:
             f"its target is of the CPU of container {inner.get('container')} alone; here of the whole pod"
         )
     where = (*loc, inner_key or "")
-    target = _mapping(inner.get("target"))
+    target = below(inner, "target")
     percent = target.get("averageUtilization", inner.get("targetAverageUtilization"))
     if percent is not None:
         return _ratio(percent, (*where, "target", "averageUtilization"), found)
@@ -98,15 +104,25 @@ def _metric(metric: Any, loc: Loc, part: Part, found: Scaling) -> list[float]:
     return [cores / part.amounts.cpu] if part.amounts.cpu and cores else [1.0]
 
 
-def _mapping(tree: Any) -> dict[str, Any]:
-    return tree if isinstance(tree, dict) else {}
-
-
 def _ratio(percent: Any, loc: Loc, found: Scaling) -> list[float]:
     if not isinstance(percent, int) or isinstance(percent, bool) or percent < 1:
         found.findings.append(Finding(loc, show(percent), "a whole number of percent, at least 1"))
         return []
     return [percent / 100.0]
+
+
+def _policies(rules: dict[str, Any], loc: Loc) -> Iterator[Finding]:
+    """Policies as the API would refuse them."""
+    window = rules.get("stabilizationWindowSeconds")
+    if window is not None and not 0 <= window <= 3600:
+        yield Finding((*loc, "stabilizationWindowSeconds"), show(window), "seconds, 0 to 3600")
+    for index, each in enumerate(mappings(rules, "policies")):
+        where = (*loc, "policies", index)
+        if each.get("type") not in ("Pods", "Percent"):
+            yield Finding((*where, "type"), show(each.get("type")), "Pods or Percent")
+        for key, most in (("value", 2**31), ("periodSeconds", 1800)):
+            if not 0 < (each.get(key) or 0) <= most:
+                yield Finding((*where, key), show(each.get(key)), f"a whole number from 1 to {most}")
 
 
 def _up(rules: dict[str, Any], found: Scaling) -> Iterator[tuple[str, str]]:
@@ -118,7 +134,7 @@ def _up(rules: dict[str, Any], found: Scaling) -> Iterator[tuple[str, str]]:
     if rules.get("selectPolicy") == "Disabled":
         yield from (("up_pods", "0"), ("up_ratio", "0%"))
         return
-    policies = [each for each in rules.get("policies") or [] if isinstance(each, dict)]
+    policies = mappings(rules, "policies")
     if not policies:
         return
     if rules.get("selectPolicy") == "Min" and len(policies) > 1:
@@ -134,7 +150,7 @@ def _up(rules: dict[str, Any], found: Scaling) -> Iterator[tuple[str, str]]:
     pods = [int(each.get("value") or 0) for each in policies if each.get("type") == "Pods"]
     shares = [int(each.get("value") or 0) for each in policies if each.get("type") == "Percent"]
     yield "up_pods", str(max(pods, default=0))
-    yield "up_ratio", f"{max(shares, default=0)}%"
+    yield "up_ratio", f"{min(max(shares, default=0), 10_000)}%"  # a scenario's most
     yield "up_period", f"{min(periods)}s"
 
 
@@ -146,7 +162,7 @@ def _down(rules: dict[str, Any], found: Scaling) -> Iterator[tuple[str, str]]:
         found.lost.append("scaleDown.selectPolicy: Disabled (it shrinks here)")
     elif (rules.get("policies") or _DOWN) != _DOWN:
         told = ", ".join(f"{each.get('value')} {each.get('type')} in {each.get('periodSeconds')} s"
-                         for each in rules["policies"] if isinstance(each, dict))  # fmt: skip
+                         for each in mappings(rules, "policies"))  # fmt: skip
         found.lost.append(f"scaleDown.policies: {told} (it shrinks at once here, after the window)")
     if rules.get("tolerance") is not None:
         found.lost.append("scaleDown.tolerance")

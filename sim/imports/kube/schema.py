@@ -36,13 +36,16 @@ def has_schema(kind: str) -> bool:
 
 
 class Held:
-    """What was found on a manifest: `findings` are mistakes, `unknown` keys that nothing here comes close to."""
+    """What was found on a manifest: `findings` are mistakes, `unknown` keys that nothing here comes close to.
+
+    `kind` is as in `has_schema`, or a part of one, `PodTemplateSpec`.
+    """
 
     def __init__(self, tree: Any, kind: str, loc: Loc = (), *, strict: bool = True) -> None:
         self.findings: list[Finding] = []
         self.unknown: list[str] = []
         self.strict = strict
-        self._node(tree, {"$ref": f"#/definitions/{_schema()['kinds'][kind]}"}, loc)
+        self._node(tree, {"$ref": f"#/definitions/{_schema()['kinds'].get(kind) or f'core.v1.{kind}'}"}, loc)
 
     def _node(self, tree: Any, schema: dict[str, Any], loc: Loc) -> None:
         if schema.get("$ref", "").endswith(".Quantity") and tree is not None:
@@ -54,6 +57,8 @@ class Held:
         if kinds is not None and not _is_a(tree, kinds):
             names = [_WORDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind in _WORDS]
             self.findings.append(Finding(loc, show(tree), " or ".join(names)))
+        elif isinstance(tree, int) and abs(tree) >= 2**63:
+            self.findings.append(Finding(loc, show(tree), "a whole number of 64 bits"))
         elif isinstance(tree, dict):
             self._mapping(tree, schema, loc)
         elif isinstance(tree, list):

@@ -11,6 +11,7 @@ from sim.imports.kube.calls import Workload
 from sim.imports.kube.files import Manifest
 from sim.imports.kube.limits import Bag, Pod
 from sim.imports.kube.schema import known_kinds
+from sim.imports.trees import below, mappings
 
 _POD: Final = {
     "priorityClassName": "priorities (nobody is preempted)", "priority": "priorities (nobody is preempted)",
@@ -53,7 +54,7 @@ class Telling:
     def owned(self, manifests: Iterable[Manifest]) -> None:
         """Pods and sets that another object made, as `kubectl get -o yaml` lists them."""
         for each in manifests:
-            owner = (each.meta.get("ownerReferences") or [{}])[0]
+            owner = next(iter(mappings(each.meta, "ownerReferences")), {})
             self.add(
                 "made by its owner, left out", f"{each.kind} {each.name} of {owner.get('kind')} {owner.get('name')}"
             )
@@ -66,13 +67,13 @@ class Telling:
                 self.add(reason, name)
         for other in sorted(pod.other):
             self.add(f"its {other}", name)
-        volumes = [each for each in spec.get("volumes") or [] if any(kind in each for kind in _DISKS)]
-        claims = (workload.manifest.tree.get("spec") or {}).get("volumeClaimTemplates")
+        volumes = [each for each in mappings(spec, "volumes") if any(kind in each for kind in _DISKS)]
+        claims = workload.manifest.spec.get("volumeClaimTemplates")
         if volumes or claims:
             self.add("what their volumes read and write (add read and write steps)", name)
-        if any((each.get("emptyDir") or {}).get("medium") == "Memory" for each in spec.get("volumes") or []):
+        if any(below(each, "emptyDir").get("medium") == "Memory" for each in mappings(spec, "volumes")):
             self.add("a volume in memory, which counts as their memory", name)
-        inits = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") != "Always"]
+        inits = [each for each in mappings(spec, "initContainers") if each.get("restartPolicy") != "Always"]
         if inits:
             self.add("how long their init containers take before they start", name)
         if len(workload.part.images) > 1:
@@ -80,7 +81,7 @@ class Telling:
         kind = workload.manifest.kind
         if kind == "DaemonSet":
             self.add("a DaemonSet, of which this host has one pod", name)
-        together = (workload.manifest.tree.get("spec") or {}).get("podManagementPolicy") == "Parallel"
+        together = workload.manifest.spec.get("podManagementPolicy") == "Parallel"
         if kind == "StatefulSet" and workload.part.replicas > 1 and not together:
             self.add("a StatefulSet, whose pods start one after the other (at once here)", name)
         if workload.manifest.old:

@@ -9,16 +9,17 @@ from typing import Any, Final
 
 from sim.imports.draft import Draft, Part, renamed
 from sim.imports.kube.calls import Calls, Workload
-from sim.imports.kube.files import Manifest, Manifests
+from sim.imports.kube.files import OPENSHIFT, Manifest, Manifests
 from sim.imports.kube.limits import Pod, Ranges, Reader, pod_of, range_of
 from sim.imports.kube.runtimes import Runtimes
 from sim.imports.kube.scaling import scaling_of
 from sim.imports.kube.telling import Telling
+from sim.imports.trees import below, mappings
 from sim.reading.errors import Finding, Loc, show
 
 _WORKLOADS: Final = {
     "apps/v1 Deployment", "apps/v1 StatefulSet", "apps/v1 DaemonSet", "apps/v1 ReplicaSet", "v1 ReplicationController",
-    "v1 Pod", "apps.openshift.io/v1 DeploymentConfig",
+    "v1 Pod", OPENSHIFT,
 }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class _Reader:
 
     def _stays(self, manifest: Manifest) -> bool:
         """Whether it has pods that stay: not scaled to nothing, no pod that ends."""
-        spec = manifest.tree.get("spec") or {}
+        spec = manifest.spec
         if manifest.kind == "Pod":
             ends = spec.get("restartPolicy") in ("Never", "OnFailure")
             if ends:
@@ -114,7 +115,7 @@ class _Reader:
         return workload
 
     def _replicas(self, manifest: Manifest, reader: Reader) -> int:
-        given = (manifest.tree.get("spec") or {}).get("replicas") if manifest.kind != "Pod" else None
+        given = manifest.spec.get("replicas") if manifest.kind != "Pod" else None
         if manifest.kind == "DaemonSet" or given is None:
             return 1
         if not isinstance(given, int) or isinstance(given, bool) or given < 0:
@@ -137,7 +138,7 @@ class _Reader:
         for manifest in self.files.objects:
             if manifest.kind != "HorizontalPodAutoscaler":
                 continue
-            ref = (manifest.tree.get("spec") or {}).get("scaleTargetRef") or {}
+            ref = below(manifest.spec, "scaleTargetRef")
             work = by_name.get((manifest.namespace, str(ref.get("kind")), str(ref.get("name"))))
             if work is None:
                 self.telling.add(
@@ -161,7 +162,7 @@ class _Reader:
             if manifest.full != "v1 ResourceQuota":
                 continue
             reader = Reader()
-            hard = reader.bag((manifest.tree.get("spec") or {}).get("hard"), (*manifest.loc, "spec", "hard"))
+            hard = reader.bag(manifest.spec.get("hard"), (*manifest.loc, "spec", "hard"))
             self.files.refuse(manifest, reader.findings)
             mine = [each.part for each in works if each.manifest.namespace == manifest.namespace]
             self.telling.quota(manifest.name, hard, mine)
@@ -171,11 +172,8 @@ def _template(manifest: Manifest) -> tuple[Loc, dict[str, Any], Mapping[str, Any
     """Where a workload's pod is, the pod's spec and labels."""
     tree, loc = manifest.tree, manifest.loc
     if manifest.kind != "Pod":
-        tree, loc = (tree.get("spec") or {}).get("template") or {}, (*loc, "spec", "template")
-    tree = tree if isinstance(tree, dict) else {}
-    meta, spec = tree.get("metadata"), tree.get("spec")
-    labels = meta.get("labels") if isinstance(meta, dict) else None
-    return (*loc, "spec"), spec if isinstance(spec, dict) else {}, labels if isinstance(labels, dict) else {}
+        tree, loc = below(manifest.spec, "template"), (*loc, "spec", "template")
+    return (*loc, "spec"), below(tree, "spec"), below(tree, "metadata", "labels")
 
 
 def _misshapen(spec: dict[str, Any], loc: Loc) -> Iterator[Finding]:
@@ -200,18 +198,18 @@ def _misshapen(spec: dict[str, Any], loc: Loc) -> Iterator[Finding]:
 
 def _staying(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Containers that run as long as the pod: its own, and sidecars."""
-    sidecars = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
-    return [*(spec.get("containers") or []), *sidecars]
+    sidecars = [each for each in mappings(spec, "initContainers") if each.get("restartPolicy") == "Always"]
+    return [*mappings(spec, "containers"), *sidecars]
 
 
 def _ready(spec: dict[str, Any]) -> tuple[dict[str, str] | None, str]:
     """The slowest readiness probe of the containers; a startup probe before it is waited for, too."""
     slowest: tuple[int, int, int, str] | None = None
     for container in _staying(spec):
-        probes = [(kind, container.get(f"{kind}Probe")) for kind in ("readiness", "startup")]
+        probes = [(kind, below(container, f"{kind}Probe")) for kind in ("readiness", "startup")]
         delay, every, said = 0, 0, []
         for kind, probe in probes:
-            if isinstance(probe, dict) and probe:
+            if probe:
                 delay = max(delay, _whole(probe.get("initialDelaySeconds"), 0))
                 every = max(every, _whole(probe.get("periodSeconds"), 10))
                 delay += (_whole(probe.get("successThreshold"), 1) - 1) * _whole(probe.get("periodSeconds"), 10)
@@ -231,7 +229,7 @@ def _name_of(paths: Sequence[str | Path], kept: Sequence[Manifest]) -> str:
     spaces = {each.namespace for each in kept}
     if len(spaces) == 1 and "default" not in spaces:
         return next(iter(spaces))
-    parts = {str((each.meta.get("labels") or {}).get("app.kubernetes.io/part-of") or "") for each in kept}
+    parts = {str(below(each.meta, "labels").get("app.kubernetes.io/part-of") or "") for each in kept}
     if len(parts) == 1 and "" not in parts:
         return next(iter(parts))
     first = str(paths[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Final
@@ -42,17 +43,17 @@ def read_traffic(given: str, window: float | None = None) -> Load:
     path = Path(name)
     head = _head(path)
     found = form or _sniffed(path, head)
-    rows = Rows(name, found)
+    rows = Rows(name, found, window)
     if not form:
         rows.notes.append(f"taken for {found} ({FORMATS[found]}), from its head")
     try:
-        return _loaded(path, found, pick, rows, window)
-    except (OSError, EOFError, csv.Error) as error:
+        return _loaded(path, found, pick, rows)
+    except (OSError, EOFError, csv.Error, zlib.error) as error:
         told = getattr(error, "strerror", None) or str(error)
         raise _problem(name, f"a file that cannot be read ({told})", FORMATS[found]) from None
 
 
-def _loaded(path: Path, form: str, pick: str, rows: Rows, window: float | None) -> Load:
+def _loaded(path: Path, form: str, pick: str, rows: Rows) -> Load:
     if form == "parquet":
         tables.read_parquet(path, rows)
     elif form == "azure":
@@ -63,7 +64,7 @@ def _loaded(path: Path, form: str, pick: str, rows: Rows, window: float | None) 
                 rate, size = loadtests.read_stats(lines, rows)
                 return Load(90.0, 0, rows.notes, {}, rate=rate, answer_bytes=size)
             _TEXT[form](lines, rows)
-    return rows.load(window)
+    return rows.load()
 
 
 def _parted(given: str) -> tuple[str, str, str]:
@@ -88,7 +89,7 @@ def _head(path: Path) -> bytes:
             return file.read(_HEAD)
     except FileNotFoundError:
         raise _problem(str(path), "no such file", "a recording of requests") from None
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         told = getattr(error, "strerror", None) or str(error)
         raise _problem(str(path), f"a file that cannot be read ({told})", "a recording of requests") from None
 
@@ -109,7 +110,7 @@ def _sniffed(path: Path, head: bytes) -> str:
     if head[:4] == b"PAR1":
         return "parquet"
     text = head.decode("utf-8-sig", "replace")
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")[:20_000]
     if first.startswith("{"):
         return "k6-json" if '"metric"' in first and '"type"' in first and '"data"' in first else "json"
     if found := logs.LINE.match(first):

@@ -39,7 +39,7 @@ def read_k6_json(lines: Iterable[str], rows: Rows) -> None:
         try:
             found = json.loads(line)
             point = found["data"] if found["type"] == "Point" and found["metric"] == "http_req_duration" else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             rows.bad(number, "", line.rstrip("\n")[:80], "a line of k6's JSON: {metric, type, data}")
             continue
         if point is not None:
@@ -124,40 +124,40 @@ def read_azure(path: Path, rows: Rows, pick: str) -> None:
     except (pa.ArrowException, OSError) as error:
         told = " ".join(str(error).split())[:160]
         raise ScenarioError([Problem(rows.file, None, None, "", told, "a CSV of 1440 minutes")]) from None
-    minutes = sorted(int(name) for name in table.column_names if name.isdigit())
+    names = table.column_names
+    minutes = sorted({int(name) for name in names if name.isdecimal()})
+    if not minutes or len(set(names)) < len(names) or not set(AZURE) & set(names):
+        found = "two columns of one name" if len(set(names)) < len(names) else "no columns of hashes and minutes"
+        raise ScenarioError(
+            [Problem(rows.file, 1, 1, "", found, "HashOwner, HashApp, HashFunction, Trigger, 1 … 1440")]
+        )
+    numbers = np.arange(table.num_rows) + 2
     if pick:
-        masks = [compute.starts_with(table.column(name), pick) for name in AZURE if name in table.column_names]
-        table = table.filter(_any(compute, masks))
+        masks = [compute.starts_with(table.column(name).cast(pa.string()), pick) for name in AZURE if name in names]
+        chosen = np.any([mask.to_numpy() for mask in masks], axis=0)
+        table, numbers = table.filter(pa.array(chosen)), numbers[chosen]
         if not table.num_rows:
-            raise ScenarioError(
-                [Problem(rows.file, None, None, "", f"no row with {pick!r}", "the begin of a hash in it")]
-            )
-    counts = [_minute(table.column(str(minute)), minute, rows) for minute in minutes]
+            found, allowed = f"no row with {pick!r}", "the begin of a hash in it"
+            raise ScenarioError([Problem(rows.file, None, None, "", found, allowed)])
+    counts = [_minute(table.column(str(minute)), minute, numbers, rows) for minute in minutes]
     rows.notes.append(f"{table.num_rows:,} functions together, of {len(minutes)} minutes")
     if not rows.problems:
         rows.counted((60.0 * (minute - 1), 60.0, count) for minute, count in zip(minutes, counts, strict=True))
 
 
-def _any(compute: Any, masks: Sequence[Any]) -> Any:
-    whole = masks[0]
-    for each in masks[1:]:
-        whole = compute.or_(whole, each)
-    return whole
-
-
-def _minute(column: Any, minute: int, rows: Rows) -> int:
+def _minute(column: Any, minute: int, numbers: Any, rows: Rows) -> int:
     import pyarrow as pa
 
     values = column.to_pylist() if not pa.types.is_integer(column.type) else None
     if values is not None:
         for index, each in enumerate(values):
             if not (isinstance(each, int) or (isinstance(each, float) and each.is_integer())) or each < 0:
-                rows.bad(index + 2, str(minute), each, _WHOLE)
+                rows.bad(int(numbers[index]), str(minute), each, _WHOLE)
         return 0 if rows.problems else int(sum(values))
-    numbers = column.to_numpy()
-    for below in np.flatnonzero(np.asarray(numbers) < 0):
-        rows.bad(int(below) + 2, str(minute), int(numbers[below]), _WHOLE)
-    return int(np.sum(numbers))
+    counts = np.asarray(column.fill_null(-1).to_numpy())
+    for below in np.flatnonzero(counts < 0):
+        rows.bad(int(numbers[below]), str(minute), int(counts[below]), _WHOLE)
+    return int(np.sum(counts))
 
 
 def _table(lines: Iterable[str], needed: Sequence[str], rows: Rows) -> Iterator[tuple[int, dict[str, str]]]:

@@ -49,7 +49,7 @@ def read_json(lines: Iterable[str], rows: Rows) -> None:
         if line.strip():
             try:
                 found = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 found = None
             if not isinstance(found, dict):
                 rows.bad(number, "", line.rstrip("\n")[:80], "a JSON object, one a line")

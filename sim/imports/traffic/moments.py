@@ -37,11 +37,13 @@ def moment(value: Any) -> float:
 def _date(text: str) -> float:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         try:
             found = datetime.strptime(text, LOGS)
         except ValueError:
             raise ValueError(MOMENT_WORDS) from None
+    if not 1970 <= found.year < 9999:  # others are mistakes, and some have no seconds since 1970
+        raise ValueError(MOMENT_WORDS)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

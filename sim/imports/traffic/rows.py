@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from sim.reading.errors import Problem, ScenarioError, show
 
 _TOLD: Final = 5
 MOST: Final = 3_000_000  # requests of a recording; a run of so many takes about half a minute
+_LONGEST: Final = 31 * 86400  # s of a recording
 _DATED: Final = 1e8  # s since 1970: 1973
 
 
@@ -23,11 +25,12 @@ class Rows:
     """Requests of one file: arrival `times` in s, and what each of them has beside it.
 
     `ends`: the times are those of the answers; `durations` in s and `sizes` in bytes are NaN or left out where the file
-    does not say. Counts are taken in by `counted`.
+    does not say. Counts are taken in by `counted`. `window`: s of which the busiest are wanted.
     """
 
     file: str
     form: str
+    window: float | None = None
     times: list[float] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
     durations: list[float] = field(default_factory=list)
@@ -57,8 +60,8 @@ class Rows:
 
         Within it they are drawn uniformly, which is what a Poisson process is, given their number.
         """
-        random = np.random.default_rng(0)
-        for begin, length, count in intervals:
+        random = np.random.default_rng([0, *service.encode()])
+        for begin, length, count in self._busy(list(intervals)):
             if len(self.times) + count > 20 * MOST:
                 raise too_many(self.file, len(self.times) + count)
             drawn = np.sort(random.random(count)) * length + begin
@@ -68,15 +71,30 @@ class Rows:
             self.durations += [np.nan] * count
             self.sizes += [np.nan] * count
 
-    def load(self, window: float | None = None) -> Load:
-        """The recording; of a `window` s, the busiest. Raises ScenarioError with the bad rows, or for none at all."""
+    def _busy(self, intervals: list[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
+        """Of more than can be drawn, the intervals that the busiest window lies in."""
+        whole = sum(count for _, _, count in intervals)
+        if self.window is None or whole <= MOST:
+            return intervals
+        most = ceil(self.window / max(length for _, length, _ in intervals)) + 1
+        sums = np.concatenate(([0], np.cumsum([count for _, _, count in intervals])))
+        best = int(np.argmax(sums[most:] - sums[:-most])) if len(intervals) > most else 0
+        self.notes.append(f"of {whole:,} requests in {len(intervals)} intervals, {most} around the busiest window")
+        return intervals[best : best + most]
+
+    def load(self) -> Load:
+        """The recording; of a `window`, the busiest. Raises ScenarioError with the bad rows, or for none at all."""
         if self.problems or not self.times:
             raise ScenarioError(self._told())
         times, order, whole = self._arrivals()
         services = np.asarray(self.services, dtype=object)[order]
         durations, sizes = np.asarray(self.durations)[order], np.asarray(self.sizes)[order]
         first, last = float(times[0]), float(times[-1])
-        keep = np.ones(times.size, dtype=bool)
+        if self.window is None and last - first > _LONGEST:
+            found = f"times that are {(last - first) / 86400:.4g} days apart"
+            allowed = f"at most {_LONGEST // 86400} days: --window 10min takes the busiest"
+            raise ScenarioError([Problem(self.file, None, None, "", found, allowed)])
+        window, keep = self.window, np.ones(times.size, dtype=bool)
         if window is not None and last - first > window:
             keep = self._busiest(times, window)
         if keep.sum() > MOST:

@@ -42,8 +42,7 @@ Simulate one host that runs the same services as virtual machines or as containe
                                           write results/burst/
   python -m sim compare DIR DIR           tables and plots across finished results
   python -m sim sweep FILE                a batch of scenario points, in parallel, resumable
-  python -m sim density FILE              the most guests, or the most load, while every SLO holds
-  python -m sim fit FILE                  the same, in the words of the question: how many tenants fit?
+  python -m sim fit FILE (or density)     how many tenants, guests, how much load fit while every SLO holds
   python -m sim crossover FILE            where along one axis the better of two platforms changes
   python -m sim why FILE                  why one platform is better: the difference, mechanism by mechanism
   python -m sim init compose FILE...      a scenario from compose files, or a commented one from nothing

@@ -29,4 +29,5 @@ def test_there_are_notebooks() -> None:
         "01-first-look.ipynb",
         "02-compare.ipynb",
         "03-sweep-and-sensitivity.ipynb",
+        "04-vm-against-container.ipynb",
     ]

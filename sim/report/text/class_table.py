@@ -48,8 +48,8 @@ def headers(told: Sequence[Told]) -> list[str]:
     """What stands over the columns. Raises ValueError where the scenarios have different platforms."""
     platforms = {tuple(each.comparison.platforms) for each in told}
     if len(platforms) != 1:
-        names = "; ".join(f"{each.comparison.scenario}: {', '.join(each.comparison.platforms)}" for each in told)
-        raise ValueError(f"results of different platforms have no common table ({names})")
+        each_has = "; ".join(f"{each.comparison.scenario}: {', '.join(each.comparison.platforms)}" for each in told)
+        raise ValueError(f"results of different platforms have no common table ({each_has})")
     names = list(platforms.pop())
     return [
         "question",

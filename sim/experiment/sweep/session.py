@@ -160,8 +160,7 @@ def run_plan(
 
     `fingerprint` names the code behind `evaluate`; a worker whose own differs is refused.
     Raises SweepError when `out` holds results of other code, ResultsError when it is being written or cannot be,
-    OSError when the disk is full; whatever is raised, every part on the disk stays valid, and calling again goes on from
-    there.
+    OSError when the disk is full; whatever is raised, every part on the disk stays valid, and calling again goes on.
     """
     store = SweepStore(out)
     with store.locked():

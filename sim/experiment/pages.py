@@ -13,7 +13,7 @@ from sim.experiment.sweep.study import crossings
 from sim.report.folder.writer import ResultsError
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import share, spread
-from sim.report.metrics.statistics import Interval
+from sim.report.metrics.statistics import FEWEST, Interval
 from sim.report.page import studies
 from sim.report.page.document import Grid, Page
 from sim.report.page.palette import tones
@@ -206,11 +206,14 @@ def _sweep(root: Path, manifest: Mapping[str, Any]) -> Page:
             *answer,
         ]
     replications = manifest["replications"]
+    if answer and replications < FEWEST:
+        answer.append(f"On the means alone: {replications} replication{'' if replications == 1 else 's'}, no interval.")
     return Page(
         name=str(manifest["sweep"]),
         kind="sweep",
         headline=(
-            f"{' against '.join(names)} · {manifest['points']} points × {replications} replications · "
+            f"{' against '.join(names)} · {manifest['points']} points × {replications} replication"
+            f"{'' if replications == 1 else 's'} · "
             f"{runs['finished']:,} of {runs['planned']:,} runs ({manifest['state']})"
         ),
         description=str(manifest.get("description", "")),

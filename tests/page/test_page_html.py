@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from page.conftest import EVIL, QUOTES
@@ -17,6 +18,7 @@ from sim.experiment.pages import page_of
 from sim.report.folder.writer import ResultsError
 from sim.report.page.html import LARGEST, SCRIPTS, html_of, json_of
 from sim.report.page.palette import LEAST, channels, contrast, tones
+from sim.report.page.sweep import axes_in
 from sim.report.results import Results
 
 AA = 4.5  # WCAG 2.2, 1.4.3: text to its ground
@@ -224,3 +226,10 @@ def test_platforms_can_be_told_from_the_ground_and_from_one_another_without_colo
     assert all(contrast(channels(tone.dark), (24, 27, 33)) >= LEAST for tone in found)
     assert len({(tone.shape, tone.dash) for tone in found}) == len(names)
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21.0)
+
+
+def test_axes_of_a_sample_are_told_apart_and_joint_ones_are_one() -> None:
+    values = {"a": [0.1, 0.7, 0.3], "a2": [1.0, 7.0, 3.0], "b": [5.0, 4.0, 6.0], "c": [2, 2, 2], "d": ["x", "y", "x"]}
+    rest = {name: ["r"] * 3 for name in ("platform", "service", "metric", "unit", "error", "run")}
+    table = pd.DataFrame({"point": [0, 1, 2], **values, **rest, "replication": 0, "value": 1.0})
+    assert axes_in(table) == ["a", "b", "d"]

@@ -112,3 +112,13 @@ def in_unit(unit: str) -> dict[str, Any]:
         return {"labelExpr": {"s": SECONDS, "B": _BYTES, "ratio": SHARE}[unit]}
     behind = {"1": "", "0/1": ""}.get(unit, f" {unit.replace('1/', '/')}")
     return {"labelExpr": f"format(datum.value, ',.4~r') + {behind!r}"} if behind else {"format": ",.4~r"}
+
+
+def round_in(unit: str, values: Sequence[float]) -> tuple[float, dict[str, Any]]:
+    """By what to divide values of a unit so that ticks are round in the unit they are told in, and such an axis."""
+    if unit != "B":
+        return 1.0, in_unit(unit)
+    most = max((abs(each) for each in values if math.isfinite(each)), default=0.0)
+    names = {2.0**30: "GiB", 2.0**20: "MiB", 2.0**10: "KiB"}
+    size = next((size for size in names if most >= size), 1.0)
+    return size, {"labelExpr": f"format(datum.value, ',.4~r') + ' {names.get(size, 'B')}'"}

@@ -35,17 +35,21 @@ def focus(results: Results, tones: Sequence[Tone]) -> Chart | None:
     rows = []
     for place, line in enumerate(lines[:6]):
         factor, unit = comparison.shown_in(line.metric)
+        size, axis = charts.round_in(unit, [each.mean * factor for each in line.values.values()])
         points = [
-            (name, number_ + 1, value * factor) for name, own in line.found.items() for number_, value in own.items()
+            (name, number_ + 1, charts.plain(value * factor / size))
+            for name, own in line.found.items()
+            for number_, value in own.items()
         ]
         data[f"p{place}"] = dict(
             zip(("platform", "replication", "value"), map(list, zip(*points, strict=True)), strict=True)
         )
         data[f"m{place}"] = {
-            "platform": list(line.values), "mean": [each.mean * factor for each in line.values.values()]
-        }  # fmt: skip
+            "platform": list(line.values),
+            "mean": [charts.plain(each.mean * factor / size) for each in line.values.values()],
+        }
         better = {"lower": " (less is better)", "higher": " (more is better)", None: ""}[line.metric.better]
-        panels.append(_strip(place, line.metric.label.strip() + better, unit, tones))
+        panels.append(_strip(place, line.metric.label.strip() + better, unit, axis, tones))
         rows += [
             [line.metric.label.strip(), name, spread(each.scaled(factor), unit)] for name, each in line.values.items()
         ]
@@ -59,10 +63,10 @@ def focus(results: Results, tones: Sequence[Tone]) -> Chart | None:
     )  # fmt: skip
 
 
-def _strip(place: int, title: str, unit: str, tones: Sequence[Tone]) -> dict[str, Any]:
+def _strip(place: int, title: str, unit: str, labels: Mapping[str, Any], tones: Sequence[Tone]) -> dict[str, Any]:
     names = [tone.platform for tone in tones]
     across = {"field": "platform", "type": "nominal", "title": None, "sort": names, "axis": {"labelLimit": 110}}
-    axis = {**charts.in_unit(unit), "tickCount": 5, "labelOverlap": True}
+    axis = {**labels, "tickCount": 5, "labelOverlap": True}
     scale = {"zero": unit != "s", "nice": True}
     colour = by_platform(tones, key=False)
     return {

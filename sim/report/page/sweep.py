@@ -33,14 +33,16 @@ _Drawn = tuple[Mapping[str, Any], Mapping[str, Columns]]
 
 
 def axes_in(table: pd.DataFrame) -> list[str]:
-    """Columns of the axes that moved; of several that always move together, the first."""
+    """Columns of the axes that moved; of several that always rise and fall together, the first."""
     points = table.drop_duplicates("point")
-    found: list[str] = []
+    found: dict[str, list[float]] = {}
     for name in (each for each in table.columns if each not in FIXED):
-        codes = points[name].factorize()[0].tolist()
-        if len(set(codes)) > 1 and codes not in [points[each].factorize()[0].tolist() for each in found]:
-            found.append(name)
-    return found
+        column = points[name]
+        numeric = column.dtype.kind in "iuf"  # of a sample all values differ: only their order tells axes apart
+        places = column.rank(method="dense").tolist() if numeric else column.factorize()[0].tolist()
+        if len(set(places)) > 1 and places not in found.values():
+            found[name] = places
+    return list(found)
 
 
 def metrics_in(table: pd.DataFrame, first: str) -> list[str]:

@@ -54,7 +54,7 @@ def tail(results: Results, tones: Sequence[Tone]) -> Chart | None:
         "tail",
         "How long do the slowest wait?",
         says,
-        spec(concat=panels, usermeta={"across": across, "pad": 90}, spacing={"row": 24, "column": 30}),
+        spec(concat=panels, usermeta={"across": across, "pad": 108}, spacing={"row": 24, "column": 30}),
         data,
         Grid(
             "Percentiles of completed requests, and the share that was completed",

@@ -184,8 +184,9 @@ def _context() -> multiprocessing.context.BaseContext:
 
 def _start_server() -> None:
     """Start the server that forks, deaf to Ctrl-C, which reaches the whole group: the parent alone decides."""
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    resource_tracker.ensure_running()  # which would let Ctrl-C through again
     with _undisturbed(signal.SIGINT):
         forkserver.ensure_running()
 

@@ -257,7 +257,11 @@ def numeric(value: Any) -> float | None:
 
 
 def _draw(sample: Sample) -> list[Point]:
-    from scipy.stats import qmc  # slow to import, and only samples need it
+    try:
+        from scipy.stats import qmc  # slow to import, and only samples need it
+    except ModuleNotFoundError:
+        found = "a sample, and no scipy here to draw it"
+        raise ScenarioError([Problem("sample", None, None, "", found, "pip install 'hostsim[design]'")]) from None
 
     engine = (qmc.Sobol if sample.method == "sobol" else qmc.LatinHypercube)(d=len(sample.over), seed=sample.seed)
     table = engine.random(sample.points)

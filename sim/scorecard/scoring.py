@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sim.report.metrics.statistics import t_quantile
 from sim.scorecard.building import Part, Plan
 from sim.scorecard.measures import Sample, find
 from sim.scorecard.running import Runs
@@ -197,9 +198,7 @@ def _half(values: Sequence[float], level: float) -> float:
     found = found[np.isfinite(found)]
     if found.size < 2 or float(np.ptp(found)) <= SAME * float(np.abs(found).max()):
         return 0.0
-    from scipy.special import stdtrit
-
-    return float(stdtrit(found.size - 1, (1 + level) / 2) * found.std(ddof=1) / math.sqrt(found.size))
+    return float(t_quantile((1 + level) / 2, found.size - 1) * found.std(ddof=1) / math.sqrt(found.size))
 
 
 def _line(

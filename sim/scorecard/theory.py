@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sim.reading.errors import nearest
 from sim.reading.units import UnitError
+from sim.report.metrics.statistics import t_quantile
 
 
 def _load(rate: float, mean: float, servers: int = 1) -> float:
@@ -279,14 +280,12 @@ def batch_interval(
     analysis of simulation output, Operations Research 30 (1982) 556-568. What does not fill the batches is
     left out at the front, nearest to the start-up. ValueError with fewer than two batches or values in one.
     """
-    from scipy import stats
-
     series = np.asarray(values, dtype=np.float64)
     length = series.size // batches if batches >= 2 else 0
     if series.ndim != 1 or length < 2 or not 0 < level < 1:
         raise ValueError(f"{series.shape} values, {batches} batches, level {level}")
     means = series[series.size - batches * length :].reshape(batches, length).mean(axis=1)
-    half = stats.t.ppf((1 + level) / 2, batches - 1) * means.std(ddof=1) / math.sqrt(batches)
+    half = t_quantile((1 + level) / 2, batches - 1) * means.std(ddof=1) / math.sqrt(batches)
     return float(means.mean() - half), float(means.mean() + half)
 
 

@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -82,6 +83,8 @@ def design(method: Method, over: Sequence[Range], size: int, seed: int = 0) -> D
     181); morris: `size` trajectories × (parameters + 1) points (Morris 1991, Technometrics 33). Raises StudyError for
     another method or size.
     """
+    if find_spec("SALib") is None:
+        raise StudyError("a sensitivity needs SALib, which is not installed: pip install 'hostsim[design]'")
     names = tuple(", ".join(each.paths) for each in over)
     if method == "sobol":
         if size < 2 or size & (size - 1):

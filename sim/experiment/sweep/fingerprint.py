@@ -13,7 +13,7 @@ from sim.registry import packages, scripts
 PACKAGE = Path(__file__).resolve().parents[2]
 WITHOUT = ("cli", "report/figures")
 """Folders of `sim/` that no run's numbers depend on. All else counts, so that no new or moved file is forgotten."""
-LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "simpy")
+LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "simpy")
 
 
 def code_fingerprint(package: Path = PACKAGE) -> str:

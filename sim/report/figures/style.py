@@ -280,7 +280,6 @@ def _imports() -> None:
     import matplotlib.backends.backend_agg
     import matplotlib.figure
     import pandas as pd
-    import scipy.special
     import seaborn as sns
 
-    del matplotlib, pd, scipy, sns
+    del matplotlib, pd, sns

@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sim.report.metrics import student
+
 LEVEL = 0.95
 """Confidence of every interval (ratio)."""
 FEWEST = 3
@@ -60,9 +62,7 @@ class Interval:
 
 def t_quantile(probability: float, freedom: float) -> float:
     """Quantile of Student's t with `freedom` (> 0) degrees of freedom at `probability` (0..1)."""
-    from scipy.special import stdtrit  # a tenth of the import time of scipy.stats
-
-    return float(stdtrit(freedom, probability))
+    return student.quantile(probability, freedom)
 
 
 def mean_interval(values: Iterable[float]) -> Interval:
@@ -112,9 +112,7 @@ def chance_above(values: Iterable[float], limit: float) -> float | None:
     mean, error = _mean_and_error(sample)
     if error == 0.0:
         return 0.0 if mean > limit else 1.0
-    from scipy.special import stdtr
-
-    return float(stdtr(count - 1, (limit - mean) / error))
+    return student.upper_tail(count - 1, (mean - limit) / error)
 
 
 def holm(chances: Sequence[float | None], risk: float = 1 - LEVEL) -> list[bool]:

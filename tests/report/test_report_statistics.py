@@ -3,6 +3,7 @@ import math
 import pytest
 from scipy import stats
 
+from sim.report.metrics import student
 from sim.report.metrics.statistics import (
     lower_bound,
     mean_interval,
@@ -90,3 +91,14 @@ def test_rounding_noise_is_no_difference() -> None:
     assert difference is not None
     assert difference.mean == 0.0
     assert not difference.excludes_zero
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 2.7, 4, 9, 29, 199, 1000, 100_000])
+def test_students_t_is_scipys(freedom: float) -> None:
+    for chance in (0.5, 0.6, 0.9, 0.95, 0.975, 0.999, 0.99999, 0.025, 1e-4):
+        expected = stats.t.ppf(chance, freedom)
+        assert student.quantile(chance, freedom) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    for value in (-30.0, -2.0, -0.1, 0.0, 0.5, 1.96, 12.7, 400.0):
+        assert student.upper_tail(freedom, value) == pytest.approx(stats.t.sf(value, freedom), rel=1e-9, abs=1e-280)
+    assert student.quantile(1.0, freedom) == math.inf
+    assert student.upper_tail(freedom, math.inf) == 0.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,3 +138,12 @@ def test_the_sweep_of_the_repository_loads() -> None:
     sweep: Sweep = load_sweep("scenarios/sweeps/overcommit.yaml")
     assert len(points(sweep)) == 27
     assert len({sweep.scenario(point).digest for point in points(sweep)}) == 27
+
+
+def test_without_scipy_a_sample_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    file = tmp_path / "sweep.yaml"
+    base = Path(__file__).parents[2] / "scenarios" / "steady.yaml"
+    file.write_text(f"base: {base}\nsample: {{points: 4, over: {{host.memory: [16GiB, 128GiB]}}}}\n", "utf-8")
+    with pytest.raises(ScenarioError, match=r"hostsim\[design\]"):
+        points(load_sweep(file))

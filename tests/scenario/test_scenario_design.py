@@ -144,6 +144,7 @@ def test_without_scipy_a_sample_says_what_to_install(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     file = tmp_path / "sweep.yaml"
     base = Path(__file__).parents[2] / "scenarios" / "steady.yaml"
-    file.write_text(f"base: {base}\nsample: {{method: sobol, points: 4, over: {{host.memory: [16GiB, 128GiB]}}}}\n", "utf-8")
+    over = "{method: sobol, points: 4, over: {host.memory: [16GiB, 128GiB]}}"
+    file.write_text(f"base: {base}\nsample: {over}\n", "utf-8")
     with pytest.raises(ScenarioError, match=r"hostsim\[design\]"):
         points(load_sweep(file))

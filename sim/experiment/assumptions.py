@@ -145,7 +145,7 @@ def _of_requests(scenario: Scenario, platform: Platform) -> Iterator[_Weight]:
     whole = loads.takes(scenario, platform)
     costs = [
         *(("net", field) for field in ("cpu_per_packet", "cpu_per_byte", "latency")),
-        *(("disk", field) for field in ("cpu_per_op", "latency")),
+        *(("disk", field) for field in ("cpu_per_op", "latency", "latency_per_byte")),
         ("cpu", "per_syscall"),
     ]
     for part, field in costs:

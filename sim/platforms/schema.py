@@ -71,12 +71,14 @@ class CpuCost(Part):
 class DiskCost(Part):
     """`per_guest`: bytes on the host's disk that each guest adds beyond its (shared or cloned) image.
 
-    `cpu_per_op`: core-seconds of one operation of a request, of the guest's CPU; `latency`: seconds of it without CPU.
+    `cpu_per_op`: core-seconds of one operation of a request, of the guest's CPU; `latency`: seconds of it without CPU,
+    and `latency_per_byte` of each of its bytes (copies of the emulation).
     """
 
     per_guest: Bytes
     cpu_per_op: CoreSeconds = 0.0
     latency: Seconds = 0.0
+    latency_per_byte: Seconds = 0.0
 
 
 class Net(Part):
@@ -350,7 +352,8 @@ class Platform(Part):
         if link == "network":
             passes = math.ceil(units / self.net.batch)
             return passes * self.net.cpu_per_packet + size * self.net.cpu_per_byte, self.net.latency
-        return units * self.disk.cpu_per_op, units * self.disk.latency
+        waits = units * self.disk.latency + size * self.disk.latency_per_byte
+        return units * self.disk.cpu_per_op, waits
 
     @property
     def phases(self) -> Mapping[str, Phase]:

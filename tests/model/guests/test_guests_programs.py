@@ -19,7 +19,7 @@ PLATFORM = load_platform(
     "vm",
     {
         "cpu": {"per_syscall": "4us"},
-        "disk": {"cpu_per_op": "3us", "latency": "50us"},
+        "disk": {"cpu_per_op": "3us", "latency": "50us", "latency_per_byte": "0s"},
         "net": {"cpu_per_packet": "2us", "batch": 1, "cpu_per_byte": "0s", "latency": "70us"},
     },
 )
@@ -74,6 +74,11 @@ def test_packets_that_pass_through_the_stack_together_cost_one(size: int, passes
     assert resolved(f"[send: {size}B]", OFFLOADED) == io(
         passes * 2e-6 + size * 0.5e-9, 70e-6, float(size), 3, "network"
     )
+
+
+def test_bytes_of_an_operation_may_take_time() -> None:
+    slow = load_platform("vm", {"disk": {"cpu_per_op": "3us", "latency": "50us", "latency_per_byte": "2ns"}})
+    assert resolved("[read: 300KB]", slow) == io(3 * 3e-6, 3 * 50e-6 + 300e3 * 2e-9, 300e3, 1, "disk")
 
 
 def test_system_calls_are_work_without_overhead() -> None:

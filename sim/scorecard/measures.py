@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.terms.records import RunRecords
 
+FIT: Final = "fit"
+"""The measure that takes a search and not a run: how many tenants fit."""
 Sample: TypeAlias = NDArray[np.float64]
 DIMENSIONS: Final[Mapping[str, str]] = {
     "s": "duration", "B": "size", "1/s": "rate", "ratio": "ratio", "1": "number", "0/1": "number", "core-s": "duration",
@@ -140,6 +142,11 @@ def _share(what: str, ran: Ran, asked: Asked) -> float:
     return ran.metrics.get((asked.service, f"requests.{what}"), float("nan")) / arrived if arrived else float("nan")
 
 
+def _by_a_search(ran: Ran, asked: Asked) -> float:
+    """Nothing that one run tells: it is searched for (`fit`)."""
+    return float("nan")
+
+
 def _memory(ran: Ran, asked: Asked) -> float:
     """In use at the end, by applications, guest OSes and daemons."""
     return float(ran.line("memory_used")[-1])
@@ -184,6 +191,7 @@ NAMED: Final[Mapping[str, Measure]] = {
         _named("nth_ready", "s", _nth_ready),
         _named("ready_rate", "1/s", _ready_rate),
         _named("ready_at_end", "1", _ready_at_end),
+        _named(FIT, "1", _by_a_search),
         _named("rejected_share", "ratio", partial(_share, "rejected")),
         _named("failed_share", "ratio", partial(_share, "failed")),
         _named("timed_out_share", "ratio", partial(_share, "timed_out")),
@@ -230,6 +238,16 @@ def _of_phase(name: str) -> Measure:
 
 def _metric(ran: Ran, asked: Asked) -> float:
     return ran.metrics.get((asked.service, asked.measure), float("nan"))
+
+
+def fit(scenario: Scenario, platform: str, replication: int, asked: Asked) -> Sample:
+    """The most tenants, in steps of `nth`, at which all is well in this replication, shape (1,)."""
+    from sim.experiment.density.alone import most_alone, tenants
+    from sim.experiment.density.questions import Grid
+
+    step = asked.nth or 1
+    at = tenants(scenario, None if asked.service == ALL else asked.service)
+    return np.array([most_alone(at, platform, replication, Grid(step, step))])
 
 
 def take(ran: Ran, wanted: Sequence[Asked]) -> dict[Asked, Sample]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.scorecard.building import Key, Part, Plan
-from sim.scorecard.measures import Asked, Ran, Sample, take
+from sim.scorecard.measures import FIT, Asked, Ran, Sample, fit, take
 
 if TYPE_CHECKING:
     from sim.experiment.workers.executor import Executor
@@ -71,7 +71,11 @@ def perform(task: Task) -> dict[Asked, Sample]:
     from sim.experiment.replications.runner import measured, run_one
 
     scenario = measured(task.scenario)
-    return take(Ran(run_one(scenario, task.platform, task.replication), scenario), task.wanted)
+    searched = [each for each in task.wanted if each.measure == FIT]
+    found = {each: fit(scenario, task.platform, task.replication, each) for each in searched}
+    if rest := [each for each in task.wanted if each.measure != FIT]:
+        found |= take(Ran(run_one(scenario, task.platform, task.replication), scenario), rest)
+    return found
 
 
 def run(tasks: Sequence[Task], executor: Executor, progress: Callable[[int, int], None] | None = None) -> Runs:

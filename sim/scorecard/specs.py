@@ -54,7 +54,9 @@ class Prediction(Strict):
         description="a metric of summary.csv, or a named measure such as last_ready"
     )
     service: Text = Field("all", description="of this service; all: of the host")
-    nth: Annotated[int | None, count(1, optional=True)] = Field(None, description="which one, for nth_ready")
+    nth: Annotated[int | None, count(1, optional=True)] = Field(
+        None, description="which one, for nth_ready; the step, for fit"
+    )
     less: Second = Field(None, description="a run whose value is taken off")
     over: Second = Field(None, description="a run that it is divided by: the answer is a ratio")
     times: Annotated[float, quantity("number", above=0)] = Field(1.0, description="a factor, such as native's rate")

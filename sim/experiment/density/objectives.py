@@ -149,9 +149,14 @@ def judge(
         broke.append(_of_tenants(starved, observations))
     broke.sort(key=lambda each: _FIRST.index(each.cause))
     numbers = {(each.service, each.name): (_mean(each.values), each.bound(confidence), each.limit) for each in found}
-    kept = sum(not _exact([each]) and all(one.kept for one in _objectives(scenario, [each])) for each in observations)
+    kept = sum(well(scenario, each) for each in observations)
     clear = bool(exact or starved) or any(holm([each.chance for each in missed], 1 - confidence))
     return Verdict(not broke, count, tuple(broke), numbers, kept, clear, _served(observations))
+
+
+def well(scenario: Any, observation: Observation) -> bool:
+    """Whether in this replication by itself no start was refused, nothing was killed, and every objective was met."""
+    return not _exact([observation]) and all(one.kept for one in _objectives(scenario, [observation]))
 
 
 def _objectives(scenario: Any, observations: Sequence[Observation]) -> list[Objective]:

@@ -163,17 +163,6 @@ for _kind in PHASE_FIELDS:
     registry.builtin("phases", _kind, spec=Phase)
 
 
-class Kubelet(Part):
-    """What a node's kubelet adds to a pod's start, where the scenario has one (`node`).
-
-    `before`: phases once the image is there, before all others of the platform. `beside`: phases that go on beside the
-    application's own start, of which the later end makes the replica ready.
-    """
-
-    before: tuple[Phase, ...] = ()
-    beside: tuple[Phase, ...] = ()
-
-
 class Pulls(Part):
     """Pulls of one host: `at_once` (None: any number) under way together, the rest first come, first served.
 
@@ -183,6 +172,19 @@ class Pulls(Part):
     at_once: Annotated[int | None, "count"] = None
     rate: Annotated[float | None, "number"] = None
     burst: Annotated[int, "count"] = 1
+
+
+class Kubelet(Part):
+    """What a node's kubelet adds to a pod's start, where the scenario has one (`node`).
+
+    `before`: phases once the image is there, before all others of the platform. `beside`: phases that go on beside the
+    application's own start, of which the later end makes the replica ready. `pulls`: how images are pulled where the
+    platform itself says nothing of it.
+    """
+
+    before: tuple[Phase, ...] = ()
+    beside: tuple[Phase, ...] = ()
+    pulls: Pulls = Pulls()
 
 
 class Restart(Part):
@@ -329,9 +331,9 @@ class Platform(Part):
             return self.model_copy(update={"kubelet": None})
         first = next((n for n, each in enumerate(self.startup) if each.kind not in IMAGE_KINDS), len(self.startup))
         startup = self.startup[:first] + self.kubelet.before + self.startup[first:]
-        return self.model_copy(
-            update={"startup": startup, "beside": self.beside + self.kubelet.beside, "kubelet": None}
-        )
+        pulls = self.kubelet.pulls if self.pulls == Pulls() else self.pulls
+        beside = self.beside + self.kubelet.beside
+        return self.model_copy(update={"startup": startup, "beside": beside, "pulls": pulls, "kubelet": None})
 
     @property
     def uses_images(self) -> bool:

@@ -78,6 +78,23 @@ def test_a_host_that_falls_breaks_off_both_and_both_begin_again() -> None:
     assert records.integrals["cpu_start"] == pytest.approx(2.0)  # a second before the fall, and one behind it
 
 
+@pytest.mark.parametrize(
+    ("kubelet", "own", "expected"),
+    [
+        ({"pulls": {"at_once": 1}}, {}, [2.0, 4.0]),
+        ({"pulls": {"at_once": 1}}, {"pulls": {"at_once": 2}}, [4.0, 4.0]),  # the platform has said it
+        ({"pulls": {"at_once": None}}, {}, [4.0, 4.0]),
+        ({}, {}, [2.0, 4.0]),  # the catalogue's: one after the other
+    ],
+)
+def test_a_kubelet_pulls_one_after_the_other(kubelet: Any, own: Any, expected: list[float]) -> None:
+    """Two images of 100 MB: 1 s over the network and 1 s onto the disk each, side by side or in turn."""
+    size = "{cpu: {request: 1}, memory: {request: 10MiB}}"
+    both = service("a", size=size) + service("b", size=size)
+    bare = {"before": [], "beside": []}
+    assert ready(run(both, bare | kubelet, startup=[PULL], restart={"phases": []}, **own)) == expected
+
+
 def test_a_scenario_with_a_node_gets_its_kubelet_and_one_without_does_not() -> None:
     text = """
         name: pod

@@ -129,6 +129,32 @@ def test_replicas_that_wait_for_room_come_before_the_pool() -> None:
     assert happened(records, "warm", "taken") == []
 
 
+def test_a_service_at_zero_takes_what_is_kept_and_rules_do_not_count_it() -> None:
+    """Knative's rule: the request of 0 s starts cold; at zero since, that of 40 s is answered after `take`."""
+    scenario = scenario_from_text("""
+        name: x
+        duration: 45s
+        host: {cores: 64, memory: 8GiB}
+        platforms: [container]
+        services:
+          app:
+            image: {size: 1MB, cached: true}
+            request_cpu: 1ms
+            warm: {guests: 2, take: 200ms}
+            autoscale: {rule: concurrency, target: 1, min: 0, max: 5, window: 6s}
+            traffic: {constant-arrival-rate: {rate: 0.025/s, arrivals: even}}
+            size: {cpu: {request: 100m}, memory: {request: 1GiB}}
+    """)
+    records = simulate(scenario, boots(), 0)
+    assert [round(t, 6) for t, _, _ in happened(records, "ready")] == [1.5, 40.2]
+    stopped = [guest for _, guest, _ in happened(records, "stopped")]
+    assert stopped == ["app-0"]  # the replica, and none of those that are kept
+    assert records.requests["app"].response.values.tolist() == pytest.approx([0.201, 1.501])
+    scaled = [detail for event, detail in zip(records.events["event"], records.events["detail"], strict=True)
+              if event == "scale"]  # fmt: skip
+    assert scaled == ["app: 0 to 1", "app: 1 to 0", "app: 0 to 1"]
+
+
 def test_guests_of_another_size_are_not_taken() -> None:
     resize = "resizes: [{at: 1700ms, service: app, size: {cpu: {request: 200m}, memory: {request: 1GiB}}}]"
     records = simulate(asked("1", resize, duration="5s"), boots(), 0)

@@ -130,7 +130,7 @@ def test_the_reference_has_every_key_metric_number_option_and_name(reference: Mo
     for name in names():
         section = pages["platforms.md"].split(f"\n## {name}\n")[1].split("\n## ")[0]
         assert all(f"| `{row.path}` |" in section for row in describe(name))
-    assert all(f"\n## {name}\n" in pages["commands.md"] for name in ("run", "sweep", "density", "crossover", "schema"))
+    assert all(f"\n## {name}\n" in pages["commands.md"] for name in ("run", "sweep", "fit", "crossover", "schema"))
     assert "--keep-requests" in pages["commands.md"]
     assert all(f"\n## {name}\n" in pages["python.md"] for name in sim.__all__)
     assert all(f"`{name}`" in pages["plugins.md"] for name in ("hpa", "pull", "host-patch", "mmpp", "goodput", "vm"))

@@ -75,3 +75,28 @@ services:
     stood_still = responses[0] > 0.030 + 1e-9
     assert records.service_integrals["web"]["still_periods"] == (10 if stood_still else 0)
     assert records.integrals["cpu_request"] == pytest.approx(10 * 0.120)
+
+
+def test_the_timeline_says_how_many_guests_stand_still() -> None:
+    """Guests that always have work and half a core by period stand still half of the time; the sum is the metric's."""
+    scenario = scenario_from_text("""\
+duration: 60s
+host: {cores: 4, memory: 8GiB, disk: {read: 1GB/s, write: 1GB/s}, network: 1Gbit/s}
+platforms: [container]
+services:
+  web:
+    image: {container: {size: 1MB, cached: true}}
+    memory: {base: 64MiB}
+    request_cpu: 1000s
+    size: {cpu: {request: 500m, limit: 500m}, memory: 256MiB}
+    replicas: 2
+    traffic: {constant-arrival-rate: {rate: 1/s}}
+""")
+    records = runner.run_one(scenario, "container", 0)
+    throttled, time = records.timeline["throttled"], records.timeline["time"]
+    late = throttled[time > 10]
+    assert abs(late.mean() - 1.0) < 0.01  # two guests, each still for half of every period
+    assert (throttled >= 0).all()
+    assert (throttled <= 2 + 1e-9).all()
+    told = next(row.value for row in runner.summarise(records, scenario) if row.metric == "cpu.throttled_time")
+    assert abs(float((throttled * 60 / 500).sum()) - told) < 1e-6 * told

@@ -270,6 +270,10 @@ class DataPlane(Linking):
         row = self.a.services[service]
         return int(row["periods"]), int(row["still_periods"]), float(row["still_time"])
 
+    def standstill(self) -> float:
+        """Seconds that all guests together have stood still for want of budget, up to the last `book` or `sample`."""
+        return float(self.a.services["still_time"][: self.services].sum())
+
     def work_away(self, service: int) -> float:
         """CPU for requests given to a service's guests on another host up to the last `book` (core-s)."""
         return float(self.a.services[service]["work_away"])

@@ -40,6 +40,8 @@ class Moment(NamedTuple):
     """Cores, mean since the previous sample."""
     memory_cache: float
     """Bytes of the page cache."""
+    throttled: float
+    """Guests that stood still for want of budget, mean since the previous sample."""
     host: Any
     """The machine, `sim.model.host.machine.Host`."""
     now: Any
@@ -76,6 +78,7 @@ STATE: Final = (
     StateColumn("arrivals", "1", partial(_since, "arrived")),
     StateColumn("completed", "1", partial(_since, "completed")),
     StateColumn("memory_cache", "B", attrgetter("memory_cache")),
+    StateColumn("throttled", "1", attrgetter("throttled")),
 )
 STATE_UNITS: Final = {column.name: column.unit for column in STATE}
 TIMELINE: Final = KEY | dict.fromkeys(STATE_UNITS, NUMBER)

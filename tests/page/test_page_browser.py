@@ -65,9 +65,10 @@ def crowd(guests: int) -> dict[str, Any]:
         "services": ["s"] * guests, "changes": changes, "told": {"time": [50.0], "what": ["fault kernel-panic"]},
         "samples": {"capacity": {"cpu": 4, "memory": 2**33}, "time": [0, 100], **{name: [1, 2] for name in names}},
     }  # fmt: skip
+    host["samples"]["throttled"] = [0, guests / 2]
     states = [["empty", "", ""], ["starting", "…", ""], ["serving", "✓", ""], ["down", "×", ""], ["gone", "→", ""]]
-    return {"end": 100.0, "step": 100.0, "replication": 1, "states": states,
-            "hosts": [host, {**host, "platform": "other"}]}  # fmt: skip
+    told = {"end": 100.0, "step": 100.0, "replication": 1, "states": states, "throttled": ["throttled", "‖", "still"]}
+    return {**told, "hosts": [host, {**host, "platform": "other"}]}
 
 
 def tiles(chromium: Browser, state: str, host: int = 0) -> int:
@@ -196,6 +197,10 @@ def test_one_guest_and_five_hundred(guests: int, chromium: Browser, pages: dict[
     assert tiles(chromium, "starting") == guests
     move_to(chromium, 1000)
     assert [tiles(chromium, "down", host) for host in (0, 1)] == [guests, guests]
+    assert tiles(chromium, "throttled") == 0  # who is down is not throttled
+    chromium.run("for (let i = 0; i < arguments[0]; i++) document.getElementById('back').click()", 2)
+    assert tiles(chromium, "serving") == guests
+    assert tiles(chromium, "throttled") == round(guests / 2 + 1e-9)
     spent = chromium.run(
         "const s = document.getElementById('slider'), t = performance.now(); for (let i = 0; i <= 100; i++)"
         " { s.value = 10 * i; s.dispatchEvent(new Event('input')); } return performance.now() - t"

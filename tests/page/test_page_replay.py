@@ -71,9 +71,10 @@ def test_counts_of_the_replay_are_those_of_the_timeline(small: Path) -> None:
     assert found["end"] == 60.0
     for host in found["hosts"]:
         changes, samples = host["changes"], host["samples"]
+        line = results.timeline.query("replication == 0 and platform == @host['platform']")
         state = [GONE] * host["places"]
         at = 0
-        for time, ready in zip(samples["time"], samples["ready"], strict=True):
+        for time, ready in zip(samples["time"], line["ready"], strict=True):
             while at < len(changes["time"]) and changes["time"][at] <= time:
                 state[changes["place"][at]] = changes["state"][at]
                 at += 1

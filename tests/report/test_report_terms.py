@@ -65,8 +65,8 @@ def test_a_column_of_the_timeline_is_taken_from_the_host_at_a_moment() -> None:
     host = SimpleNamespace(cpu_held=3.0, cores=8.0, memory_allocated=2e9, memory=16e9)
     before = SimpleNamespace(arrived=10, completed=4)
     now = SimpleNamespace(arrived=17, completed=9, in_flight=8, ready=2, memory=1e9)
-    moment = columns.Moment(30.0, 5, 1.25, 3e8, host, now, before)
-    expected = [30.0, 5, 2, 1.25, 3.0, 8.0, 1e9, 2e9, 16e9, 8, 7, 5, 3e8]
+    moment = columns.Moment(30.0, 5, 1.25, 3e8, 0.75, host, now, before)
+    expected = [30.0, 5, 2, 1.25, 3.0, 8.0, 1e9, 2e9, 16e9, 8, 7, 5, 3e8, 0.75]
     assert [column.get(moment) for column in columns.STATE] == expected
 
 

@@ -29,6 +29,7 @@ class Timeline:
         self._stranded: list[tuple[float, float]] = []
         self._cached: list[tuple[float, float]] = []
         self.cpu_stranded = 0.0
+        self._still = 0.0  # guest-s at a standstill, a sample ago
         self._cpu: tuple[Array, Array] = (np.empty(0), np.empty(0))  # cores promised and core-s used, a sample ago
 
     def begin(self) -> None:
@@ -67,7 +68,10 @@ class Timeline:
         self._stranded.append((at, now.unused))
         self._cached.append((at, cached))
         self._strand_cpu(at, span)
-        moment = Moment(at, self._guests.present, used, cached, host, now, before)
+        still = self._world.plane.standstill()
+        throttled = (still - self._still) / span if span else 0.0
+        self._still = still
+        moment = Moment(at, self._guests.present, used, cached, throttled, host, now, before)
         self._samples.append([column.get(moment) for column in STATE])
 
     def _strand_cpu(self, now: float, span: float) -> None:

@@ -29,6 +29,8 @@ STATES: Final = (
     ("down", "×", "fell: its kernel or the host's, killed for memory, crashed; waits for its restart"),
     ("gone", "→", "has left: stopped, or moved to another host"),
 )
+THROTTLED: Final = ("throttled", "‖", "serving, but stands still for want of CPU budget: how many is recorded, not who")
+"""What a tile that serves may be besides: so many of them, the first ones, as the sample tells."""
 MOST_PLACES = 1000
 """Tiles of a platform; of more guests at once, the first places are shown."""
 MOST_CHANGES = 60_000
@@ -61,6 +63,7 @@ def replay_of(results: Results, tones: Sequence[Tone]) -> dict[str, Any] | None:
         "step": float(np.median(np.diff(np.sort(frame["time"].unique())))) if frame["time"].nunique() > 1 else end,
         "replication": first + 1,
         "states": [list(state) for state in STATES],
+        "throttled": list(THROTTLED) if any(any(host["samples"].get("throttled", ())) for host in hosts) else None,
         "hosts": hosts,
     }
 
@@ -152,7 +155,6 @@ def _samples(timeline: pd.DataFrame) -> Mapping[str, Any]:
         "in_flight",
         "arrivals",
         "completed",
-        "ready",
-        "guests",
     )
-    return {"capacity": capacity, **{name: [plain(each) for each in timeline[name].tolist()] for name in names}}
+    there = [*names, *(name for name in ("throttled",) if name in timeline)]  # results of earlier versions have none
+    return {"capacity": capacity, **{name: [plain(each) for each in timeline[name].tolist()] for name in there}}

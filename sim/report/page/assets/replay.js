@@ -93,9 +93,24 @@
       cell.title = name ? `${name}: ${classes[state]}${why ? " (" + why + ")" : ""}` : "";
     }
   }
+  // So many of the tiles that serve are marked as the sample says were throttled on the mean, rounded up: the first ones.
+  function throttle(view, count) {
+    let left = count;
+    for (let place = 0; place < view.host.places; place++) {
+      const cell = view.cells[place], on = view.state[place] === 2 && left > 0;
+      if (on) left--;
+      if (cell.classList.contains("throttled") !== on) {
+        cell.classList.toggle("throttled", on);
+        cell.textContent = on ? data.throttled[1] : data.states[view.state[place]][1];
+      }
+    }
+  }
   function showHost(view, time) {
     const { samples } = view.host, at = Math.max(last(samples.time, time), 0);
-    const words = classes.map((name, i) => (i && (view.tally[i] || i < 4) ? `${view.tally[i]} ${name}` : "")).filter(Boolean).join(" · ");
+    const still = samples.throttled ? samples.throttled[Math.min(at + 1, samples.time.length - 1)] : 0; // means look back
+    if (data.throttled) throttle(view, Math.ceil(still - 0.05));
+    const words = classes.map((name, i) => (i && (view.tally[i] || i < 4) ? `${view.tally[i]} ${name}` : "")).filter(Boolean).join(" · ")
+      + (still >= 0.005 ? ` · ${shown(still)} throttled` : "");
     view.counts.textContent = words;
     view.tiles.setAttribute("aria-label", `${view.host.platform}: ${words}`);
     view.box.classList.toggle("off", view.tally[2] === 0 && view.tally[3] > 0);
@@ -169,8 +184,9 @@
     if (event.key === " " && event.target === slider) { event.preventDefault(); toggle(); }
     if (event.key === "n" || event.key === "b") leap(event.key === "n" ? 1 : -1);
   });
-  for (const [name, mark, means] of data.states.slice(0)) {
-    const item = make("li"), tile = make("i", "tile " + name, mark);
+  const key = data.throttled ? [...data.states.slice(0, 3), data.throttled, ...data.states.slice(3)] : data.states;
+  for (const [name, mark, means] of key) {
+    const item = make("li"), tile = make("i", "tile " + name + (name === "throttled" ? " serving" : ""), mark);
     tile.setAttribute("aria-hidden", "true");
     item.append(tile, make("span", "", `${name}: ${means}`));
     $("key").append(item);

@@ -21,6 +21,8 @@ LOOSE = {
     "Redis GET, 100 clients, Docker with address translation": 0.13,
     "iperf download, gVisor": 0.16, "iperf upload, gVisor": 0.16,
     "fio random write to a persistent disk, gVisor": 0.2,
+    # whole sandboxes, whole pods: counts of ten, and starts that meet (as the scorecard expects them)
+    "Chrome sandboxes with swap on NVMe, runc": 0.17, "Kata (QEMU), 20 Chrome pods at once, mean until ready": 0.09,
     "pull of nginx, SSD": 0.11,  # the write to his disk comes on top
 }  # fmt: skip
 """Errors of what is shown as calibrated and was not met; all others are within 4 %."""

@@ -241,6 +241,8 @@ class Machine:
     def unpack(self, work: float) -> Generator[Event, Any, None]:
         """`work` core-s of a daemon on an image, in a thread that weighs as much as a core and is no guest's."""
         slot = self._env.plane.add_guest(self.daemon_service, 1.0, 1.0, self.pool, numbered=False)
+        if not self.here:  # another host's daemon: what it uses is not this host's
+            self._env.plane.send_away(slot, self.site)
         try:
             yield self._env.compute(slot, work, WORK_BOOT)
         finally:

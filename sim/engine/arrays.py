@@ -29,6 +29,8 @@ class Arrays:
     pools: Array
     state: Array
     sample: Array
+    sample_time: Array
+    sample_work: Array
     out: Array
     arrival_time: Array
     arrival_service: Array
@@ -69,7 +71,7 @@ class Arrays:
         self._table = np.zeros(2 * len(NAMES), np.int64)
         self.handle: Any = self if interpreted() else int(self._table.ctypes.data)
         for name in names:
-            self.put(name, np.zeros(1 if name in ("state", "sample") else 16, ROWS[name]))
+            self.put(name, np.zeros(1 if name == "state" else 16, ROWS[name]))
 
     def put(self, name: str, array: Array) -> None:
         """Use `array` (contiguous, of the right dtype) as `name` from now on."""

@@ -319,20 +319,24 @@ def book_work(a: Arrays) -> None:
 
 
 @inline
-def take_sample(a: Arrays, guests: int, services: int) -> None:
-    """Book all work, and sum up what the timeline shows, in the record `sample`."""
+def take_sample(a: Arrays, row: int, guests: int, services: int) -> None:
+    """Book all work, and sum up what the timeline shows, in a row of `sample` and `sample_work`."""
     book_work(a)
-    sample_row = a.sample[0]
+    sample_row = a.sample[row]
     sample_row["memory"] = a.state[0]["memory"]
     sample_row["completed"] = a.state[0]["completed"]
     sample_row["in_flight"] = a.state[0]["in_flight"]
     sample_row["work"] = 0.0
     sample_row["arrived"] = 0
+    sample_row["still"] = 0.0
     sample_row["ready"] = 0
     for service in range(services):
         service_row = a.services[service]
-        sample_row["work"] += service_row["work_request"] + service_row["work_boot"] + service_row["work_start"]
+        work = service_row["work_request"] + service_row["work_boot"] + service_row["work_start"]
+        a.sample_work[row * services + service] = work
+        sample_row["work"] += work
         sample_row["arrived"] += service_row["arrived"]
+        sample_row["still"] += service_row["still_time"]
         sample_row["ready"] += service_row["n_ready"]
     sample_row["unused"] = 0.0
     for guest in range(guests):

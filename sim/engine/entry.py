@@ -15,6 +15,7 @@ from sim.engine.compiling.jit import inline
 from sim.engine.compiling.rows import arrays_of
 from sim.engine.counting import count_bins, count_rows
 from sim.engine.kernel import advance
+from sim.engine.sampling import sample_on
 
 
 @inline
@@ -23,6 +24,8 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     a = arrays_of(handle)
     if op == lay.ADVANCE:
         return advance(a, x)
+    if op == lay.SAMPLE_ON:
+        return int(sample_on(a, who, i, j, int(x)))
     if op <= lay.TAKE_SAMPLE:
         a.state[0]["now"] = t
     if op < lay.BOOK_WORK:
@@ -62,7 +65,7 @@ def enter(handle: Any, op: int, who: int, i: int, j: int, x: float, y: float, t:
     elif op == lay.BOOK_WORK:
         c.book_work(a)
     elif op == lay.TAKE_SAMPLE:
-        c.take_sample(a, i, j)
+        c.take_sample(a, who, i, j)
     elif op == lay.END_RUN:
         c.end_run(a, i, j)
     elif op == lay.FREE_SLOTS:

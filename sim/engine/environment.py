@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappush
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from math import inf
 from typing import Any
 
+import numpy as np
 import simpy
 from simpy.core import SimTime
 from simpy.events import NORMAL, URGENT, Event, EventPriority
@@ -32,6 +34,9 @@ class HybridEnvironment(simpy.Environment):
         self._awaited: dict[tuple[int, int], Event] = {}
         self._handlers: dict[int, Callable[[Stop], None]] = {}
         self._steps = 0  # taken at the present time
+        self._ticks: list[float] = []
+        self._ticked = 0
+        self._tick: Event | None = None  # the one that stands for the next sample
 
     def on(self, reason: int, handler: Callable[[Stop], None]) -> None:
         """Call `handler` with every stop of this reason (codes in `layout`)."""
@@ -77,11 +82,55 @@ class HybridEnvironment(simpy.Environment):
         for reason in (TASK_DONE, DRAINED, BECAME_IDLE, TRANSFERRED):
             self._awaited.pop((reason, guest), None)
 
+    def sample_at(self, times: Sequence[float], taken: Callable[[int, int], None], *, together: bool) -> None:
+        """Take samples of the data plane at these times (s, ascending, the first now), each an event of its time.
+
+        `taken(first, count)` is told the number of the first and how many were taken; with `together` all those up to
+        the next event of control at once, in one go of the data plane.
+        """
+        self._ticks, self._ticked, self._taken, self._together = list(times), 0, taken, together
+        self.plane.sample_at(np.array(times))
+        self._await_tick(URGENT)
+
+    def _await_tick(self, priority: EventPriority = NORMAL) -> None:
+        self._tick = event = Event(self)
+        event._ok, event._value = True, None
+        event.callbacks = [lambda _: self._go_on(1)]
+        heappush(self._queue, (self._ticks[self._ticked], priority, next(self._eid), event))
+
+    def _go_on(self, most: int) -> Stop | None:
+        """Take at most so many samples; returns the stop that came before the next."""
+        first = self._ticked
+        done, stop = self.plane.sample_on(first, most)
+        if done:
+            self._ticked += done
+            self._now = self._ticks[self._ticked - 1]
+            self._steps = 0
+            self._taken(first, done)
+        if self._ticked < len(self._ticks):
+            self._await_tick()
+        else:
+            self._tick = None
+        return stop
+
+    def _sample(self) -> None:
+        """The next event is a sample: take it, and those that come before anything else of control."""
+        heappop(self._queue)
+        most = bisect_left(self._ticks, self.peek(), self._ticked) - self._ticked if self._together else 1
+        stop = self._go_on(max(most, 1))
+        if stop is not None:
+            self._push(stop)
+            self._count(stop.time)
+            super().step()
+
     def step(self) -> None:
         """Advance the data plane to the next event of control, then process that (or the stop that came before).
 
         Raises Standstill when time does not move on.
         """
+        if self._queue and self._queue[0][3] is self._tick:
+            self._sample()
+            return
         plane = self.plane
         at = self.peek()
         if plane.next <= at and at < inf:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sim.engine.samples import sample_dtype
+
 # states of a guest
 FREE, STARTING, READY, DRAINING = 0, 1, 2, 3
 # routing rules
@@ -32,7 +34,7 @@ ADVANCE, START_TASK, OPEN_GUEST, CLOSE_GUEST, KILL_GUEST, RELEASE_GUEST, BIND, S
 SET_QUOTA, SET_MEMORY, SEND_AWAY, CHARGE_HOST, START_CLIENTS, SET_CAPACITY, END_RUN = range(9, 16)
 START_FLOW, STOP_FLOW = 16, 17
 BOOK_WORK, TAKE_SAMPLE = 18, 19
-FREE_SLOTS, REBUILD_TREE, COUNT_ROWS, COUNT_BINS = 20, 21, 22, 23
+FREE_SLOTS, REBUILD_TREE, COUNT_ROWS, COUNT_BINS, SAMPLE_ON = range(20, 25)
 
 # steps of a program
 OP_STOP, OP_CPU, OP_WAIT, OP_MOVE, OP_CALL, OP_FORK, OP_BRANCH = range(7)
@@ -315,6 +317,7 @@ state_dtype = np.dtype(
         ("timer_mark", "f8"),  # time of the last timer of a closed-loop client
         ("at_once", "i8"),  # timers at that time so far
         ("most_at_once", "i8"),
+        ("sampled", "i8"),  # samples taken by the last operation
         ("completed", "i8"),
         ("out", "i8"),
         ("room", "i8"),  # rows that must be free in `out` before going on
@@ -345,19 +348,6 @@ state_dtype = np.dtype(
     align=True,
 )
 
-sample_dtype = np.dtype(
-    [
-        ("work", "f8"),  # CPU given to all guests so far, core-s
-        ("memory", "f8"),  # bytes used on the host
-        ("unused", "f8"),  # bytes promised to guests and not used by them
-        ("arrived", "i8"),
-        ("completed", "i8"),
-        ("in_flight", "i8"),
-        ("ready", "i8"),  # guests
-    ],
-    align=True,
-)
-
 # every array of the data plane, by the name that the kernel uses, with the type of its rows
 ROWS: dict[str, np.dtype[Any]] = {
     "guests": guest_dtype,
@@ -366,7 +356,8 @@ ROWS: dict[str, np.dtype[Any]] = {
     "bands": band_dtype,
     "pools": pool_dtype,
     "state": state_dtype,  # one record: the scalars
-    "sample": sample_dtype,  # one record: the last sample taken
+    "sample": sample_dtype,  # by sample of the timeline
+    **dict.fromkeys(("sample_time", "sample_work"), np.dtype("f8")),  # when; by sample and service, core-s
     "out": out_dtype,
     "arrival_time": np.dtype("f8"),  # the present chunk of arrivals, a column each
     "arrival_service": np.dtype("i4"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -179,23 +179,61 @@ class DataPlane(Linking):
 
         A stop must be answered before this is called again. Raises Standstill when no progress is made.
         """
-        state = self._state
         for _ in range(MOST_REFILLS):
             reason = self._do(lay.ADVANCE, x=until)
             if reason == lay.REACHED:
                 self.now = until
                 return None
-            if reason < 0:
-                raise RuntimeError(f"the compiled kernel failed at {float(state['now']):g} s")
-            if reason < lay.STANDSTILL:
-                self.now = float(state["now"])
-                state["next"] = self.now
-                return Stop(reason, self.now, int(state["subject"]))
-            if reason == lay.STANDSTILL:
-                break
-            self._provide(reason)
+            if (stop := self._stopped(reason)) is not None:
+                return stop
+        raise self._standstill()
+
+    def sample_at(self, times: npt.NDArray[np.float64]) -> None:
+        """Samples are to be taken at these times (s, ascending), by `sample_on`."""
+        self.a.put("sample_time", times)
+        self.a.grow(sample=len(times))
+
+    def sample_on(self, first: int, count: int) -> tuple[int, Stop | None]:
+        """Go on to each of `count` times of `sample_at` from number `first` on, and take its sample.
+
+        Returns how many were taken, and the stop (see `advance`) that came before the next.
+        """
+        done = 0
+        self.a.grow(sample_work=len(self.a.sample) * self.services)
+        for _ in range(MOST_REFILLS):
+            reason = self._do(lay.SAMPLE_ON, first + done, i=self.guests, j=self.services, x=float(count - done))
+            done += int(self._state["sampled"])
+            if done:
+                self.now = float(self.a.sample_time[first + done - 1])
+            if reason == lay.REACHED:
+                return done, None
+            if (stop := self._stopped(reason)) is not None:
+                return done, stop
+        raise self._standstill()
+
+    def samples(self, first: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        """Rows of `layout.sample_dtype` from number `first` on, and core-s by service, shape (count, services)."""
+        work = self.a.sample_work[first * self.services : (first + count) * self.services].reshape(count, -1)
+        there = np.delete(work, self._flows, axis=1) if self._flows is not None else work.copy()
+        return self.a.sample[first : first + count].copy(), there
+
+    def _stopped(self, reason: int) -> Stop | None:
+        """The stop that this is for control, or None once the kernel has been given what it ran out of."""
+        if reason < 0:
+            raise RuntimeError(f"the compiled kernel failed at {float(self._state['now']):g} s")
+        if reason < lay.STANDSTILL:
+            self.now = float(self._state["now"])
+            self._state["next"] = self.now
+            return Stop(reason, self.now, int(self._state["subject"]))
+        if reason == lay.STANDSTILL:
+            raise self._standstill()
+        self._provide(reason)
+        return None
+
+    def _standstill(self) -> Standstill:
+        state = self._state
         what = f"the clients of service {self._names[int(state['subject'])]} keep sending requests that take no time"
-        raise Standstill(f"time stands still at {float(state['now']):g} s: {what}")
+        return Standstill(f"time stands still at {float(state['now']):g} s: {what}")
 
     def _provide(self, reason: int) -> None:
         """Give the kernel what it ran out of."""
@@ -269,10 +307,6 @@ class DataPlane(Linking):
         """Of a service's guests with a quota, up to the last `book`: periods ended, those at a standstill, s of it."""
         row = self.a.services[service]
         return int(row["periods"]), int(row["still_periods"]), float(row["still_time"])
-
-    def standstill(self) -> float:
-        """Seconds that all guests together have stood still for want of budget, up to the last `book` or `sample`."""
-        return float(self.a.services["still_time"][: self.services].sum())
 
     def work_away(self, service: int) -> float:
         """CPU for requests given to a service's guests on another host up to the last `book` (core-s)."""
@@ -349,8 +383,9 @@ class DataPlane(Linking):
 
     def sample(self) -> Totals:
         """Bring the sums of work and memory up to `now`, and add up what the timeline shows."""
-        self._do(lay.TAKE_SAMPLE, i=self.guests, j=self.services)
-        return Totals(*self.a.sample[0].tolist())
+        self.a.grow(sample_work=self.services)
+        self._do(lay.TAKE_SAMPLE, 0, i=self.guests, j=self.services)
+        return Totals(*self.a.sample[0].tolist()[: len(Totals._fields)])
 
     def end(self) -> None:
         """End of the run: every request still in the house is written as in flight (or timed out)."""
@@ -361,28 +396,3 @@ class DataPlane(Linking):
             self.a.grow(out=rows + 2)
         self._do(lay.END_RUN, i=self.guests, j=self.services)
         self.flush()
-
-
-def warm_up() -> None:
-    """Compile the kernel, or load it from the disk, by a run of a few requests."""
-    _first_run()
-
-
-def _first_run() -> None:
-    from types import SimpleNamespace
-
-    from sim.engine.compiling.cache import mark_compiled
-    from sim.engine.tally import Tally
-
-    times = np.array([0.1, 0.2, 0.3])
-    chunk = SimpleNamespace(
-        time=times, service=np.zeros(3, np.int32), demand=np.full(3, 0.05), u1=np.zeros(3), u2=np.zeros(3)
-    )
-    chunks = iter([chunk])
-    tally = Tally(1, 0.0, kept=0)
-    plane = DataPlane(2.0, source=lambda: next(chunks, None), sink=tally.add)
-    plane.add_guest(plane.add_service(), 1.0, 1.0)
-    plane.advance(1.0)
-    plane.end()
-    tally.fold()
-    mark_compiled()

@@ -30,17 +30,20 @@ PHASE: Final = "startup_"
 
 
 class Moment(NamedTuple):
-    """The host at a sample of the timeline: what its columns are taken from."""
+    """The host at samples of the timeline between which only the data plane changed: what columns are taken from.
 
-    at: float
+    What has changed between them is an array, a number a sample.
+    """
+
+    at: Any
     """s"""
     guests: int
     """On the host."""
-    cpu_used: float
+    cpu_used: Any
     """Cores, mean since the previous sample."""
-    memory_cache: float
+    memory_cache: Any
     """Bytes of the page cache."""
-    throttled: float
+    throttled: Any
     """Guests that stood still for want of budget, mean since the previous sample."""
     host: Any
     """The machine, `sim.model.host.machine.Host`."""
@@ -57,11 +60,12 @@ class StateColumn:
     name: str
     unit: str
     """s, cores, B or 1."""
-    get: Callable[[Moment], float]
+    get: Callable[[Moment], Any]
+    """A number, or an array of them, a number a sample."""
 
 
-def _since(what: str, moment: Moment) -> float:
-    return float(getattr(moment.now, what) - getattr(moment.before, what))
+def _since(what: str, moment: Moment) -> Any:
+    return getattr(moment.now, what) - getattr(moment.before, what)
 
 
 STATE: Final = (

@@ -15,7 +15,7 @@ import pytest
 from sim.engine import layout as lay
 from sim.engine.arrays import Arrays
 from sim.engine.compiling import cache, calling, jit
-from sim.engine.plane import warm_up
+from sim.engine.warming import warm_up
 
 ENGINE = cache.ROOM
 SMALL = """
@@ -79,8 +79,8 @@ def test_a_copy_at_another_path_finds_the_cache_full(tmp_path: Path) -> None:
 
 FROM_THE_DISK = """
 import sys
-from sim.engine import plane
-plane.warm_up()
+from sim.engine import plane, warming
+warming.warm_up()
 print("numba" in sys.modules, plane.DataPlane(1.0)._enter)
 """
 

@@ -227,10 +227,13 @@ class NestedHost(Host):
         """Bytes of images in the page caches of the VMs."""
         return sum(vm.page_cache for vm in self._vms)
 
-    def trim_cache(self) -> None:
+    steady = False  # the VMs' memory is theirs to use, and their page caches give way to it
+
+    def cache_after(self, peaks: Array) -> Array:
         """The page caches are in the VMs."""
         for vm in self._vms:
             vm.trim_cache()
+        return np.full(len(peaks), self.page_cache)
 
     @property
     def pulled(self) -> float:
@@ -322,10 +325,10 @@ class NestedHost(Host):
         self.world.signals.vm_requested.fire(vm.name)
         return vm
 
-    def stranded(self, unused: float) -> float:
+    def stranded(self, unused: Array) -> Array:
         """Bytes promised to VMs and not used in them now."""
-        return sum(max(0.0, vm.room - vm.used) for vm in self._vms)
+        return np.full(len(unused), sum(max(0.0, vm.room - vm.used) for vm in self._vms))
 
     def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now and core-seconds used so far; VMs that hold replicas are one together."""
-        return np.array([self.cpu_held]), np.array([used.sum()])
+        return np.array([self.cpu_held]), used.sum(axis=-1, keepdims=True)

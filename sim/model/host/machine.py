@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 from typing import Any
@@ -15,55 +14,17 @@ from simpy.events import Event
 
 from sim.engine.environment import HybridEnvironment
 from sim.engine.layout import RANDOM, WORK_BOOT
-from sim.model.host.bandwidth import Link, PlaneLink, SharedBandwidth
+from sim.model.host.bandwidth import SharedBandwidth
 from sim.model.host.clients import Client
 from sim.model.host.images import ImageStore
+from sim.model.host.links import Links, bandwidths, links_of
 from sim.model.host.placement import Claim, Share, admission_limits, node_refusal, together
 from sim.model.world import World
 from sim.platforms import Platform
-from sim.scenario.amounts import LinkName, links_used
+from sim.scenario.amounts import LinkName
 from sim.terms.records import Array
 
 NO_LINKS: Mapping[LinkName, int] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Links:
-    """The disk's two directions and the NIC; VMs share the host's. `sync`: s until a small write is safe on disk.
-
-    `shared`: numbers in the data plane of those that requests use, by name.
-    """
-
-    read: Link
-    write: Link
-    nic: Link
-    sync: float
-    shared: Mapping[LinkName, int]
-
-
-def links_of(world: World, network: float, at: Mapping[LinkName, int]) -> Links:
-    """A disk and a registry like the scenario's host has them, and a NIC of `network` bytes/s.
-
-    `at`: numbers in the data plane of those that requests move bytes over.
-    """
-    host = world.scenario.host
-    groups = {} if host.registry is None else {"registry": host.registry}
-
-    def link(name: LinkName, capacity: float, groups: dict[str, float] | None = None) -> Link:
-        if name in at:
-            return PlaneLink(world.env, at[name], capacity, groups)
-        return SharedBandwidth(world.env, capacity, groups)
-
-    read, write = link("read", host.disk.read), link("write", host.disk.write)
-    return Links(read, write, link("network", network, groups), host.disk.sync, at)
-
-
-def _bandwidths(world: World, network: float) -> dict[LinkName, float]:
-    """Of the links that requests of the scenario move bytes over, bytes/s."""
-    disk = world.scenario.host.disk
-    there: dict[LinkName, float] = {"read": disk.read, "write": disk.write, "network": network}
-    used = links_used(steps for service in world.scenario.services.values() for _, steps in service.programs)
-    return {name: bandwidth for name, bandwidth in there.items() if name in used}
 
 
 class Machine:
@@ -213,6 +174,19 @@ class Machine:
         self.promised["memory_allocated"] += span * self.memory_allocated
         self.promised["cpu_idle"] += span * self.idle_cores
 
+    def book_through(self, times: Array) -> Array:
+        """`book` at each of these times (s, ascending), the last of them now; idle CPU up to each, core-s."""
+        spans = np.diff(times, prepend=self._mark)
+        self._mark = float(times[-1])
+        rates = {
+            "cpu_allocated": self.cpu_held, "memory_allocated": self.memory_allocated, "cpu_idle": self.idle_cores
+        }  # fmt: skip
+        for name, rate in rates.items():
+            sums = np.cumsum(np.concatenate(([self.promised[name]], spans * rate)))  # one after the other
+            self.promised[name] = float(sums[-1])
+        idle: Array = sums[1:]
+        return idle
+
     # what runs on it
 
     def process_begins(self) -> None:
@@ -278,7 +252,7 @@ class Host(Machine):
     def __init__(self, world: World) -> None:
         host, platform = world.scenario.host, world.platform
         limits = admission_limits(world.scenario, platform)
-        shared = {name: world.plane.add_link(rate) for name, rate in _bandwidths(world, host.network).items()}
+        shared = {name: world.plane.add_link(rate) for name, rate in bandwidths(world, host.network).items()}
         links = links_of(world, host.network, shared)
         super().__init__(world.env, platform, links, (host.effective_cores, host.memory), limits)
         self.disk_limit = inf if host.disk.capacity is None else host.disk.capacity
@@ -337,9 +311,17 @@ class Host(Machine):
         """The machine on this one that is this pool of the data plane. Raises LookupError."""
         return next(vm for vm in self.vms if vm.pool == pool)
 
-    def trim_cache(self) -> None:
-        """What has been in use since the last time has driven out as much of the page cache."""
-        self.images.trim_pages(self.memory - self._env.plane.memory_peak())
+    steady = True  # between events of control nothing of it changes but what the data plane samples
+
+    def cache_after(self, peaks: Array) -> Array:
+        """Bytes of the page cache after each of these `peaks` (most bytes in use) has driven out as much of it."""
+        if self.images.pages <= self.memory - peaks.max():
+            return np.full(len(peaks), self.page_cache)
+        held = []
+        for peak in peaks.tolist():
+            self.images.trim_pages(self.memory - peak)
+            held.append(self.page_cache)
+        return np.array(held)
 
     def cache(self, parts: list[tuple[str, float]]) -> None:
         """These parts of images are there before the run begins."""
@@ -354,15 +336,15 @@ class Host(Machine):
         share, disk, parts = together(claims)
         return self.refusal(share, disk + self.images.missing(parts)) or self.objection(share)
 
-    def stranded(self, unused: float) -> float:
-        """Bytes promised and not used now, where guests leave `unused` bytes of what they were promised."""
+    def stranded(self, unused: Array) -> Array:
+        """Bytes promised and not used, where guests leave `unused` bytes of what they were promised, by sample."""
         return unused
 
     def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now, and the core-seconds used so far (given), by service."""
         if self._daemons is not None:
-            used = used[: self._daemons]  # the last service is nobody's
-        held = np.zeros(len(used))
+            used = used[..., : self._daemons]  # the last service is nobody's
+        held = np.zeros(used.shape[-1])
         for service, shares in self._held.items():
             held[service] = sum([cores * n for cores, n in shares.items()])
         return held, used
@@ -385,7 +367,7 @@ class Destination(Machine):
     ) -> None:
         host, far = world.scenario.host, world.plane.far_pool()
         size, room = (host.effective_cores, host.memory), (inf, inf)
-        rates = {used[name]: rate for name, rate in _bandwidths(world, link).items()}
+        rates = {used[name]: rate for name, rate in bandwidths(world, link).items()}
         self.site, twins = world.plane.add_site(rates) if rates else (0, {})
         links = links_of(world, link, {name: twins[number] for name, number in used.items()})
         super().__init__(world.env, world.platform, links, size, room, far)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 
 from sim.engine.plane import Totals
 from sim.model.guests.fleet import Fleet
-from sim.model.guests.phases import Story
 from sim.model.host.machine import Host
 from sim.model.record.guests import GuestLog
 from sim.model.world import World
@@ -25,84 +23,99 @@ class Timeline:
 
     def __init__(self, world: World, fleet: Fleet, host: Host, guests: GuestLog) -> None:
         self._world, self._fleet, self._host, self._guests = world, fleet, host, guests
-        self._samples: list[list[float]] = []
-        self._stranded: list[tuple[float, float]] = []
-        self._cached: list[tuple[float, float]] = []
+        self._columns: list[list[Array]] = []  # by run of samples
+        self._stranded: list[Array] = []
+        self._cached: list[Array] = []
         self.cpu_stranded = 0.0
-        self._still = 0.0  # guest-s at a standstill, a sample ago
         self._cpu: tuple[Array, Array] = (np.empty(0), np.empty(0))  # cores promised and core-s used, a sample ago
+        self._still = 0.0  # guest-s at a standstill, a sample ago
+        self._before = (0.0, 0, 0)  # work, arrived and completed, a sample ago
 
     def begin(self) -> None:
         """Sample from now to the end of the run."""
-        self._world.env.process(self._watch())
+        self._times = np.array(_moments(self._world.scenario.duration))
+        self._world.env.sample_at(self._times.tolist(), self._taken, together=self._host.steady)
 
-    def _watch(self) -> Story:
-        duration, env = self._world.scenario.duration, self._world.env
-        before = self._usage()
-        self._sample(before._replace(arrived=0, completed=0), before, 0.0)
-        for i in range(1, SAMPLES + 1):
-            yield env.timeout(duration * i / SAMPLES - env.now)
-            now = self._usage()
-            self._sample(before, now, duration / SAMPLES)
-            before = now
-
-    def _usage(self) -> Totals:
-        """What is used now, and totals up to now; the work of daemons and idle systems is in `work`."""
-        host = self._host
-        host.book()
-        totals = self._world.plane.sample()
-        return totals._replace(
-            work=totals.work + host.promised["cpu_idle"],  # with what the VMs of a pool take to boot
-            unused=host.stranded(totals.unused),
-            ready=totals.ready - sum([service.roster.ready_away for service in self._fleet.services]),
-        )
-
-    def _sample(self, before: Totals, now: Totals, span: float) -> None:
-        host, at = self._host, self._world.env.now
-        used = (now.work - before.work) / span if span else host.idle_cores
-        if used > host.cores:  # the mean of a sum of shares: only rounding can pass the capacity
-            assert used < host.cores * (1 + 1e-6), f"{used} of {host.cores} cores used"
-            used = host.cores
-        host.trim_cache()
-        cached = host.page_cache
-        self._stranded.append((at, now.unused))
-        self._cached.append((at, cached))
-        self._strand_cpu(at, span)
-        still = self._world.plane.standstill()
-        throttled = (still - self._still) / span if span else 0.0
-        self._still = still
+    def _taken(self, first: int, count: int) -> None:
+        """So many samples have been taken, between which control did nothing."""
+        host, span = self._host, self._world.scenario.duration / SAMPLES
+        rows, work_by_service = self._world.plane.samples(first, count)
+        at = self._times[first : first + count]
+        now, before = self._totals(rows, host.book_through(at))
+        used = (now.work - before.work) / span
+        if first == 0:
+            used[0] = host.idle_cores
+        if used.max() > host.cores:  # the mean of a sum of shares: only rounding can pass the capacity
+            assert used.max() < host.cores * (1 + 1e-6), f"{used.max()} of {host.cores} cores used"
+            used = np.minimum(used, host.cores)
+        cached = host.cache_after(rows["peak"])
+        self._stranded.append(now.unused)
+        self._cached.append(cached)
+        self._strand_cpu(at, work_by_service, first == 0)
+        throttled = np.diff(rows["still"], prepend=self._still) / span
+        self._still = float(rows["still"][-1])
         moment = Moment(at, self._guests.present, used, cached, throttled, host, now, before)
-        self._samples.append([column.get(moment) for column in STATE])
+        self._columns.append([np.broadcast_to(np.asarray(column.get(moment), np.float64), count) for column in STATE])
 
-    def _strand_cpu(self, now: float, span: float) -> None:
-        """Add what services were promised over the last sample's `span` s and did not use, as far as it is measured."""
-        cpu = self._host.cpu_by_service(self._world.plane.work_by_service())
-        counted = min(span, max(now - self._world.warmup, 0.0))
-        if counted > 0.0:
-            (held, used), (held_before, used_before) = cpu, self._cpu
-            if new := len(used) - len(used_before):  # what daemons and VMs do is booked apart, from their first on
-                held_before, used_before = np.pad(held_before, (0, new)), np.pad(used_before, (0, new))
-            idle = (held_before + held) / 2 - (used - used_before) / span
-            self.cpu_stranded += counted * float(np.maximum(idle, 0.0).sum())
-        self._cpu = cpu
+    def _totals(self, rows: NDArray[Any], idle: Array) -> tuple[Any, Any]:
+        """What is used, and totals, at each sample and one before; work of daemons and idle systems is in `work`."""
+        away = sum([service.roster.ready_away for service in self._fleet.services])
+        now = Totals(
+            work=rows["work"] + idle,  # with what the VMs of a pool take to boot
+            memory=rows["memory"],
+            unused=self._host.stranded(rows["unused"]),
+            arrived=rows["arrived"],
+            completed=rows["completed"],
+            in_flight=rows["in_flight"],
+            ready=rows["ready"] - away,
+        )
+        counted = (now.work, now.arrived, now.completed)
+        work, arrived, completed = (np.r_[one, all_[:-1]] for one, all_ in zip(self._before, counted, strict=True))
+        self._before = tuple(all_[-1] for all_ in counted)
+        return now, now._replace(work=work, arrived=arrived, completed=completed)
+
+    def _strand_cpu(self, at: Array, work_by_service: Array, anew: bool) -> None:
+        """Add what services were promised up to each sample and did not use, as far as it is measured."""
+        span = self._world.scenario.duration / SAMPLES
+        held, used = self._host.cpu_by_service(work_by_service)
+        held_before, used_before = self._cpu
+        self._cpu = held, used[-1]
+        if new := len(held) - len(used_before):  # what daemons and VMs do is booked apart, from their first on
+            held_before, used_before = np.pad(held_before, (0, new)), np.pad(used_before, (0, new))
+        promised = np.repeat(held[np.newaxis], len(at), 0)
+        promised[0] = (held_before + held) / 2
+        idle = promised - np.diff(used, axis=0, prepend=used_before[np.newaxis]) / span
+        missed = np.maximum(idle, 0.0).sum(axis=1).tolist()
+        counted = np.minimum(span, np.maximum(at - self._world.warmup, 0.0)).tolist()
+        for i in range(1 if anew else 0, len(at)):
+            if counted[i] > 0.0:
+                self.cpu_stranded += counted[i] * missed[i]
 
     def memory_stranded(self) -> float:
         """Byte-seconds promised to guests and not used by them over the span, by trapezia over the samples."""
-        return _trapezia(self._stranded, self._world.warmup)
+        return _trapezia(self._times, np.concatenate(self._stranded), self._world.warmup)
 
     def memory_cached(self) -> float:
         """Byte-seconds of images in the page cache over the span, by trapezia over the samples."""
-        return _trapezia(self._cached, self._world.warmup)
+        return _trapezia(self._times, np.concatenate(self._cached), self._world.warmup)
 
     def table(self) -> dict[str, NDArray[Any]]:
         """A row a sample."""
-        rows = np.array(self._samples, np.float64)
-        return {column.name: rows[:, i] for i, column in enumerate(STATE)}
+        columns = zip(STATE, zip(*self._columns, strict=True), strict=True)
+        return {column.name: np.concatenate(parts) for column, parts in columns}
 
 
-def _trapezia(samples: Sequence[tuple[float, float]], begin: float) -> float:
+def _moments(duration: float) -> list[float]:
+    """When samples are taken, s: each by the time that is left from the one before it."""
+    times = [0.0]
+    for i in range(1, SAMPLES + 1):
+        times.append(times[-1] + (duration * i / SAMPLES - times[-1]))
+    return times
+
+
+def _trapezia(times: Array, values: Array, begin: float) -> float:
     """Integral from `begin` (s) on of a curve through samples (time, value)."""
-    times, values = (np.array(column) for column in zip(*samples, strict=True))
+    times = times[: len(values)]
     if len(times) < 2:
         return 0.0
     inside = times > begin

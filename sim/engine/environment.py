@@ -95,8 +95,12 @@ class HybridEnvironment(simpy.Environment):
     def _await_tick(self, priority: EventPriority = NORMAL) -> None:
         self._tick = event = Event(self)
         event._ok, event._value = True, None
-        event.callbacks = [lambda _: self._go_on(1)]
+        event.callbacks = [self._take_one]
         heappush(self._queue, (self._ticks[self._ticked], priority, next(self._eid), event))
+
+    def _take_one(self, _: Event) -> None:
+        """A sample as an event like others, at the end of a run: both planes stand at its time already."""
+        self._go_on(1)
 
     def _go_on(self, most: int) -> Stop | None:
         """Take at most so many samples; returns the stop that came before the next."""

@@ -29,15 +29,15 @@ class Standstill(RuntimeError):
 
 
 class Totals(NamedTuple):
-    """The data plane at a moment, as in `layout.sample_dtype`: core-s and requests so far, bytes and guests now."""
+    """As in `sample_dtype`, at a moment or (arrays) at several: core-s and requests so far, bytes and guests now."""
 
-    work: float
-    memory: float
-    unused: float
-    arrived: int
-    completed: int
-    in_flight: int
-    ready: int
+    work: Any
+    memory: Any
+    unused: Any
+    arrived: Any
+    completed: Any
+    in_flight: Any
+    ready: Any
 
 
 class DataPlane(Linking):

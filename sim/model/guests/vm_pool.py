@@ -327,7 +327,7 @@ class NestedHost(Host):
 
     def stranded(self, unused: Array) -> Array:
         """Bytes promised to VMs and not used in them now."""
-        return np.full(len(unused), sum(max(0.0, vm.room - vm.used) for vm in self._vms))
+        return np.full(np.shape(unused), sum(max(0.0, vm.room - vm.used) for vm in self._vms))
 
     def cpu_by_service(self, used: Array) -> tuple[Array, Array]:
         """Cores promised now and core-seconds used so far; VMs that hold replicas are one together."""

@@ -29,7 +29,7 @@ class Timeline:
         self.cpu_stranded = 0.0
         self._cpu: tuple[Array, Array] = (np.empty(0), np.empty(0))  # cores promised and core-s used, a sample ago
         self._still = 0.0  # guest-s at a standstill, a sample ago
-        self._before = (0.0, 0, 0)  # work, arrived and completed, a sample ago
+        self._before: tuple[Any, ...] = (0.0, 0, 0)  # work, arrived and completed, a sample ago
 
     def begin(self) -> None:
         """Sample from now to the end of the run."""

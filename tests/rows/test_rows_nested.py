@@ -17,7 +17,8 @@ from sim.scenario import load_scenario
 from sim.terms.records import RunRecords
 
 GIB, MIB = 2.0**30, 2.0**20
-VMM, GUEST_OS, DAEMONS, SHIM, LIBVIRTD = 30.5e6, 64e6, 216e6, 4.8e6, 100e6  # the catalogue's vm.yaml, container.yaml
+GUEST_OS, DAEMONS, SHIM, LIBVIRTD = 64e6, 216e6, 4.8e6, 100e6  # the catalogue's vm.yaml, container.yaml
+VMM = 21.6e6 + 4 * 8 * 2**20 + 0.002 * 16 * 2**30  # with 4 vCPUs and 16 GiB
 IDLE = 0.010 + 0.005 + 0.010  # cores: libvirtd, one idle VM, the containers' daemons in it
 
 SCENARIO = """\

@@ -25,6 +25,7 @@ SHORTER = {
     "nested": ("duration=45min", "faults=[{kind: kernel-panic, at: 44min}]"),
     "noisy-neighbour": ("duration=3min",),
     "patch": ("duration=10min",),
+    "performance": ("services.compute.size.cpu=2",),  # what the VMs of containers have room for
 }
 
 

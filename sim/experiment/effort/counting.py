@@ -18,7 +18,7 @@ from sim.experiment.effort.demand import copies
 from sim.model.host.placement import Share, admission_limits, share_of
 from sim.platforms import Platform
 from sim.reading.errors import Loc
-from sim.scenario import Concurrency, Hpa, Mmpp, PerRequest, Ramp, Rule, Scenario, Service, Trace
+from sim.scenario import Concurrency, ConstantUsers, Hpa, Mmpp, PerRequest, Ramp, Rule, Scenario, Service, Trace
 from sim.scenario.requests import width
 
 REQUEST: Final = 0.5e-6
@@ -178,9 +178,22 @@ class _Run:
             waiting = min(waiting, many * rate * service.timeout)
         if service.queue is not None and service.backlog is not None:
             waiting = min(waiting, many * (most * (service.queue + service.concurrency) + service.backlog))
+        waiting = min(waiting, self._under_way[name])
         told = f"{inflow:.3g} requests, load {busy:.3g}, no end of the queue"
         size = HELD if service.plain is not None else HELD_PROGRAM
         return Part(f"requests of {name} that wait at once", waiting, told, self._first_place(name), 0.0, size)
+
+    @cached_property
+    def _under_way(self) -> Mapping[str, float]:
+        """Requests of each service that can be there at once at all: users wait for an answer, callers for theirs."""
+        found: dict[str, float] = {}
+        for name, service in self.scenario.services.items():
+            each = (float(x.vus) if isinstance(x, ConstantUsers) else math.inf for x in service.traffic)
+            found[name] = copies(self.scenario, name) * sum(each)
+        for name in demand.callers_first(self.scenario, self.programs):
+            for other, times in self.programs[name].calls.items():
+                found[other] += found[name] * max(times, 1.0) if times else 0.0
+        return found
 
     def _first_place(self, name: str) -> Loc:
         return self.asked[name][0].loc if self.asked[name] else ("services", name)

@@ -386,7 +386,7 @@ def test_a_metric_that_is_missing_somewhere_is_said(here: Path, capsys: pytest.C
     quiet = ["--quiet", "--workers", "1", "--platforms", "vm,container"]
     assert main(["why", "growing.yaml", "--metric", "density.max", "--set", "host.memory=64GiB", *quiet]) == 1
     assert "density.max is missing (vm, replication 1)" in capsys.readouterr().err
-    assert not (here / "results").exists()
+    assert not list(here.glob("results/*"))  # at most the empty folder in which the place was held
 
 
 @pytest.mark.parametrize(

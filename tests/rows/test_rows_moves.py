@@ -195,7 +195,7 @@ def test_the_row_evacuate() -> None:
     assert move["container"]["move_bytes"] == pytest.approx(190 * MB)
     assert move["vm"]["move_bytes"] > 10 * move["container"]["move_bytes"]
     assert move["vm"]["move_time"] > 2 * move["container"]["move_time"] > 2 * move["microvm"]["move_time"]
-    # without a page cache, ten times the series of a guest: 220 MiB and the guest OS, two rounds at 40 MB/s of 128 MiB/s,
+    # without a page cache, ten times the series of a guest: 220 MiB and its OS, two rounds at 40 MB/s of 128 MiB/s,
     # then the rest
     ratio = 40 * MB / (128 * 2**20)
     volume = 220 * 2**20 + load_platform("vm").guest_os_bytes(2**30)

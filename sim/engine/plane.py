@@ -198,10 +198,10 @@ class DataPlane(Linking):
 
         Returns how many were taken, and the stop (see `advance`) that came before the next.
         """
-        done = 0
+        done, self._sampled = 0, self.services
         self.a.grow(sample_work=len(self.a.sample) * self.services)
         for _ in range(MOST_REFILLS):
-            reason = self._do(lay.SAMPLE_ON, first + done, i=self.guests, j=self.services, x=float(count - done))
+            reason = self._do(lay.SAMPLE_ON, first + done, i=self.guests, j=self._sampled, x=float(count - done))
             done += int(self._state["sampled"])
             if done:
                 self.now = float(self.a.sample_time[first + done - 1])
@@ -213,8 +213,10 @@ class DataPlane(Linking):
 
     def samples(self, first: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """Rows of `layout.sample_dtype` from number `first` on, and core-s by service, shape (count, services)."""
-        work = self.a.sample_work[first * self.services : (first + count) * self.services].reshape(count, -1)
-        there = np.delete(work, self._flows, axis=1) if self._flows is not None else work.copy()
+        wide = self._sampled  # what was a service then: the first link may have been made since
+        work = self.a.sample_work[first * wide : (first + count) * wide].reshape(count, -1)
+        known = self._flows is not None and self._flows < wide
+        there = np.delete(work, self._flows, axis=1) if known else work.copy()
         return self.a.sample[first : first + count].copy(), there
 
     def _stopped(self, reason: int) -> Stop | None:

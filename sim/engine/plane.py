@@ -215,8 +215,8 @@ class DataPlane(Linking):
         """Rows of `layout.sample_dtype` from number `first` on, and core-s by service, shape (count, services)."""
         wide = self._sampled  # what was a service then: the first link may have been made since
         work = self.a.sample_work[first * wide : (first + count) * wide].reshape(count, -1)
-        known = self._flows is not None and self._flows < wide
-        there = np.delete(work, self._flows, axis=1) if known else work.copy()
+        flows = self._flows if self._flows is not None and self._flows < wide else None
+        there = work.copy() if flows is None else np.delete(work, flows, axis=1)
         return self.a.sample[first : first + count].copy(), there
 
     def _stopped(self, reason: int) -> Stop | None:

@@ -198,7 +198,7 @@ class DataPlane(Linking):
 
         Returns how many were taken, and the stop (see `advance`) that came before the next.
         """
-        done, self._sampled = 0, self.services
+        done, self._sampled = 0, self.services  # the width of a row; the first link may add a service meanwhile
         self.a.grow(sample_work=len(self.a.sample) * self.services)
         for _ in range(MOST_REFILLS):
             reason = self._do(lay.SAMPLE_ON, first + done, i=self.guests, j=self._sampled, x=float(count - done))
@@ -213,7 +213,7 @@ class DataPlane(Linking):
 
     def samples(self, first: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """Rows of `layout.sample_dtype` from number `first` on, and core-s by service, shape (count, services)."""
-        wide = self._sampled  # what was a service then: the first link may have been made since
+        wide = self._sampled
         work = self.a.sample_work[first * wide : (first + count) * wide].reshape(count, -1)
         flows = self._flows if self._flows is not None and self._flows < wide else None
         there = work.copy() if flows is None else np.delete(work, flows, axis=1)

@@ -1,30 +1,10 @@
-"""What memory a platform costs, and the kinds of quantities of which a platform's parts are made."""
+"""What memory a platform costs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from sim.reading.distribution import Distribution
-
-# The second argument names the kind of quantity (quantities.KINDS) by which the catalogue's text is parsed.
-Bytes = Annotated[float, "bytes"]
-Bandwidth = Annotated[float, "bandwidth"]
-Cores = Annotated[float, "cores"]
-Seconds = Annotated[float, "duration"]
-CoreSeconds = Annotated[float, "work"]
-Ratio = Annotated[float, "ratio"]
-Factor = Annotated[float, "factor"]
-Multiple = Annotated[float, "multiple"]
-Count = Annotated[int, "count"]
-Delay = Annotated[Distribution, "distribution"]
-
-
-class Part(BaseModel):
-    """A part of a platform: frozen, and closed to keys that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from sim.platforms.parts import Bytes, CoreSeconds, Multiple, Part, Ratio
 
 
 class GuestKernel(Part):

@@ -13,21 +13,9 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from sim import registry
-from sim.platforms.memory import (
-    Bytes,
-    Cores,
-    CoreSeconds,
-    Count,
-    Delay,
-    Factor,
-    MemoryCost,
-    Part,
-    Ratio,
-    Seconds,
-)
+from sim.platforms.memory import MemoryCost
+from sim.platforms.parts import Bytes, Cores, CoreSeconds, Count, Delay, Factor, Part, Ratio, Seconds
 from sim.reading.distribution import Distribution
-
-__all__ = ["PHASE_FIELDS", "Phase", "Platform", "Seconds"]
 
 # Fields that a phase of each kind must and may have, beside name and kind.
 PHASE_FIELDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {

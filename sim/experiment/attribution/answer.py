@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.experiment.attribution.game import SERVED, Asked
-from sim.report.answers.shown import Shown
+from sim.experiment.drawn import Drawn
 from sim.report.metrics.numbers import listed, spread
 from sim.report.metrics.statistics import FEWEST, Interval
 from sim.terms.doubts import Doubt, touched
 from sim.terms.records import Array
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_TOLD = 2
 """Groups that are named as the main reason."""
@@ -42,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True, repr=False)
-class Why(Shown):
+class Why(Drawn):
     """The difference `b` − `a` of a metric, split over groups of mechanisms.
 
     `worth`: coalition (the parts that are B's) → the metric in each replication; the empty one is A, the one of
@@ -75,16 +72,12 @@ class Why(Shown):
         except StopIteration:
             raise KeyError(name) from None
 
-    def plot(self) -> Figure:
-        """A waterfall: from A's mean, part by part, to B's. Raises ValueError where there is no part."""
-        from sim.report.figures.style import unsaved
+    def draw(self, path: Path) -> None:
+        """Save a waterfall: from A's mean, part by part, to B's; nothing where the platforms differ in nothing."""
         from sim.report.figures.waterfall import save_waterfall
 
-        if not self.parts:
-            raise ValueError("the platforms differ in nothing, there is nothing to draw")
-        with unsaved() as figures:
-            save_waterfall(self, Path("why.png"))
-        return figures[0]
+        if self.parts:
+            save_waterfall(self, path)
 
     @property
     def unit(self) -> str:

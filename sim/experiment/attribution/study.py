@@ -139,10 +139,8 @@ class WhyStudy:
         with whole(folder) as work:
             write_json(work / "why.json", {**found.to_dict(), "manifest": provenance(self.scenario)})
             write_table(work / PARTS, found.rows())
-            if plots and found.parts:
-                from sim.report.figures.waterfall import save_waterfall
-
-                save_waterfall(found, work / "why.png")
+            if plots:
+                found.draw(work / "why.png")
 
 
 def _checked(asked: Asked, scenario: Scenario) -> Asked:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sim.experiment.drawn import Drawn
 from sim.reading.errors import HostsimError
 from sim.report.answers.doubts.traffic import ALIKE
-from sim.report.answers.shown import Shown
 from sim.report.metrics.numbers import share
 from sim.report.metrics.statistics import FEWEST, LEVEL, t_quantile
 from sim.terms.doubts import DOUBTS, Doubt, doubt, touches
@@ -27,7 +27,6 @@ from sim.terms.records import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _SAME = 1e-6  # shares of a gap closer than this are one place: without noise, both edges are the crossing itself
 
@@ -52,7 +51,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, repr=False)
-class Crossover(Shown):
+class Crossover(Drawn):
     """The difference a - b of a metric along an axis: values (n,), differences (n, replications), and its crossings.
 
     `better` is who is better at every value when nothing crosses (None when something does, or all is equal).
@@ -87,16 +86,8 @@ class Crossover(Shown):
         text = f"{self.a} and {self.b} completed different shares of their requests at {told}"
         return [doubt("survivors", text, values=list(self.unlike))]
 
-    def plot(self) -> Figure:
-        """The metric on both platforms over the axis, and their difference with its crossings."""
-        from sim.report.figures.style import unsaved
-
-        with unsaved() as figures:
-            self.draw(Path("crossover.png"))
-        return figures[0]
-
     def draw(self, path: Path) -> None:
-        """Save the figure."""
+        """Save a figure: the metric on both platforms over the axis, and their difference with its crossings."""
         from sim.report.figures.crossover import save_crossover
         from sim.report.figures.names import spoken
 

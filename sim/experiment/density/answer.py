@@ -6,17 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.experiment.density.search import Density
-from sim.report.answers.shown import Shown
+from sim.experiment.drawn import Drawn
 from sim.report.metrics.numbers import spread, text
 from sim.scenario import Scenario
 from sim.terms.doubts import Doubt
 from sim.terms.metrics import TAILS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Hosts:
 
 
 @dataclass(frozen=True, repr=False)
-class Capacity(Shown):
+class Capacity(Drawn):
     """The answers of all platforms, in the order of the scenario; `found["vm"].most` is a number."""
 
     question: Question
@@ -120,16 +117,6 @@ class Capacity(Shown):
     def __repr__(self) -> str:
         """The answer in words."""
         return "\n".join([self.question.sentence, *self.sentences])
-
-    def plot(self) -> Figure:
-        """The answers and the curve that was walked. Raises ValueError where nothing was run."""
-        from sim.report.figures.style import unsaved
-
-        with unsaved() as figures:
-            self.draw(Path("density.png"))
-        if not figures:
-            raise ValueError("nothing was run, there is nothing to draw")
-        return figures[0]
 
     def draw(self, path: Path) -> None:
         """Save the figure of the answers and the curve, where there is one."""

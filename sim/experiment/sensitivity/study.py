@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from sim.experiment.drawn import Drawn
 from sim.experiment.effort import limits
 from sim.experiment.sensitivity.analysis import Method, Sensitivity, analyse, design, plan_design, response, tornado
 from sim.experiment.study import RESULTS, StudyError
@@ -18,27 +19,21 @@ from sim.scenario import Options, load_sweep
 SIZES = {"sobol": 32, "morris": 8}
 """Size of a design unless told: × (ranges + 2) points for Sobol', × (ranges + 1) for Morris."""
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SensitivityResult(SweepResult):
+class SensitivityResult(Drawn, SweepResult):
     """The runs of a design, and what moves `metric`: effects by platform, and of differences as `container − vm`."""
 
     method: Method
     metric: str
     effects: Mapping[str, Sensitivity]
 
-    def plot(self) -> Figure:
-        """A tornado: what moves the metric most."""
-        from sim.report.figures.style import unsaved
+    def draw(self, path: Path) -> None:
+        """Save a tornado: what moves the metric most."""
         from sim.report.figures.tornado import save_tornado
 
         rows = {name: tornado(each) for name, each in self.effects.items()}
-        with unsaved() as figures:
-            save_tornado(rows, self.metric, self.folder, self.folder.name, self.method)
-        return figures[0]
+        save_tornado(rows, self.metric, path.parent, self.folder.name, self.method)
 
     def to_dict(self) -> dict[str, Any]:
         """The runs and the effects as plain data."""

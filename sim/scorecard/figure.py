@@ -107,22 +107,24 @@ def _name_the_worst(rows: Sequence[Score], ax: Axes, most: int = 3) -> None:
     missed = [each for each in rows if each.verdict == "misses" and each.error is not None]
     worst: list[Score] = []
     for each in sorted(missed, key=lambda each: -_distance(each)):
-        if len(worst) < most and all(_apart(each, other) for other in worst):
+        if len(worst) < most and all(_apart(each, other, ax) for other in worst):
             worst.append(each)
     for each in worst:
-        name = each.case if len(each.case) <= 34 else f"{each.case[:33]}…"
+        name = each.case if len(each.case) <= 22 else f"{each.case[:21]}…"
         x, y = each.known or 1.0, each.predicted or 1.0
         low, high = ax.get_xlim()
-        right = (x / low) > (high / x)
+        share = math.log(x / low) / math.log(high / low)
+        left = share > (0.4 if y > x else 0.6)  # away from the other dots, which lie along the line
         ax.annotate(
-            name, (x, y), xytext=(-5 if right else 5, -3), textcoords="offset points", fontsize=6.5, color=ALARM,
-            ha="right" if right else "left", va="top", annotation_clip=False,
+            name, (x, y), xytext=(-5 if left else 5, 0), textcoords="offset points", fontsize=6.5, color=ALARM,
+            ha="right" if left else "left", va="center", annotation_clip=False,
         )  # fmt: skip
 
 
-def _apart(one: Score, other: Score) -> bool:
-    """Whether there is room for the names of both."""
-    return abs(math.log((one.predicted or 1.0) / (other.predicted or 1.0))) > 0.3
+def _apart(one: Score, other: Score, ax: Axes) -> bool:
+    """Whether there is room for the names of both, a line one below the other."""
+    low, high = ax.get_ylim()
+    return abs(math.log((one.predicted or 1.0) / (other.predicted or 1.0))) > 0.04 * math.log(high / low)
 
 
 def _distance(each: Score) -> float:

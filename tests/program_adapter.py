@@ -15,7 +15,7 @@ from oracle.program_steps import Result
 from oracle.programs import Stack
 from oracle.quotas import Change
 from oracle.storeys import Resize
-from quota_adapter import quota_of
+from quota_adapter import quota_of, resize
 from sim.engine import layout, steps
 from sim.model.host.bandwidth import PlaneLink
 
@@ -156,9 +156,8 @@ class LimitedStackKernelRun(StackKernelRun):
     def _change(self, change: Change) -> None:
         if change.guest in self.dead:
             return
-        slot, service = self.slots[change.guest], self.case.guests[change.guest].service
+        slot = self.slots[change.guest]
         if change.what == "resize":
-            cap, limit = self.limited.cap_and_quota(service, change.cap, change.limit)
-            self.plane.resize(slot, change.weight, cap, quota_of(limit, self.limited.threads[service]))
+            resize(self, self.limited, change)
         else:
             self.plane.pause(slot, change.what == "pause")

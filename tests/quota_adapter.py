@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter import KernelRun
+from oracle.program_limits import LimitedStack
 from oracle.quotas import Change, Limit, Limited, Still
 from sim.engine import layout
 from sim.engine.building import Quota
@@ -14,6 +15,13 @@ def quota_of(limit: Limit | None, threads: int | None) -> Quota | None:
     if limit is None:
         return None
     return Quota(limit.cores * limit.period, limit.burst, limit.period, limit.phase, limit.extra(threads))
+
+
+def resize(run: KernelRun, limited: Limited | LimitedStack, change: Change) -> None:
+    """Give a guest the size that it changes to."""
+    service = run.case.guests[change.guest].service
+    cap, limit = limited.cap_and_quota(service, change.cap, change.limit)
+    run.plane.resize(run.slots[change.guest], change.weight, cap, quota_of(limit, limited.threads[service]))
 
 
 class LimitedKernelRun(KernelRun):
@@ -55,10 +63,9 @@ class LimitedKernelRun(KernelRun):
     def _change(self, change: Change) -> None:
         if change.guest in self.dead:
             return
-        slot, service = self.slots[change.guest], self.case.guests[change.guest].service
+        slot = self.slots[change.guest]
         if change.what == "resize":
-            cap, limit = self.limited.cap_and_quota(service, change.cap, change.limit)
-            self.plane.resize(slot, change.weight, cap, quota_of(limit, self.limited.threads[service]))
+            resize(self, self.limited, change)
         elif change.what in ("pause", "resume"):
             self.plane.pause(slot, change.what == "pause")
         elif change.what == "send_away":

@@ -56,15 +56,13 @@ def waterfall(results: Results, tones: Sequence[Tone]) -> Chart | None:
         panels.append(_waterfall_panel(number_, name, len({whole["place"][at] for at in pick}), order, colours))
     says = (
         "Every bar is a start of the first replication, from its request to being ready (at most "
-        f"{MOST_STARTS} of each platform, evenly chosen, in the order of their requests; a scale a platform)."
+        f"{MOST_STARTS} of each platform, evenly chosen, in the order of their requests; one scale for all)."
     )
     return Chart(
         "starts",
         "Start-up, one by one",
         says,
-        spec(
-            vconcat=panels, usermeta={"pad": 60}, spacing=14, resolve={"scale": {"x": "independent", "color": "shared"}}
-        ),
+        spec(vconcat=panels, usermeta={"pad": 60}, spacing=14, resolve={"scale": {"x": "shared", "color": "shared"}}),
         data,
         Grid(
             "Starts of the first replication: mean seconds of each phase, over those that had it",

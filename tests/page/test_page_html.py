@@ -233,3 +233,10 @@ def test_axes_of_a_sample_are_told_apart_and_joint_ones_are_one() -> None:
     rest = {name: ["r"] * 3 for name in ("platform", "service", "metric", "unit", "error", "run")}
     table = pd.DataFrame({"point": [0, 1, 2], **values, **rest, "replication": 0, "value": 1.0})
     assert axes_in(table) == ["a", "b", "d"]
+
+
+def test_starts_of_all_platforms_have_one_scale(small: Path) -> None:
+    (starts,) = (chart for chart in page_of(small).charts if chart.name == "starts")
+    assert len(starts.spec["vconcat"]) == 2
+    assert starts.spec["resolve"]["scale"]["x"] == "shared"
+    assert not any("domain" in panel["encoding"]["x"]["scale"] for panel in starts.spec["vconcat"])

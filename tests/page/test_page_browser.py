@@ -13,6 +13,7 @@ import pytest
 from browser import Browser, browser, missing
 from sim.experiment.pages import page_of
 from sim.report.page.html import LARGEST, save_page
+from sim.report.page.replay import DOWN, SAMPLED, SERVING, STARTING, STATES, THROTTLED
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,27 +48,17 @@ def crowd(guests: int) -> dict[str, Any]:
     """A replay of so many guests: all are asked for at 0, ready one after the other, and fall at 50 s."""
     times = [0.0] * guests + [1 + at / guests for at in range(guests)] + [50.0] * guests
     changes = {
-        "time": times, "place": [*range(guests)] * 3, "state": [1] * guests + [2] * guests + [3] * guests,
+        "time": times, "place": [*range(guests)] * 3,
+        "state": [STARTING] * guests + [SERVING] * guests + [DOWN] * guests,
         "guest": [*range(guests)] * 3, "why": [""] * 3 * guests,
     }  # fmt: skip
-    names = (
-        "cpu_used",
-        "cpu_allocated",
-        "memory_used",
-        "memory_allocated",
-        "in_flight",
-        "arrivals",
-        "completed",
-        "ready",
-    )
+    samples = {name: [1, 2] for name in SAMPLED} | {"time": [0, 100], "throttled": [0, guests / 2]}
     host = {
         "platform": "many", "var": "--p0", "places": guests, "hidden": 0, "guests": [f"g-{at}" for at in range(guests)],
         "services": ["s"] * guests, "changes": changes, "told": {"time": [50.0], "what": ["fault kernel-panic"]},
-        "samples": {"capacity": {"cpu": 4, "memory": 2**33}, "time": [0, 100], **{name: [1, 2] for name in names}},
+        "samples": {"capacity": {"cpu": 4, "memory": 2**33}, **samples},
     }  # fmt: skip
-    host["samples"]["throttled"] = [0, guests / 2]
-    states = [["empty", "", ""], ["starting", "…", ""], ["serving", "✓", ""], ["down", "×", ""], ["gone", "→", ""]]
-    told = {"end": 100.0, "step": 100.0, "replication": 1, "states": states, "throttled": ["throttled", "‖", "still"]}
+    told = {"end": 100.0, "step": 100.0, "replication": 1, "states": STATES, "throttled": THROTTLED}
     return {**told, "hosts": [host, {**host, "platform": "other"}]}
 
 

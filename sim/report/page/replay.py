@@ -31,6 +31,10 @@ STATES: Final = (
 )
 THROTTLED: Final = ("throttled", "‖", "serving, but stands still for want of CPU budget: how many is recorded, not who")
 """What a tile that serves may be besides: so many of them, the first ones, as the sample tells."""
+SAMPLED: Final = (
+    "time", "cpu_used", "cpu_allocated", "memory_used", "memory_allocated", "in_flight", "arrivals", "completed",
+)  # fmt: skip
+"""Columns of the time line that are played, beside how many were throttled."""
 MOST_PLACES = 1000
 """Tiles of a platform; of more guests at once, the first places are shown."""
 MOST_CHANGES = 60_000
@@ -146,15 +150,5 @@ def _told(events: pd.DataFrame) -> Iterator[tuple[float, str]]:
 
 def _samples(timeline: pd.DataFrame) -> Mapping[str, Any]:
     capacity = {kind: float(timeline[f"{kind}_capacity"].max()) for kind in ("cpu", "memory")}
-    names = (
-        "time",
-        "cpu_used",
-        "cpu_allocated",
-        "memory_used",
-        "memory_allocated",
-        "in_flight",
-        "arrivals",
-        "completed",
-    )
-    there = [*names, *(name for name in ("throttled",) if name in timeline)]  # results of earlier versions have none
+    there = [*SAMPLED, *(name for name in ("throttled",) if name in timeline)]  # results of earlier versions have none
     return {"capacity": capacity, **{name: [plain(each) for each in timeline[name].tolist()] for name in there}}

@@ -14,10 +14,8 @@ from typing import Any, Final
 from sim.experiment import loads, offered
 from sim.platforms import Platform, Row, describe
 from sim.scenario import Scenario
-from sim.terms.doubts import Doubt, doubt, touches
+from sim.terms.doubts import UNMEASURED, Doubt, doubt, touches
 
-UNMEASURED: Final = ("assumption", "memory")
-"""Trust of a number that nobody has measured, or that was written down from memory."""
 LEAST: Final = 0.02
 """Share of what it goes into from which on a number is told."""
 _SERVING: Final = ("response.", "waiting.", "request.", "slo.met", "requests.", "goodput", "lost.")

@@ -16,6 +16,8 @@ from sim.terms.metrics import ALL, TAILS
 Severity: TypeAlias = Literal["wrong", "weak", "note"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("wrong", "weak", "note")
 """From bad to harmless: the order in which doubts are told."""
+UNMEASURED: Final = ("assumption", "memory")
+"""Trust of a number of the catalogue that nobody has measured, or that was written down from memory."""
 
 
 @dataclass(frozen=True)

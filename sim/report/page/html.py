@@ -17,6 +17,7 @@ from typing import Any
 
 from sim.report.page.document import Chart, Page
 from sim.report.page.palette import tones
+from sim.terms.doubts import UNMEASURED
 
 ASSETS = "sim.report.page.assets"
 LARGEST = 6 * 10**6
@@ -36,6 +37,7 @@ def html_of(page: Page) -> str:
             policy=policy(scripts),
             licences=_asset("LICENSES.txt"),
             charts={chart.name: _drawn(chart) for chart in page.charts},
+            unmeasured=UNMEASURED,
             words={"wrong": "a number does not mean what its name says", "weak": "true, but thin", "note": "to know"},
         )
     )  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
+from sim.report.folder import writer
 from sim.report.page.document import Sources
-
-UNMEASURED: Final = ("assumption", "memory")
-"""Trust of a number that nobody measured, or that was written down from memory."""
+from sim.report.text.class_table import tex_text
+from sim.terms.doubts import UNMEASURED
 
 
 def sources_of(platforms: Mapping[str, Any]) -> list[Sources]:
@@ -67,25 +67,20 @@ def facts_of(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def citation(manifest: Mapping[str, Any]) -> list[str]:
     """How to cite the program with this result: a line of text, and BibTeX."""
+    about = manifest.get("citation") or writer.citation()  # results of earlier versions have none
+    title, authors = about["title"], " and ".join(each["name"] for each in about["authors"])
     version = str(manifest.get("versions", {}).get("hostsim", ""))
-    title = "hostsim: a discrete-event simulator of one host running virtual machines or containers"
     year = str(manifest.get("started", ""))[:4]
     digest = str(manifest.get("digest", ""))[:16]
     of = f"Scenario {manifest.get('name', '')}, SHA-256 {digest}, seed {manifest.get('seed', '')}"
-    text = f"hostsim maintainers. {title}. Version {version}, Apache-2.0. {of}."
+    text = f"{authors}. {title}. Version {version}, {about['license']}. {of}."
     bib = [
         "@software{hostsim,",
-        "  author = {{hostsim maintainers}},",
-        f"  title = {{{title}}},",
+        f"  author = {{{{{tex_text(authors)}}}}},",
+        f"  title = {{{tex_text(title)}}},",
         f"  version = {{{version}}},",
         *([f"  year = {{{year}}},"] if year else []),
-        f"  note = {{{_tex(of)}}},",
+        f"  note = {{{tex_text(of)}}},",
         "}",
     ]
     return [text, "\n".join(bib)]
-
-
-def _tex(words: str) -> str:
-    """Words inside braces of BibTeX."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(each, f"\\{each}" if each in "#$%&_{}" else each) for each in words)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +53,28 @@ def page_of_several(folders: Sequence[str | Path]) -> Page:
     """The page of several runs put side by side, as `compare` does. Raises ResultsError."""
     from sim.report.joined import Joined
 
-    return page_of_run(Joined([Results(Path(folder)) for folder in folders]))
+    joined = Joined([Results(Path(folder)) for folder in folders])
+    manifests = [each.manifest for each in joined.parts]
+    platforms = {
+        label: manifests[part].get("platforms", {}).get(platform, {})
+        for (part, platform), label in joined.labels.items()
+    }
+    quoted = [shlex.quote(str(folder)) for folder in folders]
+    return replace(  # of the joined one there is no manifest that could be run
+        page_of_run(joined),
+        kind="runs side by side",
+        sources=sources_of(platforms),
+        scenario="",
+        facts=[
+            (f"{folder}: {what}", value)
+            for folder, manifest in zip(folders, manifests, strict=True)
+            for what, value in facts_of(manifest)
+        ],
+        cite=citation(*manifests),
+        again=[*(f"python -m sim reproduce {each}" for each in quoted), f"python -m sim compare {' '.join(quoted)}"],
+        lacking=[line for manifest in manifests for line in recordings_of(manifest["scenario"])],
+        manifest={},
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from page.conftest import EVIL, QUOTES
+import sim
+from page.conftest import EVIL, QUOTES, SMALL
 from sim.cli import main
-from sim.experiment.pages import page_of
+from sim.experiment.pages import page_of, page_of_several
 from sim.report.folder.writer import ResultsError
 from sim.report.page.html import LARGEST, SCRIPTS, html_of, json_of
 from sim.report.page.palette import LEAST, channels, contrast, tones
@@ -240,3 +241,14 @@ def test_starts_of_all_platforms_have_one_scale(small: Path) -> None:
     assert len(starts.spec["vconcat"]) == 2
     assert starts.spec["resolve"]["scale"]["x"] == "shared"
     assert not any("domain" in panel["encoding"]["x"]["scale"] for panel in starts.spec["vconcat"])
+
+
+def test_several_results_are_made_again_one_by_one_and_all_are_cited(small: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    sim.run({**SMALL, "name": "other", "duration": "20s", "faults": []}, workers=1, out=other, plots=False)
+    told = page_of_several([small, other])
+    assert not told.manifest  # the joined one is no scenario
+    assert [line.split()[3] for line in told.again] == ["reproduce", "reproduce", "compare"]
+    assert all(f"Scenario {name}, SHA-256 " in told.cite[0] for name in ("small", "other"))
+    assert len(told.sources) == len(told.platforms) == 4
+    assert all(each.rows for each in told.sources)

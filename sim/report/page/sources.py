@@ -65,14 +65,16 @@ def facts_of(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(what, value) for what, value in found if value]
 
 
-def citation(manifest: Mapping[str, Any]) -> list[str]:
-    """How to cite the program with this result: a line of text, and BibTeX."""
+def citation(manifest: Mapping[str, Any], *others: Mapping[str, Any]) -> list[str]:
+    """How to cite the program with this result (or these): a line of text, and BibTeX."""
     about = manifest.get("citation") or writer.citation()  # results of earlier versions have none
     title, authors = about["title"], " and ".join(each["name"] for each in about["authors"])
     version = str(manifest.get("versions", {}).get("hostsim", ""))
     year = str(manifest.get("started", ""))[:4]
-    digest = str(manifest.get("digest", ""))[:16]
-    of = f"Scenario {manifest.get('name', '')}, SHA-256 {digest}, seed {manifest.get('seed', '')}"
+    of = "; ".join(
+        f"Scenario {each.get('name', '')}, SHA-256 {str(each.get('digest', ''))[:16]}, seed {each.get('seed', '')}"
+        for each in (manifest, *others)
+    )
     text = f"{authors}. {title}. Version {version}, {about['license']}. {of}."
     bib = [
         "@software{hostsim,",

@@ -97,7 +97,7 @@ def _run_or_sweep(root: Path, manifest: Mapping[str, Any]) -> Page:
         raise ResultsError(f"{root}: {error}") from error
 
 
-def _shared(manifest: Mapping[str, Any], again: str) -> dict[str, Any]:
+def _shared(manifest: Mapping[str, Any], *again: str) -> dict[str, Any]:
     """What all studies have: assumptions, scenario, facts, how to cite and to make it again."""
     if not manifest:
         told = "This result is of an earlier version, which did not keep its scenario: make it again for sources."
@@ -107,7 +107,7 @@ def _shared(manifest: Mapping[str, Any], again: str) -> dict[str, Any]:
         "scenario": scenario_text(manifest["scenario"]),
         "facts": facts_of(manifest),
         "cite": citation(manifest),
-        "again": [again],
+        "again": again,
         "manifest": dict(manifest),
         "lacking": recordings_of(manifest["scenario"]),
     }
@@ -152,7 +152,7 @@ def _density(_: Path, found: Mapping[str, Any]) -> Page:
         answer=found["answer"],
         tables=[Grid("The most at which all is well", headers, rows, (1, 2))],
         charts=[each for each in drawn if each is not None],
-        **_shared(manifest, f"python -m sim density manifest.json --vary {found['vary']}"),
+        **_shared(manifest, *_search(found, "density")),
     )
 
 
@@ -176,10 +176,16 @@ def _crossover(root: Path, found: Mapping[str, Any]) -> Page:
         doubts=told,
         answer=found.get("answer", []),
         charts=studies.crossing_charts(found, means, tones(names), lines),
-        **_shared(
-            manifest, f"python -m sim crossover manifest.json --vary {found['vary']} --from {low:g} --to {high:g}"
-        ),
+        **_shared(manifest, *_search(found, "crossover", f" --from {low:g} --to {high:g} --metric {found['metric']}")),
     )
+
+
+def _search(found: Mapping[str, Any], study: str, more: str = "") -> Iterator[str]:
+    """How to search again: over a path of the scenario's file, which the manifest, being resolved, may not have."""
+    unit = f" --unit {shlex.quote(found['unit'])}" if found.get("unit") else ""
+    yield "python -m sim manifest.json"
+    yield "# that is the scenario alone; the search is over a path of its own file:"
+    yield f"python -m sim {study} FILE --vary {shlex.quote(found['vary'])}{unit}{more}"
 
 
 def _unlike(found: Mapping[str, Any]) -> Iterator[Doubt]:

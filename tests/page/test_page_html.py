@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -252,3 +253,16 @@ def test_several_results_are_made_again_one_by_one_and_all_are_cited(small: Path
     assert all(f"Scenario {name}, SHA-256 " in told.cite[0] for name in ("small", "other"))
     assert len(told.sources) == len(told.platforms) == 4
     assert all(each.rows for each in told.sources)
+
+
+@pytest.mark.parametrize("study", ["density", "crossover", "why"])
+def test_what_a_page_says_of_making_it_again_can_be_run(study: str, studies: dict[str, Path], tmp_path: Path) -> None:
+    told = page_of(studies[study])
+    (tmp_path / "manifest.json").write_text(json.dumps(told.manifest), "utf-8")
+    files = {"manifest.json": str(tmp_path / "manifest.json"), "FILE": str(studies[study].parent / "tiny.json")}
+    short = ["--workers", "1", "--quiet", "--no-plots"]
+    for number, line in enumerate(line for line in told.again if not line.startswith("#")):
+        program, arguments = shlex.split(line)[:3], shlex.split(line)[3:]
+        assert program == ["python", "-m", "sim"]
+        named = [files.get(each, each) for each in arguments]
+        assert main([*named, *short, "--out", str(tmp_path / str(number))]) == 0

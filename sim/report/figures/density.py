@@ -84,7 +84,7 @@ def used_up(rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None],
         tried: dict[float, tuple[float, Mapping[str, Any]]] = {}
         for row in rows:
             if row["platform"] == name and row["objective"]:
-                share = _share(row)
+                share = share_used(row)
                 if row["value"] not in tried or share > tried[row["value"]][0]:
                     tried[row["value"]] = share, row
         if not tried:
@@ -110,8 +110,11 @@ def used_up(rows: Sequence[Mapping[str, Any]], most: Mapping[str, float | None],
     return ax
 
 
-def _share(row: Mapping[str, Any]) -> float:
-    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability."""
-    bound, limit = float(row["bound"]), float(row["limit"])
+def share_used(row: Mapping[str, Any]) -> float:
+    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability.
+
+    Infinity where there is none, which JSON has as None.
+    """
+    bound, limit = (math.inf if row[key] is None else float(row[key]) for key in ("bound", "limit"))
     used = (1 - bound) / (1 - limit) if row["objective"] == "availability" and limit < 1 else bound / limit
     return max(used, 0.0) if math.isfinite(used) else math.inf

@@ -73,7 +73,7 @@ def draw(ax: Axes, time: Any, values: Any, look: Look, place: tuple[int, int], *
 def traffic(series: Sequence[tuple[str, pd.DataFrame]], ax: Axes, *, key: Mapping[str, Look]) -> Axes:
     """Arrivals (filled) and completions a second over time; arrivals are the same for all platforms."""
     for number, (name, frame) in enumerate(series):
-        step = _steps(frame["time"].to_numpy())
+        step = steps_of(frame["time"].to_numpy())
         if number == 0:
             ax.fill_between(frame["time"], frame["arrivals"] / step, color="#cccccc", lw=0)
         draw(ax, frame["time"], frame["completed"] / step, key[name], (number, len(series)))
@@ -221,7 +221,7 @@ def rounded(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.10g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _steps(time: Any) -> Any:
+def steps_of(time: Any) -> Any:
     """Seconds that each sample looks back on."""
     if len(time) < 2:
         return np.ones(len(time))

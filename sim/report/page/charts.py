@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sim.report.page.palette import Tone
+from sim.terms.metrics import Better
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """Names the grammar; nothing is fetched from there."""
-BYTES = 2.0**30
+BETTER: Mapping[Better, str] = {"lower": " (less is better)", "higher": " (more is better)", None: ""}
+"""Behind the label of a metric: which way is better."""
 _DIGITS = 5
 
 

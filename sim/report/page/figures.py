@@ -48,8 +48,7 @@ def focus(results: Results, tones: Sequence[Tone]) -> Chart | None:
             "platform": list(line.values),
             "mean": [charts.plain(each.mean * factor / size) for each in line.values.values()],
         }
-        better = {"lower": " (less is better)", "higher": " (more is better)", None: ""}[line.metric.better]
-        panels.append(_strip(place, line.metric.label.strip() + better, unit, axis, tones))
+        panels.append(_strip(place, line.metric.label.strip() + charts.BETTER[line.metric.better], unit, axis, tones))
         rows += [
             [line.metric.label.strip(), name, spread(each.scaled(factor), unit)] for name, each in line.values.items()
         ]

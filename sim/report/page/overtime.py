@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.report.figures.result import warmup_of
-from sim.report.figures.timeline import MARKED
-from sim.report.page import charts
+from sim.report.figures.style import GIB
+from sim.report.figures.timeline import MARKED, steps_of
 from sim.report.page.charts import by_platform, columns_of, number, said, spec, tips
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone
@@ -82,8 +82,7 @@ def series_of(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         own = frame[frame["platform"] == name].groupby("time", as_index=False).mean(numeric_only=True)
         if own.empty:
             continue
-        steps = np.diff(own["time"].to_numpy(), prepend=np.nan)
-        steps[0] = steps[1] if len(steps) > 1 else 1.0
+        steps = steps_of(own["time"].to_numpy())
         parts.append(
             pd.DataFrame(
                 {
@@ -95,8 +94,8 @@ def series_of(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
                     "guests": own["guests"],
                     "cpu used": own["cpu_used"],
                     "cpu allocated": own["cpu_allocated"],
-                    "memory used": own["memory_used"] / charts.BYTES,
-                    "memory allocated": own["memory_allocated"] / charts.BYTES,
+                    "memory used": own["memory_used"] / GIB,
+                    "memory allocated": own["memory_allocated"] / GIB,
                 }
             )
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sim.report.figures.density import MOST_SHARE, share_used
 from sim.report.figures.names import spoken
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import spread, text
@@ -14,9 +15,6 @@ from sim.report.page import charts
 from sim.report.page.charts import by_platform, dash_of, number, plain, shape_of, spec, tips
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone
-
-MOST_SHARE = 2.0
-"""Share of an objective at which its scale ends; what lies beyond is drawn at the edge."""
 
 
 def columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
@@ -90,7 +88,7 @@ def strain(found: Mapping[str, Any], tones: Sequence[Tone]) -> Chart | None:
     points = []
     for each in found["platforms"]:
         for load in each["curve"]:
-            shares = [(used(one), one) for one in load["objectives"] if one["objective"]]
+            shares = [(share_used(one), one) for one in load["objectives"] if one["objective"]]
             if shares:
                 share, worst = max(shares, key=lambda pair: pair[0])
                 what = f"{worst['objective']} of {worst['service']}"
@@ -161,13 +159,6 @@ def strain(found: Mapping[str, Any], tones: Sequence[Tone]) -> Chart | None:
 def alone(layers: Sequence[Mapping[str, Any]], height: Any, pad: int) -> dict[str, Any]:
     """The specification of a single panel; `pad`: pixels beside it that its labels need."""
     return spec(vconcat=[{"layer": layers, "height": height}], usermeta={"pad": pad})
-
-
-def used(one: Mapping[str, Any]) -> float:
-    """How much of an objective is used: bound / limit of a tail, lost / allowed loss of an availability."""
-    bound, limit = (math.inf if one[key] is None else float(one[key]) for key in ("bound", "limit"))
-    share = (1 - bound) / (1 - limit) if one["objective"] == "availability" and limit < 1 else bound / limit
-    return max(share, 0.0) if math.isfinite(share) else math.inf
 
 
 def _unit(found: Mapping[str, Any]) -> str:
@@ -274,11 +265,10 @@ def crossing_charts(
         ]
         for row in means
     ]
-    better = {"lower": " (less is better)", "higher": " (more is better)", None: ""}[metric.better]
     return [
         Chart(
             "crossover",
-            f"{metric.label.strip()} over {axis}{better}",
+            f"{metric.label.strip()} over {axis}{charts.BETTER[metric.better]}",
             "Above: the mean on each platform. Below: the difference, pair by pair, with its 95 % interval; dashed: "
             "where it crosses zero, shaded: where that may lie (95 %).",
             spec(vconcat=[{"layer": both, "height": 220}, {"layer": below, "height": 200}], usermeta={"pad": 100}),

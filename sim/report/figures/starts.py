@@ -132,6 +132,11 @@ def storms(guests: pd.DataFrame, key: Mapping[str, Look]) -> dict[str, pd.DataFr
     return {name: storm for name, storm in found.items() if len(storm)}
 
 
+def evenly(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many rows of a frame, evenly chosen: the first, the last, and between them."""
+    return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(len(frame), most)).astype(int))]
+
+
 def waterfall(storm: pd.DataFrame, ax: Axes, *, name: str) -> Axes:
     """Every start of a storm as a line from its request to its end, a colour a phase, the quickest on top."""
     from matplotlib.collections import PolyCollection
@@ -139,7 +144,7 @@ def waterfall(storm: pd.DataFrame, ax: Axes, *, name: str) -> Axes:
     phases = [column for column in storm.columns if column.startswith(PHASE)]
     begin = float(storm["requested"].min())
     storm = storm.sort_values(["ready", "requested"], kind="stable")
-    kept = storm.iloc[np.unique(np.linspace(0, len(storm) - 1, min(len(storm), _SHOWN)).astype(int))]
+    kept = evenly(storm, _SHOWN)
     left = kept["requested"].to_numpy() - begin
     top = np.linspace(0, len(storm), len(kept) + 1)
     for phase, look in phase_looks(phases).items():

@@ -65,6 +65,12 @@ def columns_of(frame: Any, names: Mapping[str, str] | Sequence[str]) -> dict[str
     return {new: [plain(each) for each in frame[old].tolist()] for old, new in pairs}
 
 
+def columns_named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Rows, whose values have these names, as columns that JSON can have."""
+    found = [[plain(each) for each in row] for row in rows]
+    return {name: [row[place] for row in found] for place, name in enumerate(names)}
+
+
 def plain(value: Any) -> Any:
     """A value as JSON can have it."""
     if isinstance(value, bool | str | int) or value is None:

@@ -9,7 +9,7 @@ from sim.report.answers.comparison import focus_lines
 from sim.report.figures.style import told
 from sim.report.metrics.numbers import spread
 from sim.report.page import charts
-from sim.report.page.charts import by_platform, number, shape_of, spec, tips
+from sim.report.page.charts import by_platform, columns_named, number, shape_of, spec, tips
 from sim.report.page.document import Chart, Grid
 from sim.report.page.overtime import over_time
 from sim.report.page.palette import Tone
@@ -37,17 +37,13 @@ def focus(results: Results, tones: Sequence[Tone]) -> Chart | None:
         factor, unit = comparison.shown_in(line.metric)
         size, axis = charts.round_in(unit, [each.mean * factor for each in line.values.values()])
         points = [
-            (name, number_ + 1, charts.plain(value * factor / size))
+            (name, number_ + 1, value * factor / size)
             for name, own in line.found.items()
             for number_, value in own.items()
         ]
-        data[f"p{place}"] = dict(
-            zip(("platform", "replication", "value"), map(list, zip(*points, strict=True)), strict=True)
-        )
-        data[f"m{place}"] = {
-            "platform": list(line.values),
-            "mean": [charts.plain(each.mean * factor / size) for each in line.values.values()],
-        }
+        means = [(name, each.mean * factor / size) for name, each in line.values.items()]
+        data[f"p{place}"] = columns_named(("platform", "replication", "value"), points)
+        data[f"m{place}"] = columns_named(("platform", "mean"), means)
         panels.append(_strip(place, line.metric.label.strip() + charts.BETTER[line.metric.better], unit, axis, tones))
         rows += [
             [line.metric.label.strip(), name, spread(each.scaled(factor), unit)] for name, each in line.values.items()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sim.report.figures.result import warmup_of
+from sim.report.figures.starts import evenly
 from sim.report.figures.style import GIB
 from sim.report.figures.timeline import MARKED, steps_of
 from sim.report.page.charts import by_platform, columns_of, number, said, spec, tips
@@ -186,8 +185,7 @@ def _over_time_table(series: pd.DataFrame) -> Grid:
     names = [name for name in series.columns if name != "platform"]
     rows = []
     for name, own in series.groupby("platform", sort=False):
-        kept = own.iloc[np.unique(np.linspace(0, len(own) - 1, min(len(own), _ROWS)).astype(int))]
-        rows += [[str(name), *(said(each) for each in row)] for row in kept[names].to_numpy()]
+        rows += [[str(name), *(said(each) for each in row)] for row in evenly(own, _ROWS)[names].to_numpy()]
     units = {
         "time": "time (s)",
         "arrive": "arrive (/s)",

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sim.report.figures.starts import phase_looks
+from sim.report.figures.starts import evenly, phase_looks
 from sim.report.figures.style import told
 from sim.report.page import charts
-from sim.report.page.charts import number, said, spec, tips
+from sim.report.page.charts import columns_named, number, said, spec, tips
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone, channels
 from sim.report.results import Results
@@ -26,34 +24,26 @@ MOST_STARTS = 40
 def waterfall(results: Results, tones: Sequence[Tone]) -> Chart | None:
     """Starts one by one, phase after phase, of the first replication."""
     guests = results.guests
-    names = [tone.platform for tone in tones]
     own = guests[(guests["replication"] == guests["replication"].min()) & (guests["ready"] > guests["requested"])]
     if own.empty:
         return None
     phases = [column for column in own.columns if column.startswith(PHASE)]
-    bars: list[tuple[Any, ...]] = []
+    bars: dict[str, list[tuple[Any, ...]]] = {}
     rows: list[list[str]] = []
-    for name in names:
+    for name in (tone.platform for tone in tones):
         mine = own[own["platform"] == name].sort_values(["requested", "ready"], kind="stable")
         if mine.empty:
             continue
-        kept = mine.iloc[np.unique(np.linspace(0, len(mine) - 1, min(len(mine), MOST_STARTS)).astype(int))]
-        for place, (_, guest) in enumerate(kept.iterrows()):
-            bars += [(name, place + 1, str(guest["guest"]), *bar) for bar in _bars(guest, phases)]
+        kept = enumerate((guest for _, guest in evenly(mine, MOST_STARTS).iterrows()), 1)
+        bars[name] = [(name, at, str(guest["guest"]), *bar) for at, guest in kept for bar in _bars(guest, phases)]
         rows += _phase_rows(name, mine, phases)
-    names = [name for name in names if any(bar[0] == name for bar in bars)]
     keys = ("platform", "place", "guest", "phase", "from", "to", "seconds", "asked")
-    whole = dict(zip(keys, map(list, zip(*bars, strict=True)), strict=True))
-    found = phase_looks([f"{PHASE}{phase}" for phase in dict.fromkeys(whole["phase"])])
-    order = [phase.removeprefix(PHASE) for phase in found]
-    colours = [
-        "var(--faint)" if phase == _REST else _shade(look) for phase, look in zip(order, found.values(), strict=True)
+    data = {f"w{place}": columns_named(keys, own) for place, own in enumerate(bars.values())}
+    looks = phase_looks(list(dict.fromkeys(phase for own in data.values() for phase in own["phase"])))
+    colours = {phase: "var(--faint)" if phase == _REST else _shade(look) for phase, look in looks.items()}
+    panels = [
+        _waterfall_panel(place, name, len(set(data[f"w{place}"]["place"])), colours) for place, name in enumerate(bars)
     ]
-    panels, data = [], {}
-    for number_, name in enumerate(names):
-        pick = [at for at, each in enumerate(whole["platform"]) if each == name]
-        data[f"w{number_}"] = {key: [charts.plain(values[at]) for at in pick] for key, values in whole.items()}
-        panels.append(_waterfall_panel(number_, name, len({whole["place"][at] for at in pick}), order, colours))
     says = (
         "Every bar is a start of the first replication, from its request to being ready (at most "
         f"{MOST_STARTS} of each platform, evenly chosen, in the order of their requests; one scale for all)."
@@ -106,7 +96,7 @@ def _phase_rows(name: str, own: pd.DataFrame, phases: Sequence[str]) -> Iterator
     yield [name, "requested to ready", str(len(own)), said(float(whole.mean())), said(float(whole.max()))]
 
 
-def _waterfall_panel(place: int, name: str, count: int, order: Sequence[str], colours: Sequence[str]) -> dict[str, Any]:
+def _waterfall_panel(place: int, name: str, count: int, colours: Mapping[str, str]) -> dict[str, Any]:
     return {
         "title": {"text": name},
         "height": {"step": max(7, min(18, 260 // max(count, 1)))},
@@ -130,7 +120,7 @@ def _waterfall_panel(place: int, name: str, count: int, order: Sequence[str], co
                 "field": "phase",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": list(order), "range": list(colours)},
+                "scale": {"domain": list(colours), "range": list(colours.values())},
                 "legend": {"orient": "top", "symbolType": "square"},
             },
             "tooltip": tips(

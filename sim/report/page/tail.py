@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sim.report.figures.result import MOST_SERVICES, served_by
 from sim.report.figures.spent import PARTS, spent_by
+from sim.report.figures.starts import evenly
 from sim.report.figures.style import told
 from sim.report.metrics.numbers import share, text
 from sim.report.page import charts
-from sim.report.page.charts import by_platform, dash_of, number, spec, tips
+from sim.report.page.charts import by_platform, columns_named, dash_of, number, spec, tips
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone
 from sim.report.results import Results
@@ -81,16 +80,15 @@ def _curves(
         wide = wide[(wide > 0).all(axis=1)]
         if wide.empty:
             continue
-        wide = wide.iloc[np.unique(np.linspace(0, len(wide) - 1, min(len(wide), _POINTS)).astype(int))]
+        wide = evenly(wide, _POINTS)
         for probability, row in zip(wide.index, wide.to_numpy(), strict=True):
             left = 1.0 - answered * (1.0 - float(probability))
             points.append((tone.platform, float(row.mean()), float(row.min()), float(row.max()), left))
         if 1.0 - answered > 2 * answered * float(wide.index.min()):
             ends.append((tone.platform, points[-1][1], slowest * 3, 1.0 - answered))
-    names = (("platform", "seconds", "low", "high", "left"), ("platform", "from", "to", "left"))
-    return tuple(  # type: ignore[return-value]  # of two
-        {key: [charts.plain(row[at]) for row in found] for at, key in enumerate(keys)}
-        for found, keys in zip((points, ends), names, strict=True)
+    return (
+        columns_named(("platform", "seconds", "low", "high", "left"), points),
+        columns_named(("platform", "from", "to", "left"), ends),
     )
 
 
@@ -183,7 +181,7 @@ def where_the_time_goes(results: Results, tones: Sequence[Tone]) -> Chart | None
     panels = []
     for place, service in enumerate(means):
         own = [row for row in found if row[0] == service]
-        data[f"b{place}"] = {key: [charts.plain(row[at]) for row in own] for at, key in enumerate(keys)}
+        data[f"b{place}"] = columns_named(keys, own)
         panels.append(_spent_panel(place, service, tones, labels))
     rows = [[service, name, part, text(seconds, "s")] for service, name, part, seconds, _ in found]
     return Chart(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.experiment.sweep.store import TABLE
 from sim.experiment.sweep.study import crossings
+from sim.report.answers.doubts.traffic import ALIKE
 from sim.report.folder.writer import ResultsError
 from sim.report.metrics.known import describe
 from sim.report.metrics.numbers import share, spread
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 METRIC = "response.p99"
 """What a sweep is judged by, as on the command line, if nobody says otherwise."""
-ALIKE = 0.01
-"""Difference of served shares up to which platforms are compared (ratio)."""
 _DOUBTS_NOTED = 12
 
 

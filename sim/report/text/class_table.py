@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sim.report.answers.comparison import Comparison
-from sim.report.text.terminal import blocks
+from sim.report.text.terminal import blocks, how_often
 from sim.terms.metrics import ALL
 
 FORMATS: Final = ("md", "html", "tex")
@@ -62,11 +62,7 @@ def headers(told: Sequence[Told]) -> list[str]:
 
 def caption(told: Sequence[Told], version: str) -> str:
     """What a reader must know: the program, what ± and the marks mean, seeds and replications."""
-    runs = []
-    for each in told:
-        counts = sorted(set(each.comparison.replications.values()))
-        number = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        runs.append(f"{each.comparison.scenario} {number} (seed {each.seed})")
+    runs = [f"{each.comparison.scenario} {how_often(each.comparison)} (seed {each.seed})" for each in told]
     names = " against ".join(told[0].comparison.platforms)
     return (
         f"{names} on one host, simulated with hostsim {version}. ± is half the 95 % interval of the mean over the "

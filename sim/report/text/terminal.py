@@ -207,13 +207,18 @@ def _carrying(comparison: Comparison) -> Comparison:
     return replace(comparison, lines=kept, services=[ALL])
 
 
+def how_often(comparison: Comparison) -> str:
+    """The number of replications, or from how many to how many where platforms have others."""
+    counts = sorted(set(comparison.replications.values()))
+    return f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+
+
 def title(comparison: Comparison) -> str:
     """What was compared, how often, on which host."""
-    counts = sorted(set(comparison.replications.values()))
-    number = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    number = how_often(comparison)
     parts = [
         f"{comparison.scenario}: {' against '.join(comparison.platforms)}",
-        f"{number} replication{'' if counts == [1] else 's'}",
+        f"{number} replication{'' if number == '1' else 's'}",
     ]
     host = comparison.host
     if "cores" in host and "memory" in host:

@@ -190,8 +190,11 @@ def _handles(key: Mapping[str, Look]) -> list[Any]:
     return [Line2D([], [], color=look.colour, lw=2, label=name, **look.dots) for name, look in key.items()]
 
 
-def told(doubts: Sequence[Doubt], metrics: Sequence[str]) -> list[str]:
-    """The worst doubts about what a figure shows, a line each: those that touch its `metrics` (or service/metric)."""
+def told(doubts: Sequence[Doubt], metrics: Sequence[str], others: str = "see `doubts` in manifest.json") -> list[str]:
+    """The worst doubts about what a figure shows, a line each: those that touch its `metrics` (or service/metric).
+
+    `others`: where the rest of them can be read.
+    """
     asked = [(metric, service or ALL) for service, _, metric in (entry.rpartition("/") for entry in metrics)]
     found = [
         each for each in doubts
@@ -199,7 +202,7 @@ def told(doubts: Sequence[Doubt], metrics: Sequence[str]) -> list[str]:
     ]  # fmt: skip
     lines = list(dict.fromkeys(each.line for each in found))
     more = len(lines) - _DOUBTS_TOLD
-    rest = [f"… and {more} more (see `doubts` in manifest.json)"] if more > 0 else []
+    rest = [f"… and {more} more ({others})"] if more > 0 else []
     return lines[:_DOUBTS_TOLD] + rest
 
 

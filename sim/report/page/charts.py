@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from sim.report.figures import style
 from sim.report.page.palette import Tone
 from sim.terms.metrics import Better
 
+told = partial(style.told, others="at the top of the page")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """Names the grammar; nothing is fetched from there."""
 BETTER: Mapping[Better, str] = {"lower": " (less is better)", "higher": " (more is better)", None: ""}

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sim.report.answers.comparison import focus_lines
-from sim.report.figures.style import told
 from sim.report.metrics.numbers import spread
 from sim.report.page import charts
-from sim.report.page.charts import by_platform, columns_named, number, shape_of, spec, tips
+from sim.report.page.charts import by_platform, columns_named, number, shape_of, spec, tips, told
 from sim.report.page.document import Chart, Grid
 from sim.report.page.overtime import over_time
 from sim.report.page.palette import Tone

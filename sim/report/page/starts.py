@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim.report.figures.starts import evenly, phase_looks
-from sim.report.figures.style import told
 from sim.report.page import charts
-from sim.report.page.charts import columns_named, number, said, spec, tips
+from sim.report.page.charts import columns_named, number, said, spec, tips, told
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone, channels
 from sim.report.results import Results

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sim.report.figures.result import MOST_SERVICES, served_by
 from sim.report.figures.spent import PARTS, spent_by
 from sim.report.figures.starts import evenly
-from sim.report.figures.style import told
 from sim.report.metrics.numbers import share, text
 from sim.report.page import charts
-from sim.report.page.charts import by_platform, columns_named, dash_of, number, spec, tips
+from sim.report.page.charts import by_platform, columns_named, dash_of, number, spec, tips, told
 from sim.report.page.document import Chart, Grid
 from sim.report.page.palette import Tone
 from sim.report.results import Results

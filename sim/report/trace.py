@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sim.report.results import Results
-from sim.terms.columns import PHASE
+from sim.terms.columns import NO_FALL, PHASE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,10 @@ _COUNTERS: Final = (
     ("guests", {"ready": ("ready", 1.0), "on the host": ("guests", 1.0)}),
     ("requests in flight", {"in flight": ("in_flight", 1.0)}),
 )
-_LIFE: Final = {"requested", "ready", "stopped"}
+_LIFE: Final = {"requested", "ready", "warm", "taken", "stopped"}
 """Events of a guest that begin and end slices; `moved` ends one too, and is an instant besides."""
-_NO_FALL: Final = {*_LIFE, "moved", "resized"}
+_BECOMES: Final = {"ready": "serving", "warm": "warm", "taken": "take"}
+"""Event → what a guest is from then on."""
 
 
 def trace_of(results: Results, replication: int | None = None) -> dict[str, Any]:
@@ -103,27 +104,29 @@ def _fates(events: pd.DataFrame) -> dict[str, list[tuple[float, str, str]]]:
 
 
 def _guest(pid: int, tid: int, guest: Any, fates: list[tuple[float, str, str]], end: float) -> Iterator[Event]:
-    """Its first start with the phases in it, then what it was until when: serving, or down."""
+    """Its first start with the phases in it, then what it was until when: kept warm, serving, or down."""
     begin, ready, stopped = (float(guest[name]) for name in ("requested", "ready", "stopped"))
     service = str(guest["service"])
     gone = end if isnan(stopped) else stopped
+    kept = next((time for time, event, _ in fates if event == "warm"), None)
+    replica = not isnan(begin)  # its row tells of being taken then, if it was kept before
+    if kept is not None or not replica:
+        begin = next(time for time, event, _ in fates if event == "requested")
+        ready = gone if kept is None else kept
     started = min(gone if isnan(ready) else ready, gone)
-    yield _slice(pid, tid, "start", "start-up", begin, started, service=service, ready=not isnan(ready))
-    yield from _phases(pid, tid, guest, begin, started)
+    yield _slice(pid, tid, "start", "start-up", begin, started, service=service, ready=not isnan(float(guest["ready"])))
+    if kept is None or not replica:
+        yield from _phases(pid, tid, guest, begin, started)
     state, since = "", started
     for time, event, _ in [*fates, (gone, "stopped", "")]:
-        if time < since:
+        ends, becomes = event in ("stopped", "moved"), _BECOMES.get(event, "" if event in NO_FALL else "down")
+        if time < since or not (ends or becomes) or becomes == state != "down":
             continue
-        if state and (event != "ready" or state == "down"):
-            if event in _NO_FALL - {"stopped", "moved", "ready"}:
-                continue
+        if state:
             yield _slice(pid, tid, state, "life", since, time, service=service)
-        if event in ("stopped", "moved"):
+        if ends:
             return
-        if event == "ready":
-            state, since = "serving", time
-        elif event not in _NO_FALL:
-            state, since = "down", time
+        state, since = becomes, time
 
 
 def _phases(pid: int, tid: int, guest: Any, begin: float, end: float) -> Iterator[Event]:

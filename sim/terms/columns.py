@@ -87,6 +87,11 @@ STATE: Final = (
 STATE_UNITS: Final = {column.name: column.unit for column in STATE}
 TIMELINE: Final = KEY | dict.fromkeys(STATE_UNITS, NUMBER)
 EVENTS: Final = KEY | {"time": NUMBER, "guest": TEXT, "event": TEXT, "detail": TEXT}
+NO_FALL: Final = frozenset({
+    "requested", "ready", "warm", "taken", "stopped", "moved", "resized", "resize-refused", "move-refused",
+    "move-not-converging", "move-aborted", "compromised", "exposed",
+})  # fmt: skip
+"""Events of a guest that do not mean that it fell: others do, and are called by what felled it."""
 REQUESTS: Final = {
     "platform": NAME, "replication": COUNT, "service": NAME, "request": COUNT, "arrival": NUMBER, "demand": NUMBER,
     "guest": NAME, "start": NUMBER, "finish": NUMBER, "status": NAME,

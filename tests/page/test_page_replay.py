@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+import sim
 from sim.report.page.palette import tones
-from sim.report.page.replay import AWAY, DOWN, GONE, SERVING, STARTING, replay_of, states_of
+from sim.report.page.replay import AWAY, DOWN, GONE, SERVING, STARTING, WARM, replay_of, states_of
 from sim.report.results import Results
+from sim.terms.columns import NO_FALL
 
 END = 200.0  # so that a place shows for a second that its guest has left
 
@@ -90,3 +93,27 @@ def test_containers_fall_together_and_vms_one_by_one(small: Path) -> None:
     assert found is not None
     fell = {host["platform"]: host["changes"]["state"].count(DOWN) for host in found["hosts"]}
     assert fell == {"vm": 1, "container": 3}
+
+
+def test_a_guest_that_is_kept_warm_is_not_down_nor_is_one_that_somebody_is_in() -> None:
+    told = events(
+        (0.0, "a", "requested"), (9.0, "a", "warm"), (20.0, "a", "compromised"), (30.0, "a", "taken"),
+        (31.0, "a", "ready"), (40.0, "a", "move-aborted", "after 30 rounds"),
+    )  # fmt: skip
+    changes, _ = states_of(told, END)
+    assert [(time, state) for time, _, state, _, _ in changes] == [
+        (0.0, STARTING), (9.0, WARM), (30.0, STARTING), (31.0, SERVING),
+    ]  # fmt: skip
+
+
+def test_every_event_of_a_guest_that_the_model_notes_is_known_to_be_no_fall() -> None:
+    """`start-limit` is one: the guest stays down."""
+    text = "\n".join(path.read_text("utf-8") for path in Path(sim.__path__[0], "model").rglob("*.py"))
+    noted = set(
+        re.findall(
+            r"""(?:note\.fire\(\s*guest|guest_\w+\.connect\(lambda guest: self\._of\(guest), "([\w-]+)\"""", text
+        )
+    )
+    assert noted >= {"ready", "warm", "taken", "move-aborted", "start-limit"}
+    assert noted - {"start-limit"} <= NO_FALL
+    assert set(re.findall(r'self\._expose\(.*"(\w+)"\)', text)) == {"compromised", "exposed"} <= NO_FALL

@@ -13,6 +13,8 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
+import sim
+from page.conftest import SMALL
 from sim.cli import main
 from sim.report.results import Results
 from sim.report.trace import trace_of
@@ -112,3 +114,20 @@ def test_the_command_writes_it_beside_the_result(
     check(json.loads(path.read_text("utf-8")))
     assert main(["report", str(tmp_path), "--trace"]) == 2
     assert main(["report", str(small), str(small), "--trace", "-o", str(path)]) == 2
+
+
+def test_guests_kept_warm_are_told_whether_they_are_taken_or_not(tmp_path: Path) -> None:
+    shop = {"warm": {"guests": 1, "take": "200ms"}, "replicas": None,
+            "autoscale": {"rule": "hpa", "min": 1, "max": 2, "target_cpu": "20%", "sync": "5s"}}  # fmt: skip
+    result = sim.run(
+        {**SMALL, "name": "warm", "faults": [], "services": {"shop": {**SMALL["services"]["shop"], **shop}}},
+        workers=1, out=tmp_path / "warm", plots=False,
+    )  # fmt: skip
+    found = check(trace_of(result))
+    slices = [event for event in found if event["ph"] == "X" and event["cat"] == "life"]
+    taken = [(event["name"], event["dur"] / SECOND) for event in slices if event["name"] == "take"]
+    assert taken
+    assert all(seconds == pytest.approx(0.2) for _, seconds in taken)
+    kept = [event for event in slices if event["name"] == "warm"]
+    assert len(kept) > len(taken)  # the pool has started another, which nobody took
+    assert not [event for event in slices if event["name"] == "down"]

@@ -16,18 +16,20 @@ from sim.report.figures.timeline import MARKED
 from sim.report.page.charts import plain
 from sim.report.page.palette import Tone
 from sim.report.results import Results
+from sim.terms.columns import NO_FALL
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GONE, STARTING, SERVING, DOWN, AWAY = range(5)
-STATES: Final = (
+GONE, STARTING, SERVING, DOWN, AWAY, WARM = range(6)
+STATES: Final[tuple[tuple[str, str, str], ...]] = (
     # name, mark in a tile, what it means
     ("empty", "", "no guest: a free place"),
     ("starting", "…", "asked for, not ready: image, boot, application"),
     ("serving", "✓", "ready: takes requests"),
     ("down", "×", "fell: its kernel or the host's, killed for memory, crashed; waits for its restart"),
     ("gone", "→", "has left: stopped, or moved to another host"),
+    ("warm", "○", "up, and kept for a scale-up: takes no requests yet"),
 )
 THROTTLED: Final = ("throttled", "‖", "serving, but stands still for want of CPU budget: how many is recorded, not who")
 """What a tile that serves may be besides: so many of them, the first ones, as the sample tells."""
@@ -40,8 +42,8 @@ MOST_PLACES = 1000
 MOST_CHANGES = 60_000
 """Changes of state of a platform that are kept: the first ones."""
 _SHOWN_GONE = 1.5  # s, as a share of the run below: how long a place shows that its guest has left
-_STAYS = {"requested", "ready", "stopped", "moved", "resized", "scale", "refused", "vm-requested", "fault", "host-up"}
-"""Events that do not mean that a guest fell: others of a guest do, and are called by what felled it."""
+_QUIET = {"requested", "ready", "stopped", "resized", "warm", "taken"}
+"""Events of a guest that are not told beside the tiles, which show most of them."""
 _TOLD = ("scale", "refused", "fault", "host-up", "vm-requested", *MARKED)
 
 
@@ -62,11 +64,12 @@ def replay_of(results: Results, tones: Sequence[Tone]) -> dict[str, Any] | None:
             hosts.append(_host(tone, line, events, guests, end))
     if not hosts or not any(host["changes"]["place"] for host in hosts):
         return None
+    kept = any(WARM in host["changes"]["state"] for host in hosts)
     return {
         "end": end,
         "step": float(np.median(np.diff(np.sort(frame["time"].unique())))) if frame["time"].nunique() > 1 else end,
         "replication": first + 1,
-        "states": [list(state) for state in STATES],
+        "states": [list(state) for state in (STATES if kept else STATES[:WARM])],
         "throttled": list(THROTTLED) if any(any(host["samples"].get("throttled", ())) for host in hosts) else None,
         "hosts": hosts,
     }
@@ -129,7 +132,9 @@ def states_of(events: pd.DataFrame, end: float) -> tuple[list[tuple[float, int, 
             found.append((time, at, AWAY, guest, detail if event == "stopped" else "moved to another host"))
             found.append((time + after, at, GONE, "", ""))
             heapq.heappush(free, (time + after, at))
-        elif guest in place and event not in _STAYS:
+        elif guest in place and event in ("warm", "taken"):
+            found.append((time, place[guest], WARM if event == "warm" else STARTING, guest, ""))
+        elif guest in place and event not in NO_FALL:
             found.append((time, place[guest], DOWN, guest, f"{event}{f': {detail}' if detail else ''}"))
     found.sort(key=lambda each: each[0])
     return found, count
@@ -144,7 +149,7 @@ def _rows(events: pd.DataFrame) -> Iterator[tuple[float, str, str, str]]:
 def _told(events: pd.DataFrame) -> Iterator[tuple[float, str]]:
     """What is said beside the tiles: the host's own events, and what befell single guests."""
     for time, guest, event, detail in _rows(events):
-        if (not guest and event in _TOLD) or (guest and event not in _STAYS) or event == "moved":
+        if event not in _QUIET if guest else event in _TOLD:
             yield time, " ".join(each for each in (guest, event, detail) if each)
 
 

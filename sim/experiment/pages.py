@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 METRIC = "response.p99"
 """What a sweep is judged by, as on the command line, if nobody says otherwise."""
-_DOUBTS_NOTED = 12
 
 
 def page_of(folder: str | Path) -> Page:
@@ -300,7 +299,7 @@ def _best(table: pd.DataFrame, metric: str) -> Iterator[str]:
 
 
 def _doubts(found: Mapping[str, Any]) -> list[Doubt]:
-    return [Doubt.from_dict(each) for each in found.get("doubts", ())][:_DOUBTS_NOTED]
+    return [Doubt.from_dict(each) for each in found.get("doubts", ())]
 
 
 _KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Page]] = {

@@ -67,7 +67,7 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
     lost = [*draft.lost, *(extras.load.notes if extras.load else []), *extras.told]
     if lost:
         lines += ["# Of the files, this is not, or otherwise, in the scenario:", *(f"#  - {each}" for each in lost)]
-    lines = [f"{line[: len(line) - len(line.lstrip('# '))]}{_one_line(line.lstrip('# '))}" for line in lines]
+    lines = [f"{line[: len(line) - len(line.lstrip('# '))]}{one_line(line.lstrip('# '))}" for line in lines]
     return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
 
 
@@ -84,12 +84,12 @@ def _settings(draft: Draft, extras: Extras) -> list[str]:
     return [
         f"name: {name or 'imported'}",
         "seed: 1",
-        f"duration: {length}" if load else _guess(f"duration: {length}", "long enough for steady traffic"),
-        _guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),
+        f"duration: {length}" if load else guess(f"duration: {length}", "long enough for steady traffic"),
+        guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),
         "replications: 3",
         _host(draft),
         *([_KUBELET] if draft.kubelet else []),
-        _guess(f"platforms: {platforms}", why) if why else f"platforms: {platforms}",
+        guess(f"platforms: {platforms}", why) if why else f"platforms: {platforms}",
     ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _host(draft: Draft) -> str:
     most = next(fits, SERVERS[-1])
     why = "a common server" if most == SERVERS[0] else f"a server with room for {cores} vCPUs, those of all as VMs"
     text = f"host: {{cores: {most}, memory: {most * 4}GiB, disk: {{read: 1.5GB/s, write: 1GB/s}}, network: 10Gbit/s}}"
-    return _guess(text, f"{why}; put yours")
+    return guess(text, f"{why}; put yours")
 
 
 def _vm(part: Part) -> tuple[int, int]:
@@ -128,13 +128,13 @@ def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
     if entry and extras.load and extras.load.duration and extras.load.duration < work:
         work, told = extras.load.duration, f"{told}; at most the median duration of the log"
     lines += [
-        _guess(f"    memory: {_bytes(used)}", f"used when idle: {why}"),
-        _guess("    start_cpu: 1s", "core-seconds until it can serve"),
-        _guess(f"    concurrency: {CONCURRENCY}", "requests in service at once in one replica"),
+        guess(f"    memory: {_bytes(used)}", f"used when idle: {why}"),
+        guess("    start_cpu: 1s", "core-seconds until it can serve"),
+        guess(f"    concurrency: {CONCURRENCY}", "requests in service at once in one replica"),
         "    request:",
-        _guess(f"      - cpu: {{lognormal: {{mean: {_milli(work)}, cv: 1}}}}", f"core-seconds of one request; {told}"),
+        guess(f"      - cpu: {{lognormal: {{mean: {_milli(work)}, cv: 1}}}}", f"core-seconds of one request; {told}"),
     ]
-    lines += [_guess(f"      - call: {name}", f"one call a request: {reason}") for name, reason in part.calls.items()]
+    lines += [guess(f"      - call: {name}", f"one call a request: {reason}") for name, reason in part.calls.items()]
     if entry and extras.load and extras.load.answer_bytes:
         lines.append(f"      - send: {ceil(extras.load.answer_bytes)}B   # the log's mean")
     lines += _size(part)
@@ -148,20 +148,20 @@ def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
 
 
 def _traffic(part: Part, extras: Extras, settle: int) -> list[str]:
-    lines = [_guess("    timeout: 5s", "how long a client waits"),
-             _guess("    slo: {p99: 1s, availability: 99%}", "what is good enough; put yours")]  # fmt: skip
+    lines = [guess("    timeout: 5s", "how long a client waits"),
+             guess("    slo: {p99: 1s, availability: 99%}", "what is good enough; put yours")]  # fmt: skip
     why = "" if extras.entry else f"all requests come to it: {part.reached or 'nobody here calls it'}"
     if extras.load is None:
-        return [*lines, _guess(f"    traffic: {{rate: {RATE}}}", f"no log was given; {why or 'put your own'}")]
+        return [*lines, guess(f"    traffic: {{rate: {RATE}}}", f"no log was given; {why or 'put your own'}")]
     if extras.load.rate is not None:
         line = f"    traffic: {{rate: {extras.load.rate:.6g}/s}}"
-        return [*lines, _guess(line, why) if why else line]
+        return [*lines, guess(line, why) if why else line]
     if len(extras.recordings) > 1:
         why = ""  # the file itself says whose requests they are
     text = f"      trace: {{file: {extras.recordings[part.name]}, shift: {settle}s}}"
     return [
         *lines,
-        _guess("    traffic:", why) if why else "    traffic:",
+        guess("    traffic:", why) if why else "    traffic:",
         f"{text}   # begins when the replicas have had {settle} s to start",
     ]
 
@@ -182,7 +182,7 @@ def _image(part: Part, images: Images | None) -> list[str]:
     if missing:
         unknown = "size unknown" if len(names) == 1 else f"size of {', '.join(missing)} unknown"
         why = f"{why}; {unknown}" if why else unknown
-    return [_guess(line, f"{told}: {why}; of the VM, an OS of 2 GB beside it; on the host already")]
+    return [guess(line, f"{told}: {why}; of the VM, an OS of 2 GB beside it; on the host already")]
 
 
 def _size(part: Part) -> list[str]:
@@ -205,8 +205,8 @@ def _size(part: Part) -> list[str]:
     why = "whole vCPUs, and the memory with 512 MiB for an OS, in steps of 256 MiB"
     lines = [
         "    size:",
-        _guess(line, "; ".join(guessed)) if guessed else _marked(part, "size", line),
-        _guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", why),
+        guess(line, "; ".join(guessed)) if guessed else _marked(part, "size", line),
+        guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", why),
     ]
     if part.overhead[1] and part.runtime:
         ram_more = None if amounts.memory_limit is None else _bytes(amounts.memory_limit + part.overhead[1])
@@ -230,15 +230,16 @@ def _nested(values: Mapping[str, Any]) -> str:
 
 def _marked(part: Part, key: str, line: str) -> str:
     if key in part.guesses:
-        return _guess(line, part.guesses[key])
-    return f"{line}   # {_one_line(part.notes[key])}" if part.notes.get(key) else line
+        return guess(line, part.guesses[key])
+    return f"{line}   # {one_line(part.notes[key])}" if part.notes.get(key) else line
 
 
-def _guess(line: str, why: str) -> str:
-    return f"{line}   # guess: {_one_line(why)}"
+def guess(line: str, why: str) -> str:
+    """A line of the scenario that was guessed, and why."""
+    return f"{line}   # guess: {one_line(why)}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A text that can stand in a comment: names in a file may have line breaks."""
     return " ".join(text.split())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.imports.prometheus.counting import Total
 from sim.imports.prometheus.estimate import Estimate, Window
-from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, VM_MORE
+from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, VM_MORE, guess, one_line
 from sim.terms.records import Array
 
 STAGES: Final = 400
@@ -44,7 +44,7 @@ def _head(
     first, last = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") for at in (window.start, window.end))
     out = f"results/{name}"
     lines = [
-        f"# What Prometheus recorded from {first} to {last} UTC, to be replayed; from {source}.",
+        f"# What Prometheus recorded from {first} to {last} UTC, to be replayed; from {one_line(source)}.",
         f"#   python -m sim {file}   (predicted beside observed)",
         f"#   python -m sim {file} --set traffic=1.3 --out {out}-more   (30 % more traffic)",
         f"#   python -m sim {file} --platforms container,vm --out {out}-both   (as containers, as VMs)",
@@ -53,7 +53,7 @@ def _head(
     ]
     told = [*notes, *(note for each in services for note in [*each.notes, *_doubts(each)])]
     if told:
-        lines += ["# Of the recording:", *(f"#  - {each}" for each in told)]
+        lines += ["# Of the recording:", *(f"#  - {one_line(each)}" for each in told)]
     return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
 
 
@@ -84,21 +84,21 @@ def _settings(name: str, window: Window, host: tuple[float | None, float | None]
         f"duration: {SETTLE + window.grid[-1] - window.grid[0]:.10g}s   # its first {SETTLE} s: before the recording",
         f"warmup: {SETTLE}s   # the replicas start",
         "replications: 3",
-        _guess(line, why),
-        _guess(f"platforms: [{platform}]", "what it ran on, by the names of the metrics"),
+        guess(line, why),
+        guess(f"platforms: [{platform}]", "what it ran on, by the names of the metrics"),
     ]
 
 
 def _service(each: Estimate) -> list[str]:
     law, low, high = each.law, each.demand.low, each.demand.high
     image = f"    image: {{vm: {VM_IMAGE / 1e9:.3g}GB, container: {IMAGE / 1e6:.3g}MB, cached: true}}"
-    lines = [f"  {each.name}:", _guess(image, "sizes unknown; on the host already"), _memory(each),
-             _guess("    start_cpu: 1s", "core-seconds until it can serve")]  # fmt: skip
+    lines = [f"  {each.name}:", guess(image, "sizes unknown; on the host already"), _memory(each),
+             guess("    start_cpu: 1s", "core-seconds until it can serve")]  # fmt: skip
     threads = max(16, 2 ** math.ceil(math.log2(4 * max(each.in_flight, 1.0))))
     why = f"requests in one replica at once; {each.in_flight:.2g} on average when it was busiest"
-    lines.append(_guess(f"    concurrency: {threads}", why))
+    lines.append(guess(f"    concurrency: {threads}", why))
     if each.one_core:
-        lines.append(_guess("    threads: 1", "CPython and Node run one thread at a time"))
+        lines.append(guess("    threads: 1", "CPython and Node run one thread at a time"))
     shape = f"a {law.family} of cv {law.cv:g} fits {law.fitted:.0f} durations best" if law.fitted else "cv 1 is a guess"
     per = "caller's requests" if each.called else "requests"
     lines += [
@@ -108,8 +108,8 @@ def _service(each: Estimate) -> list[str]:
     ]
     if law.wait:
         what = f"durations beyond CPU (times {each.slower:.2f} for sharing): disk, network, other services, locks"
-        lines.append(_guess(f"      - wait: {_law(law.family, law.wait, law.cv)}", what))
-    lines += [_guess(f"      - call: {name}", "it has CPU but no requests of its own: one call a request")
+        lines.append(guess(f"      - wait: {_law(law.family, law.wait, law.cv)}", what))
+    lines += [guess(f"      - call: {name}", "it has CPU but no requests of its own: one call a request")
               for name in each.calls]  # fmt: skip
     lines += [*_size(each), f"    replicas: {each.replicas}"]
     return [*lines, *_observed(each)] if each.called else [*lines, *_slo(each), *_traffic(each), *_observed(each)]
@@ -117,7 +117,7 @@ def _service(each: Estimate) -> list[str]:
 
 def _memory(each: Estimate) -> str:
     if each.memory is None:
-        return _guess("    memory: 64MiB", "no series of its memory")
+        return guess("    memory: 64MiB", "no series of its memory")
     most = "" if each.memory_most is None else f"; at most {each.memory_most / MIB:.4g} MiB"
     return f"    memory: {_round_bytes(each.memory)}   # of one replica, mean over time{most}"
 
@@ -138,23 +138,23 @@ def _size(each: Estimate) -> list[str]:
     ram = math.ceil(((limit or memory) + VM_MORE) / (256 * MIB)) * 256 * MIB
     return [
         "    size:",
-        line if known else _guess(line, "the most it used, and a quarter more memory"),
-        _guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", "whole vCPUs; 512 MiB more for an OS"),
+        line if known else guess(line, "the most it used, and a quarter more memory"),
+        guess(f"      vm: {{cpu: {vcpus}, memory: {_bytes(ram)}}}", "whole vCPUs; 512 MiB more for an OS"),
     ]
 
 
 def _slo(each: Estimate) -> list[str]:
-    lines = [_guess("    timeout: 30s", "how long a client waits")]
+    lines = [guess("    timeout: 30s", "how long a client waits")]
     if each.histogram is None:
-        return [*lines, _guess("    slo: {p95: 1s, availability: 99%}", "what is good enough; put yours")]
+        return [*lines, guess("    slo: {p95: 1s, availability: 99%}", "what is good enough; put yours")]
     target = _time(2 * each.histogram.quantile(0.95)[0])
-    return [*lines, _guess(f"    slo: {{p95: {target}, availability: 99%}}", "twice what was observed; put yours")]
+    return [*lines, guess(f"    slo: {{p95: {target}, availability: 99%}}", "twice what was observed; put yours")]
 
 
 def _traffic(each: Estimate) -> list[str]:
     stages = stages_of(each.requests)
     lines = ["    traffic:", "      ramping-arrival-rate:", f"        start: {_rate(stages[0][1])}"]
-    lines += [_guess("        arrivals: poisson", "counters do not say how requests come within a window"),
+    lines += [guess("        arrivals: poisson", "counters do not say how requests come within a window"),
               "        stages:", f"          - {{duration: {SETTLE}s, target: {_rate(stages[0][1])}}}"]  # fmt: skip
     for length, rate in stages:
         lines += [f"          - {{duration: 0s, target: {_rate(rate)}}}",
@@ -228,7 +228,3 @@ def _round_bytes(value: float) -> str:
 
 def _bytes(value: float) -> str:
     return f"{value / 2**30:.0f}GiB" if value % 2**30 == 0 else f"{math.ceil(value / MIB)}MiB"
-
-
-def _guess(line: str, why: str) -> str:
-    return f"{line}   # guess: {why}"

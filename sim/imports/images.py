@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sim.imports.trees import below, mappings, texts
 from sim.reading.document import other_than_a_file
 from sim.reading.errors import Problem, ScenarioError, show
 
 UNPACKED: Final = 2.6  # on disk / compressed; nginx, redis, python, postgres of 2024 have 2.5 to 2.8 (trust: memory)
 _LARGEST: Final = 50_000_000
 _UNIT: Final = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9}  # docker images; powers of 1000 (go-units)
-_SIZE: Final = re.compile(r"([\d.]+)\s?([kKMG]?B)(?: .*)?")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s?([kKMG]?B)(?: .*)?")
 _KINDS: Final = (
     "docker image inspect, docker images --format json, docker manifest inspect -v, crane manifest, skopeo inspect, "
     "crictl images -o json, kubectl get nodes -o json, or the index.json of an OCI layout"
@@ -108,13 +109,12 @@ class _Reader:
         """Raises ScenarioError."""
         if self.path.is_dir() and (self.path / "index.json").is_file():
             self.path = self.path / "index.json"
-        documents = self.documents()
         count = 0
-        for index, document in enumerate(documents):
+        for line, document in self.documents():
             for one in document if isinstance(document, list) else [document]:
                 if not isinstance(one, dict):
-                    raise self.wrong(index, show(one), f"the JSON of {_KINDS}")
-                count += self.one(one, index)
+                    raise self.wrong(line, show(one), f"the JSON of {_KINDS}")
+                count += self.one(one)
         if not count:
             raise self.wrong(0, "no image", f"the JSON of {_KINDS}")
 
@@ -122,8 +122,8 @@ class _Reader:
         """A mistake at a line, counted from 1, or of the file."""
         return ScenarioError([Problem(str(self.path), line or None, 1 if line else None, "", found, allowed)])
 
-    def documents(self) -> list[Any]:
-        """The file as JSON, or as JSON lines."""
+    def documents(self) -> list[tuple[int, Any]]:
+        """The file as JSON (line 0: all of it), or as JSON lines, each with its number."""
         try:
             state = self.path.stat()
             if kind := other_than_a_file(state.st_mode):
@@ -137,48 +137,44 @@ class _Reader:
             told = getattr(error, "strerror", None) or "bytes that are not UTF-8"
             raise self.wrong(0, f"a file that cannot be read ({told})", f"the JSON of {_KINDS}") from None
         try:
-            return [json.loads(text)]
+            return [(0, json.loads(text))]
         except (ValueError, RecursionError) as error:
-            lines = [line for line in text.splitlines() if line.strip()]
-            try:
-                return (
-                    [json.loads(line) for line in lines]
-                    if len(lines) > 1 and lines[0][-1:] == "}"
-                    else self._stop(error)
-                )
-            except ValueError as inner:
-                return self._stop(inner)
+            lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+            if len(lines) < 2 or lines[0][1][-1:] != "}":
+                raise self._no_json(getattr(error, "lineno", 1), error) from None
+        return [(number, self._line(number, line)) for number, line in lines]
 
-    def _stop(self, error: Exception) -> list[Any]:
-        line = getattr(error, "lineno", 1)
-        raise self.wrong(line, f"no JSON: {getattr(error, 'msg', error)}", f"the JSON of {_KINDS}")
+    def _line(self, number: int, line: str) -> Any:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise self._no_json(number, error) from None
 
-    def one(self, tree: dict[str, Any], index: int) -> int:
+    def _no_json(self, line: int, error: Exception) -> ScenarioError:
+        return self.wrong(line, f"no JSON: {getattr(error, 'msg', error)}", f"the JSON of {_KINDS}")
+
+    def one(self, tree: dict[str, Any]) -> int:
         """Images of one object; their number."""
         if isinstance(tree.get("RepoTags"), list) and "Size" in tree:
             return self.inspected(tree)
         if "LayersData" in tree:
-            layers = [
-                {"digest": each.get("Digest"), "size": each.get("Size")} for each in _mappings(tree["LayersData"])
-            ]
-            return self.packed(
-                layers, self.name or f"{tree.get('Name') or ''}:{tree.get('Tag') or 'latest'}", "skopeo inspect"
-            )
+            layers = [{"digest": each.get("Digest"), "size": each.get("Size")} for each in mappings(tree, "LayersData")]
+            name = self.name or f"{tree.get('Name') or ''}:{tree.get('Tag') or 'latest'}"
+            return self.packed(layers, name, "skopeo inspect")
         if "Repository" in tree and "Size" in tree:
             return self.listed(f"{tree['Repository']}:{tree.get('Tag') or 'latest'}", tree["Size"])
         if "Descriptor" in tree:
             return self.verbose(tree)
         if isinstance(tree.get("layers"), list):
-            return self.packed(tree["layers"], self.name or self.annotated(tree), "its manifest")
+            return self.packed(mappings(tree, "layers"), self.name or self.annotated(tree), "its manifest")
         if isinstance(tree.get("manifests"), list):
             return self.indexed(tree)
         return self.on_nodes(tree)
 
     def inspected(self, tree: Mapping[str, Any]) -> int:
         size = self.number(tree["Size"], "Size")
-        names = [self.name, *(str(each) for each in [*(tree["RepoTags"] or []), *(tree.get("RepoDigests") or [])])]
         known = Known(size, "docker image inspect")
-        for name in names:
+        for name in (self.name, *texts(tree, "RepoTags"), *texts(tree, "RepoDigests")):
             self.images.add(name, known)
         return 1
 
@@ -191,20 +187,20 @@ class _Reader:
 
     def verbose(self, tree: Mapping[str, Any]) -> int:
         """Of `docker manifest inspect -v`: of several platforms, linux/amd64."""
-        inner = tree.get("OCIManifest") or tree.get("SchemaV2Manifest") or {}
-        platform = (tree.get("Descriptor") or {}).get("platform") or {}
+        inner = tree.get("OCIManifest") or tree.get("SchemaV2Manifest")
+        platform = below(tree, "Descriptor", "platform")
         if platform and (platform.get("os"), platform.get("architecture")) != ("linux", "amd64"):
             return 1
-        layers = inner.get("layers") if isinstance(inner, dict) else None
-        return self.packed(layers or [], self.name or str(tree.get("Ref") or "").partition("@")[0], "its manifest")
+        name = self.name or str(tree.get("Ref") or "").partition("@")[0]
+        return self.packed(mappings(inner, "layers"), name, "its manifest")
 
-    def packed(self, layers: Any, name: str, told: str) -> int:
+    def packed(self, layers: Sequence[Mapping[str, Any]], name: str, told: str) -> int:
         """Compressed layers; one of the same digest is the same layer in every image."""
         if not name or name.startswith(":"):
             allowed = f"its name before the file: --images NAME={self.path}"
             raise self.wrong(0, "a manifest that does not name its image", allowed)
         found: dict[str, float] = {}
-        for each in _mappings(layers):
+        for each in layers:
             digest = str(each.get("digest") or "").rpartition(":")[2][:12] or f"layer-{len(found) + 1}"
             found[digest] = round(self.number(each.get("size"), "size of a layer") * UNPACKED)
         whole = sum(found.values())
@@ -219,48 +215,42 @@ class _Reader:
             allowed = "the manifest of one platform: crane manifest --platform linux/amd64 IMAGE"
             raise self.wrong(0, "an index of several platforms, which has no layers", allowed)
         count = 0
-        for each in _mappings(tree["manifests"]):
+        for each in mappings(tree, "manifests"):
             name = self.name or self.annotated(each)
             if manifest := self._of_layout(each, blobs, 0):
-                count += self.packed(manifest.get("layers"), name, "its manifest")
+                count += self.packed(mappings(manifest, "layers"), name, "its manifest")
         return count
 
     def _of_layout(self, entry: Mapping[str, Any], blobs: Path, depth: int) -> dict[str, Any] | None:
         path = blobs / str(entry.get("digest") or "").replace(":", "/")
         try:
             tree = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise self.wrong(0, f"a layout without the blob {entry.get('digest')}", "all its blobs") from None
         if not isinstance(tree, dict) or depth > 3:
             return None
         if isinstance(tree.get("layers"), list):
             return tree
-        inner = list(_mappings(tree.get("manifests")))
-        fits = [each for each in inner if (each.get("platform") or {}).get("architecture") == "amd64"] or inner
+        inner = mappings(tree, "manifests")
+        fits = [each for each in inner if below(each, "platform").get("architecture") == "amd64"] or inner
         return self._of_layout(fits[0], blobs, depth + 1) if fits else None
 
     def on_nodes(self, tree: Mapping[str, Any]) -> int:
         """Of `kubectl get nodes -o json` and `crictl images -o json`, by containerd: compressed sizes."""
-        nodes = tree.get("items") if isinstance(tree.get("items"), list) else [tree]
+        nodes = mappings(tree, "items") if isinstance(tree.get("items"), list) else [tree]
         count = 0
-        for node in _mappings(nodes):
-            status = node.get("status") if isinstance(node.get("status"), dict) else node
-            for each in _mappings(status.get("images") if isinstance(status, dict) else None):
+        for node in nodes:
+            for each in mappings(node["status"] if isinstance(node.get("status"), dict) else node, "images"):
                 size = self.number(each.get("sizeBytes", each.get("size")), "size of an image")
                 told = f"{UNPACKED} times the {size / 1e6:.4g} MB that containerd has of it, compressed"
-                for name in [
-                    *(each.get("names") or []),
-                    *(each.get("repoTags") or []),
-                    *(each.get("repoDigests") or []),
-                ]:
-                    self.images.add(str(name), Known(size * UNPACKED, told))
+                for name in (*texts(each, "names"), *texts(each, "repoTags"), *texts(each, "repoDigests")):
+                    self.images.add(name, Known(size * UNPACKED, told))
                 count += 1
         return count
 
     def annotated(self, tree: Mapping[str, Any]) -> str:
         """The name in an object's annotations; nothing if there is none."""
-        notes = tree.get("annotations")
-        notes = notes if isinstance(notes, dict) else {}
+        notes = below(tree, "annotations")
         keys = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
         return next(
             (str(notes[key]) for key in keys if "/" in str(notes.get(key) or "") or ":" in str(notes.get(key) or "")),
@@ -274,9 +264,3 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
             raise self.wrong(0, f"{show(value)} as {what}", "a number of bytes")
         return float(value)
-
-
-def _mappings(tree: Any) -> Iterator[dict[str, Any]]:
-    for each in tree if isinstance(tree, list) else []:
-        if isinstance(each, dict):
-            yield each

@@ -106,6 +106,12 @@ def test_layers_and_sizes_come_into_the_scenario(tmp_path: Path, capsys: pytest.
         ({"manifests": [{"digest": "sha256:1"}]}, "an index of several platforms.*crane manifest --platform"),
         ([{"RepoTags": ["a"], "Size": "big"}], "found 'big' as Size; allowed: a number of bytes"),
         ('{"Repository":"a","Tag":"1","Size":"much"}', "found 'much'; allowed: a size such as 187MB"),
+        ('{"Repository":"a","Tag":"1","Size":"1.2.3MB"}', "found '1.2.3MB'; allowed: a size such as 187MB"),
+        ([{"RepoTags": 5, "Descriptor": [1]}], "does not name its image"),
+        ({"items": [5, {"status": {"images": [{"names": 5, "sizeBytes": "x"}]}}]}, "found 'x' as size of an image"),
+        (f"{LINES}5\n", r"images.json:3:1: found 5"),
+        (f"\n{LINES}{{\n", r"images.json:4:1: found no JSON"),
+        (LINES + '{"a":' + "[" * 100_000, r"images.json:3:1: found no JSON"),
     ],
 )
 def test_what_tells_no_size_is_refused(content: Any, told: str, tmp_path: Path) -> None:

@@ -243,8 +243,9 @@ class _Reader:
             for each in mappings(node["status"] if isinstance(node.get("status"), dict) else node, "images"):
                 size = self.number(each.get("sizeBytes", each.get("size")), "size of an image")
                 told = f"{UNPACKED} times the {size / 1e6:.4g} MB that containerd has of it, compressed"
+                known = Known(size * UNPACKED, told)
                 for name in (*texts(each, "names"), *texts(each, "repoTags"), *texts(each, "repoDigests")):
-                    self.images.add(name, Known(size * UNPACKED, told))
+                    self.images.add(name, known)
                 count += 1
         return count
 

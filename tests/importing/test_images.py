@@ -60,6 +60,13 @@ def test_names_are_those_of_docker() -> None:
     assert images.find("") is None
 
 
+def test_an_image_that_is_used_under_one_of_its_names_is_used(tmp_path: Path) -> None:
+    images = images_of(
+        tmp_path, {"items": [{"status": {"images": [NODE, {"names": ["a:1", "a@sha256:2"], "sizeBytes": 9}]}}]}
+    )
+    assert images.unused(["redis:7"]) == ["library/a@sha256:2"]
+
+
 def test_a_layout_is_read_through_its_index(tmp_path: Path) -> None:
     blobs = tmp_path / "blobs" / "sha256"
     blobs.mkdir(parents=True)

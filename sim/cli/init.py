@@ -38,20 +38,14 @@ def command(options: Namespace) -> int:
 
 def _replay(options: Namespace, out: Path | None) -> int:
     from sim.experiment.study import StudyError
+    from sim.imports.draft import scenario_name
     from sim.imports.prometheus.replay import read_replay
 
     if options.traffic or options.entry:
         raise StudyError("--traffic and --entry are not of `init prometheus`, whose files have the traffic")
-    text = read_replay(options.files, _name(out), str(out or "replay.yaml"))
+    text = read_replay(options.files, scenario_name(out.stem if out else "", "replay"), str(out or "replay.yaml"))
     _tell(text)
     return _deliver(text, out, "python -m sim")
-
-
-def _name(out: Path | None) -> str:
-    """The name of a scenario, by the file that it goes to."""
-    stem = out.stem if out else ""
-    name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in stem)
-    return name.strip("-_.")[:100] or "replay"
 
 
 def _tell(text: str) -> None:

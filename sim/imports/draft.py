@@ -123,6 +123,12 @@ def short_name(name: str) -> str:
     return _ODD.sub("-", name.lower()).strip("-")[:_LONGEST].strip("-") or "service"
 
 
+def scenario_name(text: str, otherwise: str) -> str:
+    """A text as a scenario can be called, which names files, too; `otherwise` where nothing of it can stay."""
+    name = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "-" for each in text)
+    return name.strip("-_.")[:100] or otherwise
+
+
 def renamed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """(name, a name that a service can have here): small letters, digits and `-`, no two alike."""
     used: set[str] = {"all"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final
 
-from sim.imports.draft import Draft, Load, Part
+from sim.imports.draft import Draft, Load, Part, scenario_name
 from sim.imports.images import Images
 
 MIB: Final = 2**20
@@ -73,7 +73,6 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
 
 def _settings(draft: Draft, extras: Extras) -> list[str]:
     load = extras.load
-    name = "".join(each if each.isalnum() or each in "-_" else "-" for each in draft.name.lower()).strip("-_")
     settle = settled(draft)
     length = f"{ceil(load.seconds) + settle}s" if load else f"{settle + STEADY}s"
     platforms = "[vm, container]"
@@ -82,7 +81,7 @@ def _settings(draft: Draft, extras: Extras) -> list[str]:
         platforms = f"{{vm: {{}}, container: {{}}{others}}}"
     why = "; ".join(f"{each}: {reason}" for each, (_, reason) in draft.platforms.items())
     return [
-        f"name: {name or 'imported'}",
+        f"name: {scenario_name(draft.name.lower().replace('.', '-'), 'imported')}",
         "seed: 1",
         f"duration: {length}" if load else guess(f"duration: {length}", "long enough for steady traffic"),
         guess(f"warmup: {settle}s", "discarded before measuring: the replicas start; longer if they take longer"),

@@ -94,6 +94,17 @@ def test_what_is_written_is_a_scenario_with_its_guesses_and_losses(tmp_path: Pat
     assert sum("- call:" in line for line in guesses) == 2
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"), [("café", "caf"), ("日本", "imported"), ("My.Shop", "my-shop"), ("x" * 120, "x" * 100)]
+)
+def test_the_folder_s_name_becomes_one_that_a_scenario_can_have(folder: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "compose.yaml").write_text("services: {web: {image: nginx}}", "utf-8")
+    out = tmp_path / "out.yaml"
+    out.write_text(written(read_compose([tmp_path / folder / "compose.yaml"])), "utf-8")
+    assert load_scenario(out, checks=CHECKS).name == name
+
+
 def test_files_lie_over_one_another_and_include_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("include: [c.yaml]\nservices: {web: {image: a, mem_limit: 1g, links: [db]}}")
     (tmp_path / "b.yaml").write_text("services: {web: {image: b, deploy: {replicas: 2}}}")

@@ -26,8 +26,7 @@ def command(options: Namespace) -> int:
     if options.source is None:
         from sim.imports.starter import STARTER
 
-        if options.traffic or options.entry or options.window or options.images:
-            raise StudyError("--traffic, --window, --images and --entry are of `init compose` and `init kube`")
+        _refuse_options(options)
         return _deliver(STARTER, out)
     if not options.files:
         raise StudyError(f"init {options.source}: at least one file")
@@ -37,15 +36,21 @@ def command(options: Namespace) -> int:
 
 
 def _replay(options: Namespace, out: Path | None) -> int:
-    from sim.experiment.study import StudyError
     from sim.imports.draft import scenario_name
     from sim.imports.prometheus.replay import read_replay
 
-    if options.traffic or options.entry:
-        raise StudyError("--traffic and --entry are not of `init prometheus`, whose files have the traffic")
+    _refuse_options(options)
     text = read_replay(options.files, scenario_name(out.stem if out else "", "replay"), str(out or "replay.yaml"))
     _tell(text)
     return _deliver(text, out, "python -m sim")
+
+
+def _refuse_options(options: Namespace) -> None:
+    from sim.experiment.study import StudyError
+
+    if options.traffic or options.entry or options.window or options.images:
+        why = "; the files of `init prometheus` have the traffic" if options.source else ""
+        raise StudyError(f"--traffic, --window, --images and --entry are of `init compose` and `init kube`{why}")
 
 
 def _tell(text: str) -> None:

@@ -68,7 +68,7 @@ def _head(draft: Draft, extras: Extras) -> list[str]:
     if lost:
         lines += ["# Of the files, this is not, or otherwise, in the scenario:", *(f"#  - {each}" for each in lost)]
     lines = [f"{line[: len(line) - len(line.lstrip('# '))]}{one_line(line.lstrip('# '))}" for line in lines]
-    return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
+    return [shortened(line) for line in lines]
 
 
 def _settings(draft: Draft, extras: Extras) -> list[str]:
@@ -108,7 +108,12 @@ def _vm(part: Part) -> tuple[int, int]:
     """vCPUs and bytes of RAM of a VM that does what a replica does."""
     cpu = part.amounts.cpu_limit or part.amounts.cpu or CPU
     memory = part.amounts.memory_limit or part.amounts.memory or MEMORY
-    return max(1, ceil(cpu)), ceil((memory + VM_MORE) / (256 * MIB)) * 256 * MIB
+    return max(1, ceil(cpu)), vm_memory(memory)
+
+
+def vm_memory(memory: float) -> int:
+    """Bytes of RAM of a VM for `memory` bytes of a replica: an OS beside it, in steps of 256 MiB."""
+    return ceil((memory + VM_MORE) / (256 * MIB)) * 256 * MIB
 
 
 def settled(draft: Draft) -> int:
@@ -241,6 +246,11 @@ def guess(line: str, why: str) -> str:
 def one_line(text: str) -> str:
     """A text that can stand in a comment: names in a file may have line breaks."""
     return " ".join(text.split())
+
+
+def shortened(line: str) -> str:
+    """A line of the head, not endless."""
+    return line if len(line) < 400 else f"{line[:399]}…"
 
 
 def _bytes(value: float) -> str:

@@ -292,6 +292,20 @@ def test_all_mistakes_of_all_files_at_once_and_nothing_is_written(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("words", [["--traffic", "x"], ["--entry", "x"], ["--images", "x"], ["--window", "9s"]])
+def test_options_of_other_sources_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "prometheus", "a.json", *words]) == 2
+    before, told, _ = capsys.readouterr().err.partition(" are of `init compose` and `init kube`")
+    assert told
+    assert words[0] in before
+
+
+def test_a_line_break_in_a_metric_s_name_stays_in_the_comment(tmp_path: Path) -> None:
+    odd = row("odd\nduration: 1s\nx", lambda i: 9.0, job="web")
+    told = scenario(read_replay([saved(tmp_path, "a.json", broken(lambda t: t["data"]["result"].append(odd)))]))
+    assert told.duration == 60.0 + STEP * (COUNT - 1)
+
+
 def test_nan_is_a_sample_that_is_not_there(tmp_path: Path) -> None:
     def stale(tree: dict[str, Any]) -> None:
         for index in (3, 4, 5):

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.imports.prometheus.counting import Total
 from sim.imports.prometheus.estimate import Estimate, Window
-from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, VM_MORE, guess, one_line
+from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, guess, one_line, shortened, vm_memory
 from sim.terms.records import Array
 
 STAGES: Final = 400
@@ -54,7 +54,7 @@ def _head(
     told = [*notes, *(note for each in services for note in [*each.notes, *_doubts(each)])]
     if told:
         lines += ["# Of the recording:", *(f"#  - {one_line(each)}" for each in told)]
-    return [line if len(line) < 400 else f"{line[:399]}…" for line in lines]
+    return [shortened(line) for line in lines]
 
 
 def _doubts(each: Estimate) -> list[str]:
@@ -135,7 +135,7 @@ def _size(each: Estimate) -> list[str]:
     line = f"      container: {{cpu: {{{cpus}}}, memory: {{{rams}}}}}"
     known = each.cpu_request is not None and each.memory_request is not None
     vcpus = max(1, math.ceil(each.cpu_limit or max(cpu, each.cpu_most)))
-    ram = math.ceil(((limit or memory) + VM_MORE) / (256 * MIB)) * 256 * MIB
+    ram = vm_memory(limit or memory)
     return [
         "    size:",
         line if known else guess(line, "the most it used, and a quarter more memory"),

@@ -215,7 +215,7 @@ def _depends(tree: dict[str, Any]) -> dict[str, str]:
     """Service → the condition under which it is depended on."""
     given = tree.get("depends_on") or []
     if isinstance(given, dict):
-        return {str(name): str(below({"": how}, "").get("condition", "")) for name, how in given.items()}
+        return {str(name): str(below(how).get("condition", "")) for name, how in given.items()}
     return {str(name): "" for name in given}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from sim.imports.draft import Part
+from sim.imports.draft import Draft, Part
 from sim.imports.kube.calls import Workload
 from sim.imports.kube.files import Manifest
 from sim.imports.kube.limits import Bag, Pod
@@ -119,15 +119,12 @@ class Telling:
                  if key in hard and sums[key] > hard[key]]  # fmt: skip
         self.add(f"a quota of a namespace{' (' + '; '.join(above) + ')' if above else ''}", name)
 
-    def counted(self, works: Sequence[Workload]) -> list[str]:
+    def counted(self, draft: Draft) -> list[str]:
         """Lines that say how the requests in total come about, where they are not simply what is written."""
         lines = []
-        parts = [each.part for each in works]
+        parts = draft.parts
         written = [sum(part.written[index] * part.replicas for part in parts) for index in (0, 1)]
-        whole = [
-            sum((getattr(part.amounts, key) or 0.0) * part.replicas for part in parts) for key in ("cpu", "memory")
-        ]
-        if any(abs(a - b) > 1e-9 * max(a, b) for a, b in zip(written, whole, strict=True)):
+        if any(abs(a - b) > 1e-9 * max(a, b) for a, b in zip(written, draft.totals(), strict=False)):
             told = (
                 f"{written[0]:.10g} cores and {written[1] / 2**20:.10g} MiB stand there as requests; the rest is what "
             )

@@ -68,7 +68,7 @@ class _Reader:
         self._quotas(works)
         draft.platforms = self.runtimes.platforms()
         draft.kubelet = True
-        draft.counted = self.telling.counted(works)
+        draft.counted = self.telling.counted(draft)
         draft.lost = [*self.files.notes, *self.runtimes.notes, *self.telling.lines()]
 
     def _reading(self, manifest: Manifest, read: Callable[[Reader], None]) -> None:

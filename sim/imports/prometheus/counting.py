@@ -6,7 +6,7 @@ what came over a gap is spread evenly over it. Nothing is extrapolated beyond th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +44,12 @@ def grid_of(series: Sequence[Series], step: float) -> Array:
     times = [each.times for each in series if each.times.size > 1]
     if not times:
         return np.empty(0)
-    first, last = min(each[0] for each in times), max(each[-1] for each in times)
-    steps = np.arange(int((last - first) / step + 1e-6) + 1, dtype=np.float64)
-    return np.asarray(first + step * steps, dtype=np.float64)
+    return edges(min(float(each[0]) for each in times), max(float(each[-1]) for each in times), step)
+
+
+def edges(first: float, last: float, step: float) -> Array:
+    """Edges of whole windows of `step` s from `first` on, f8[n+1]."""
+    return np.asarray(first + step * np.arange(int((last - first) / step + 1e-6) + 1, dtype=np.float64))
 
 
 def overlap(*grids: Array) -> tuple[float, float]:
@@ -56,32 +59,28 @@ def overlap(*grids: Array) -> tuple[float, float]:
 
 def counted(series: Sequence[Series], grid: Array) -> Total:
     """What counters have grown by in each window, all together."""
-    added = np.zeros(max(grid.size - 1, 0))
-    resets = gaps = 0
-    for each in series:
-        if each.times.size < 2:
-            continue
+
+    def grown(each: Series) -> Array:
         steps = np.diff(each.values)
-        fell = steps < 0
-        resets += int(fell.sum())
-        grown = np.concatenate([[0.0], np.cumsum(np.where(fell, each.values[1:], steps))])
-        gaps += gaps_of(each)
-        added += np.diff(np.interp(grid, each.times, grown))
-    return Total(grid, added, resets, gaps)
+        return np.where(steps < 0, each.values[1:], steps)
+
+    resets = sum(int((np.diff(each.values) < 0).sum()) for each in series)
+    return _summed(series, grid, grown, resets)
 
 
 def flowed(series: Sequence[Series], grid: Array) -> Total:
     """What rates have come to in each window, all together: straight lines between the samples."""
-    added = np.zeros(max(grid.size - 1, 0))
-    gaps = 0
+    return _summed(series, grid, lambda each: (each.values[1:] + each.values[:-1]) / 2 * np.diff(each.times))
+
+
+def _summed(series: Sequence[Series], grid: Array, come: Callable[[Series], Array], resets: int = 0) -> Total:
+    """Sums by window of what has `come` from each sample to the next."""
+    added, gaps = np.zeros(max(grid.size - 1, 0)), 0
     for each in series:
-        if each.times.size < 2:
-            continue
-        middle = (each.values[1:] + each.values[:-1]) / 2
-        come = np.concatenate([[0.0], np.cumsum(middle * np.diff(each.times))])
-        gaps += gaps_of(each)
-        added += np.diff(np.interp(grid, each.times, come))
-    return Total(grid, added, 0, gaps)
+        if each.times.size > 1:
+            added += np.diff(np.interp(grid, each.times, np.concatenate([[0.0], np.cumsum(come(each))])))
+            gaps += _gaps_of(each)
+    return Total(grid, added, resets, gaps)
 
 
 def level(series: Sequence[Series], grid: Array) -> Array:
@@ -104,10 +103,10 @@ def alive(series: Sequence[Series], grid: Array) -> Array:
     return count
 
 
-def gaps_of(series: Series) -> int:
+def _gaps_of(series: Series) -> int:
     """Stretches of a series that lack two samples or more."""
     between = np.diff(series.times)
-    return int(np.sum(between > 2.5 * np.median(between))) if between.size else 0
+    return int(np.sum(between > 2.5 * np.median(between)))
 
 
 def scraped_every(total: Total) -> int:

@@ -33,8 +33,7 @@ class Window:
     @property
     def grid(self) -> Array:
         """Edges of the windows."""
-        steps = np.arange(int((self.end - self.start) / self.step + 1e-6) + 1, dtype=np.float64)
-        return self.start + self.step * steps
+        return counting.edges(self.start, self.end, self.step)
 
 
 @dataclass
@@ -134,13 +133,8 @@ def estimate(found: Found, window: Window, host_cores: float | None, elsewhere: 
         raise ScenarioError([series[0].problem("no requests in the span", "a counter that grows")])
     if cpu.added.sum() <= 0.0:
         raise ScenarioError([found.of("cpu", "cpu-rate")[0].problem("no CPU used in the span", "CPU that grows")])
-    asked = demand(cpu.added, requests.added, requests.seconds)
-    made = _with_sizes(found, window, Estimate(
-        found.name, requests, asked, Law(asked.mean, 0.0, "lognormal", _CV, 0.0),
-        cores=float(cpu.added.sum() / (window.grid[-1] - window.grid[0])), replicas=_replicas(found, window),
-    ))  # fmt: skip
-    made.cpu_most = float((cpu.added / cpu.seconds).max()) / made.replicas
-    made.notes += _told(found, requests, cpu, window)
+    made = _begun(found, window, requests, cpu)
+    made.notes += _told(found, requests, cpu)
     _durations(found, window, made, host_cores, elsewhere)
     return made
 
@@ -148,18 +142,25 @@ def estimate(found: Found, window: Window, host_cores: float | None, elsewhere: 
 def estimate_called(found: Found, window: Window, caller: Total) -> Estimate:
     """A service without requests of its own: its CPU, by the requests of the one that is taken to call it once each."""
     cpu = _cpu(found, window)
-    asked = demand(cpu.added, caller.added, caller.seconds)
+    made = _begun(found, window, caller, cpu)
+    made.called = True
+    made.notes += _told(found, None, cpu)
+    return made
+
+
+def _begun(found: Found, window: Window, requests: Total, cpu: Total) -> Estimate:
+    """All that neither durations nor callers say."""
+    asked = demand(cpu.added, requests.added, requests.seconds)
     made = Estimate(
-        found.name, caller, asked, Law(asked.mean, 0.0, "lognormal", _CV, 0.0),
+        found.name, requests, asked, Law(asked.mean, 0.0, "lognormal", _CV, 0.0),
         cores=float(cpu.added.sum() / (window.grid[-1] - window.grid[0])), replicas=_replicas(found, window),
-        called=True,
     )  # fmt: skip
     made.cpu_most = float((cpu.added / cpu.seconds).max()) / made.replicas
-    made.notes += _told(found, None, cpu, window)
-    return _with_sizes(found, window, made)
+    _sizes(found, window, made)
+    return made
 
 
-def _told(found: Found, requests: Total | None, cpu: Total, window: Window) -> list[str]:
+def _told(found: Found, requests: Total | None, cpu: Total) -> list[str]:
     notes = []
     for what, total in (("requests", requests), ("CPU", cpu)):
         if total is not None and total.resets:
@@ -185,7 +186,7 @@ def _replicas(found: Found, window: Window) -> int:
     return 1
 
 
-def _with_sizes(found: Found, window: Window, made: Estimate) -> Estimate:
+def _sizes(found: Found, window: Window, made: Estimate) -> None:
     memory = found.of("memory")
     if memory:
         total = counting.level(memory, window.grid)
@@ -204,7 +205,6 @@ def _with_sizes(found: Found, window: Window, made: Estimate) -> Estimate:
     if made.memory_limit is None and limit and 0 < limit < 2**60:  # cAdvisor has 0 or 2^63 for none
         made.memory_limit = limit
     made.one_core = found.has("one-core")
-    return made
 
 
 def _amount(found: Found, role: str, resource: str, replicas: int) -> float | None:

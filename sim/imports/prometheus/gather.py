@@ -69,7 +69,7 @@ def gather(series: Sequence[Series]) -> Gathered:
             skipped[f"{each.name}: not known here"] += 1
         elif why:
             skipped[why] += 1
-        elif role.startswith("duration") and role in ("duration", "duration-rate") and "le" not in each.labels:
+        elif role in ("duration", "duration-rate") and "le" not in each.labels:
             problems.append(each.problem("a duration without the label le", "the histogram's buckets (…_bucket)"))
         elif each.times.size == 0:
             skipped["series of NaN only"] += 1
@@ -196,4 +196,4 @@ def _lacking(found: Sequence[Found]) -> list[Problem]:
     what = f"CPU of {cpu}; requests of {requests}"
     allowed = ("CPU (container_cpu_usage_seconds_total or process_cpu_seconds_total) and requests (a counter "
                "…_requests_total, or a histogram) of one service at least")  # fmt: skip
-    return [Problem(file, None, None, path if not (cpu != "none" and requests != "none") else "", what, allowed)]
+    return [Problem(file, None, None, path if "none" in (cpu, requests) else "", what, allowed)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sim.imports.draft import Draft, Load, short_name
+from sim.imports.traffic.rows import recording
 
 
 def assigned(draft: Draft, load: Load, entry: str | None) -> tuple[dict[str, str], list[str]]:
@@ -35,8 +36,7 @@ def assigned(draft: Draft, load: Load, entry: str | None) -> tuple[dict[str, str
 def _merged(texts: list[str]) -> str:
     if len(texts) == 1:
         return texts[0]
-    times = sorted(float(line) for text in texts for line in text.split("\n")[1:] if line)
-    return "time\n" + "".join(f"{each:.6f}\n" for each in times)
+    return recording(sorted(float(line) for text in texts for line in text.split("\n")[1:] if line))
 
 
 def _few(names: list[str]) -> str:

@@ -26,11 +26,10 @@ def moment(value: Any) -> float:
     if not math.isfinite(number) or number < 0.0:
         raise ValueError(MOMENT_WORDS)
     factor = next((scale for low, high, scale in _EPOCHS if low <= number < high), 1.0)
-    return (
-        number * factor
-        if factor != 1e-9
-        else float(int(value) // 1000 if str(value).isdigit() else number / 1e3) * 1e-6
-    )
+    if factor != 1e-9:
+        return number * factor
+    micro = int(value) // 1000 if str(value).isdigit() else number / 1e3  # ns have more digits than a float
+    return float(micro) * 1e-6
 
 
 @lru_cache(maxsize=4096)  # a log has many lines of one second

@@ -106,7 +106,7 @@ class Rows:
         grouped: dict[str, Any] = defaultdict(list)
         for name, time in zip(services.tolist(), (times - begin).tolist(), strict=True):
             grouped[name].append(time)
-        load = Load(length, int(times.size), [], {name: _csv(each) for name, each in grouped.items()})
+        load = Load(length, int(times.size), [], {name: recording(each) for name, each in grouped.items()})
         load.notes = self._notes(load, durations, whole)
         load.counts = {name: len(each) for name, each in grouped.items()}
         load.answer_bytes = _mean(sizes)
@@ -169,7 +169,8 @@ def too_many(file: str, count: int) -> ScenarioError:
     return ScenarioError([Problem(file, None, None, "", found, f"at most {MOST:,}: --window 10min takes the busiest")])
 
 
-def _csv(times: list[float]) -> str:
+def recording(times: Iterable[float]) -> str:
+    """Arrivals in s as a recording's CSV."""
     return "time\n" + "".join(f"{each:.6f}\n" for each in times)
 
 

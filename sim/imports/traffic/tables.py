@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +18,6 @@ _TIMES: Final = frozenset(
     each.lower() for each in (*TIMES, "t", "epoch", "minute", "second", "hour", "begin", "interval")
 )
 _ENDS: Final = ("end", "end_time", "end_timestamp", "endtime", "finished")
-_SERVICES: Final = frozenset(each.lower() for each in SERVICES)
-_SIZES: Final = frozenset(each.lower() for each in SIZES)
 _DURATIONS: Final = {each.lower(): unit for each, unit in DURATIONS.items()} | {
     "duration": 1.0,
     "rt": 1.0,
@@ -108,9 +106,7 @@ def _found(header: Sequence[str], file: str) -> _Columns:
     return found
 
 
-def _read(
-    cells: Iterator[tuple[int, Sequence[Any]]] | Iterable[tuple[int, Sequence[Any]]], columns: _Columns, rows: Rows
-) -> None:
+def _read(cells: Iterable[tuple[int, Sequence[Any]]], columns: _Columns, rows: Rows) -> None:
     name = columns.names[columns.time]
     unit = 1.0 if columns.duration is None else _DURATIONS[columns.names[columns.duration].strip().lower()]
     counts: list[tuple[float, float, str]] = []

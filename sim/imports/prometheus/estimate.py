@@ -122,8 +122,8 @@ def _cpu(found: Found, window: Window) -> Total:
     return counting.flowed(found.of("cpu-rate"), window.grid)
 
 
-def estimate(found: Found, window: Window, host_cores: float | None, elsewhere: float = 0.0) -> Estimate:
-    """A service that has requests and CPU; `elsewhere`: core-seconds a request of it takes in services it calls.
+def estimate(found: Found, window: Window) -> Estimate:
+    """A service that has requests and CPU, before its durations are looked at (`fit_durations`).
 
     Raises ScenarioError where it had no requests, or its CPU does not grow.
     """
@@ -135,7 +135,6 @@ def estimate(found: Found, window: Window, host_cores: float | None, elsewhere: 
         raise ScenarioError([found.of("cpu", "cpu-rate")[0].problem("no CPU used in the span", "CPU that grows")])
     made = _begun(found, window, requests, cpu)
     made.notes += _told(found, requests, cpu)
-    _durations(found, window, made, host_cores, elsewhere)
     return made
 
 
@@ -227,8 +226,11 @@ def _last(found: Found, role: str) -> float | None:
 # durations
 
 
-def _durations(found: Found, window: Window, made: Estimate, host_cores: float | None, elsewhere: float) -> None:
-    """The histogram over the span, and the law that it and the CPU say, from windows with little load."""
+def fit_durations(found: Found, window: Window, made: Estimate, host_cores: float | None, elsewhere: float) -> None:
+    """The histogram over the span, and the law that it and the CPU say, from windows with little load.
+
+    `elsewhere`: core-seconds that a request takes in the services it calls. Raises ScenarioError for a wrong bound.
+    """
     role = "duration" if found.has("duration") else "duration-rate"
     if not found.has(role):
         made.notes.append(f"{made.name}: no histogram of durations: waits and the spread of its work are not known")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.imports.prometheus.estimate import Estimate, estimate, estimate_called, window_of
+from sim.imports.prometheus.estimate import estimate, estimate_called, fit_durations, window_of
 from sim.imports.prometheus.files import Series, read_files
 from sim.imports.prometheus.gather import gather
 from sim.imports.prometheus.writing import written
@@ -19,21 +19,20 @@ def read_replay(files: Sequence[str], name: str = "replay", out: str = "replay.y
     serving = [each for each in found.services if each.serves]
     silent = [each for each in found.services if not each.serves]
     cores, memory = (_most(found.host.get(role, [])) for role in ("host-cores", "host-memory"))
-    made = [estimate(each, window, cores) for each in serving]
+    made = [estimate(each, window) for each in serving]
     first = max(made, key=lambda each: float(each.requests.added.sum()))
     called = [estimate_called(each, window, first.requests) for each in silent]
-    if called:  # what the caller waits for is not its own waiting
-        elsewhere = sum(each.law.cpu for each in called)
-        index = made.index(first)
-        made[index] = estimate(serving[index], window, cores, elsewhere)
-        made[index].calls = [each.name for each in called]
+    first.calls = [each.name for each in called]
+    for each, one in zip(serving, made, strict=True):  # what the caller waits for is not its own waiting
+        elsewhere = sum(other.law.cpu for other in called) if one is first else 0.0
+        fit_durations(each, window, one, cores, elsewhere)
     notes = list(found.notes)
     if len(found.host.get("host-cores", [])) > 1:
         notes.append("several hosts were recorded; the scenario has one, the largest")
     source = ", ".join(dict.fromkeys(Path(each.file).name for each in series))
-    all_made: list[Estimate] = [*made, *called]
+    services = [*made, *called]
     return written(
-        name, source, all_made, window, host=(cores, memory), platform=_platform(series), notes=notes, file=out
+        name, source, services, window, host=(cores, memory), platform=_platform(series), notes=notes, file=out
     )
 
 

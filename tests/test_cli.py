@@ -119,6 +119,8 @@ def test_mistakes_of_the_file_and_of_the_catalogue_come_together(
         (["nothing.yaml"], "no such file"),
         (["swep"], "did you mean sweep?"),
         (["small.yaml", "--workers", "0"], "at least 1"),
+        (["reproduce", "small.yaml", "--workers", "0"], "at least 1"),
+        (["table", "small.yaml", "--seed", "-3"], "--seed: '-3' is not a whole number of at least 0"),
         (["small.yaml", "--no-plot"], "unrecognized"),
         (["compare", "nowhere"], "no result here"),
         (["platforms", "contaner"], "did you mean container?"),

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from . import signals
 
-DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+DONE, FAILED, WRONG_INPUT, DOUBTED, MISSED, INTERRUPTED = 0, 1, 2, 3, 4, signals.INTERRUPTED
 DEBUG = "HOSTSIM_DEBUG"
 _PREPARED = ("run", "sweep", "fit", "density", "crossover", "why", "scorecard")
 """Commands that say themselves when their work begins (`common.at_work`)."""

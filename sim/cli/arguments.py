@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import sharing
+from .kinds import count, names, number, seconds, several, whole
 
 COMMANDS = {
     "run": "run:command",
@@ -167,7 +167,7 @@ def _compare(commands: _Commands) -> None:
     parser.add_argument("folders", nargs="+", metavar="DIR", help="result folders; the first is compared with")
     parser.add_argument("--all", action="store_true", help=_ALL)
     parser.add_argument("--strict", action="store_true", help=_STRICT)
-    parser.add_argument("--platforms", type=_names, metavar="A,B", help="only these platforms of each result")
+    parser.add_argument("--platforms", type=names, metavar="A,B", help="only these platforms of each result")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/compare-…)")
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier comparison wrote there")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
@@ -187,7 +187,7 @@ def _sweep(commands: _Commands) -> None:
     parser.add_argument("--retry-failed", action="store_true", help="make the runs that failed once more")
     parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to plot (response.p99)")
     parser.add_argument("--sensitivity", choices=("sobol", "morris"), help="a design over the file's ranges instead")
-    parser.add_argument("--size", type=_count, metavar="N", help="size of that design (sobol 32, morris 8)")
+    parser.add_argument("--size", type=count, metavar="N", help="size of that design (sobol 32, morris 8)")
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")
 
 
@@ -204,12 +204,12 @@ def _fit(commands: _Commands, name: str) -> None:
     parser.add_argument("file", metavar="FILE", help="the scenario")
     parser.add_argument("--vary", metavar="PATH", help="what grows (default: a stack's tenants, tenants, traffic …)")
     parser.add_argument("--unit", default="", help="unit behind the number, such as /s; or one a path, with commas")
-    parser.add_argument("--from", dest="first", type=_number, metavar="N", help="least value tried (1; traffic 0.05)")
-    parser.add_argument("--to", dest="last", type=_number, metavar="N", help="greatest value tried (none)")
-    parser.add_argument("--step", type=_number, metavar="N", help="precision of the answer (1; traffic 0.05)")
-    parser.add_argument("--want", type=_number, metavar="N", help="say how many such hosts that many take")
+    parser.add_argument("--from", dest="first", type=number, metavar="N", help="least value tried (1; traffic 0.05)")
+    parser.add_argument("--to", dest="last", type=number, metavar="N", help="greatest value tried (none)")
+    parser.add_argument("--step", type=number, metavar="N", help="precision of the answer (1; traffic 0.05)")
+    parser.add_argument("--want", type=number, metavar="N", help="say how many such hosts that many take")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
-    parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
+    parser.add_argument("--budget", type=seconds, metavar="TIME", help="end after this real time, such as 2min")
     parser.add_argument("--no-reboot", action="store_true", help="do not reboot the host at the answer")
     parser.add_argument("--strict", action="store_true", help=_STRICT)
     _study_options(parser)
@@ -223,10 +223,10 @@ def _crossover(commands: _Commands) -> None:
     parser.add_argument("file", metavar="FILE", help="the scenario")
     parser.add_argument("--vary", metavar="PATH", required=True, help="dotted path of the axis")
     parser.add_argument("--unit", default="", help="unit behind the number, such as /s")
-    parser.add_argument("--from", dest="first", type=_number, required=True, metavar="N", help="least value")
-    parser.add_argument("--to", dest="last", type=_number, required=True, metavar="N", help="greatest value")
+    parser.add_argument("--from", dest="first", type=number, required=True, metavar="N", help="least value")
+    parser.add_argument("--to", dest="last", type=number, required=True, metavar="N", help="greatest value")
     parser.add_argument("--whole", action="store_true", help="whole numbers only, as for replicas")
-    parser.add_argument("--points", type=_several, default=5, metavar="N", help="values to begin with (5)")
+    parser.add_argument("--points", type=several, default=5, metavar="N", help="values to begin with (5)")
     parser.add_argument("--metric", metavar="NAME", default="response.p99", help="what to compare (response.p99)")
     parser.add_argument("--service", metavar="NAME", default="all", help="whose metric (all: the host)")
     _study_options(parser)
@@ -242,7 +242,7 @@ def _why(commands: _Commands) -> None:
     parser.add_argument("file", metavar="FILE", help="the scenario, or a result's manifest.json")
     parser.add_argument("--metric", metavar="NAME", help="such as response.p99, shop/goodput, served (from the focus)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
-    parser.add_argument("--budget", type=_seconds, metavar="TIME", help="end after this real time, such as 2min")
+    parser.add_argument("--budget", type=seconds, metavar="TIME", help="end after this real time, such as 2min")
     parser.add_argument("--strict", action="store_true", help=_STRICT)
     _study_options(parser)
 
@@ -271,7 +271,7 @@ def _init(commands: _Commands) -> None:
     parser.add_argument("--images", action="append", default=[], metavar="[NAME=]FILE", help=_IMAGES)
     parser.add_argument("--traffic", metavar="FILE[:FORMAT]", help=_TRAFFIC)
     parser.add_argument(
-        "--window", type=_seconds, metavar="TIME", help="of the traffic, the busiest, such as 10min of it"
+        "--window", type=seconds, metavar="TIME", help="of the traffic, the busiest, such as 10min of it"
     )
 
 
@@ -302,7 +302,7 @@ def _scorecard(commands: _Commands) -> None:
         "--check", metavar="FILE", help="1 if a case is worse than in this expected.json (default: ours)"
     )
     parser.add_argument("--all", action="store_true", help="exact cases that agree too")
-    parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: results/scorecard)")
     _format_options(parser)
 
@@ -315,13 +315,13 @@ def _calibrate(commands: _Commands) -> None:
     runtimes = ("runc", "crun", "docker", "podman")
     parser.add_argument("--runtime", choices=runtimes, default="runc", help="what starts the containers (runc)")
     parser.add_argument("-o", "--out", metavar="FILE", default="my-host.yaml", help="the platform (my-host.yaml)")
-    parser.add_argument("--only", type=_names, metavar="A,B", help="of starts, unpack, disk, cpu, boots")
+    parser.add_argument("--only", type=names, metavar="A,B", help="of starts, unpack, disk, cpu, boots")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: half a minute, wider intervals")
     parser.add_argument("--check", action="store_true", help="say what is missing here; 1 if something is")
     parser.add_argument("--kernel", metavar="FILE", help="the kernel that QEMU boots (the newest of /boot)")
     parser.add_argument("--rows", metavar="FILE.csv", help="write a row a start")
     parser.add_argument("--from", dest="rows_from", metavar="FILE.csv", help="fit starts that were measured before")
-    parser.add_argument("--cpus", type=_count, metavar="N", help="CPUs of the machine of --from (this machine's)")
+    parser.add_argument("--cpus", type=count, metavar="N", help="CPUs of the machine of --from (this machine's)")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
     _format_options(parser)
 
@@ -335,14 +335,14 @@ _SET = "replace a value of the file, as in --set host.cores=4; may be repeated"
 
 def _scenario_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help=_SET)
-    parser.add_argument("--platforms", type=_names, metavar="A,B", help="run these platforms instead of the file's")
-    parser.add_argument("--replications", type=_count, metavar="N", help="independent repetitions")
-    parser.add_argument("--seed", type=_whole, metavar="N", help="start of all random numbers")
+    parser.add_argument("--platforms", type=names, metavar="A,B", help="run these platforms instead of the file's")
+    parser.add_argument("--replications", type=count, metavar="N", help="independent repetitions")
+    parser.add_argument("--seed", type=whole, metavar="N", help="start of all random numbers")
     parser.add_argument("--force", action="store_true", help=_FORCE)
 
 
 def _output_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: as many as cores, if it pays)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: as many as cores, if it pays)")
     parser.add_argument("--out", metavar="DIR", help="result folder (default: results/NAME)")
     parser.add_argument("--overwrite", action="store_true", help="replace a result of other settings in that folder")
     _format_options(parser)
@@ -358,43 +358,3 @@ def _study_options(parser: argparse.ArgumentParser) -> None:
 def _format_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("table", "json"), default="table", help="on standard output")
     parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError("names separated by commas, such as vm,container")
-    return names
-
-
-def _seconds(text: str) -> float:
-    from sim.reading.units import UnitError, convert
-
-    try:
-        return convert("duration", text)
-    except UnitError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _whole(text: str, least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
-
-
-_count = partial(_whole, least=1)
-_several = partial(_whole, least=2)
-
-
-def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable
+
+from .kinds import count, names, whole
 
 Add = Callable[[str, str, str], ArgumentParser]
 """Adds a command: its name, what it does, and more."""
@@ -29,7 +31,7 @@ def reproduce(add: Add) -> None:
     )  # fmt: skip
     parser.add_argument("folder", metavar="DIR", help="a result of a run, such as results/burst")
     parser.add_argument("--recordings", metavar="DIR", default=".", help="where files of recorded traffic are (here)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: as many as cores, if it pays)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: as many as cores, if it pays)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask scheduler")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="on standard output")
     parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
@@ -45,24 +47,15 @@ def table(add: Add) -> None:
     parser.add_argument("given", nargs="*", metavar="FILE|DIR", help="scenario files, or folders of results")
     parser.add_argument("--format", choices=("md", "html", "tex"), help="md, unless FILE ends otherwise")
     parser.add_argument("-o", "--out", metavar="FILE", help="write it there, too")
-    parser.add_argument("--platforms", type=_names, metavar="A,B", help="columns (vm,container)")
+    parser.add_argument("--platforms", type=_each_once, metavar="A,B", help="columns (vm,container)")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE",
                         help="replace a value of every file; may be repeated")  # fmt: skip
-    parser.add_argument("--replications", type=_least_one, metavar="N", help="independent repetitions")
-    parser.add_argument("--seed", type=int, metavar="N", help="start of all random numbers")
-    parser.add_argument("--workers", type=_least_one, metavar="N", help="processes (default: as many as cores)")
+    parser.add_argument("--replications", type=count, metavar="N", help="independent repetitions")
+    parser.add_argument("--seed", type=whole, metavar="N", help="start of all random numbers")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: as many as cores)")
     parser.add_argument("--force", action="store_true", help="run what would take too long, too")
     parser.add_argument("--quiet", action="store_true", help="no progress; warnings and errors only")
 
 
-def _names(text: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise ArgumentTypeError("names separated by commas, such as vm,container")
-    return names
-
-
-def _least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+def _each_once(text: str) -> list[str]:
+    return list(dict.fromkeys(names(text)))

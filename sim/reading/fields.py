@@ -251,6 +251,22 @@ def quantity(
     return Human(lambda value, info: parse(value), quantity_schema(kind, optional=optional))
 
 
+def quantities(kind: str, example: str, *, above: float | None = None, least: float | None = None) -> Human:
+    """A field holding a list of quantities (see `bounded`), such as `example`; its value is a tuple of SI floats."""
+    bounds = bounded(kind, above=above, least=least)
+
+    def parse(value: Any, info: Info) -> tuple[float, ...]:
+        collect = Collector(info)
+        if not isinstance(value, list):
+            collect.add(show(value), f"a list of {example}")
+            collect.done()
+        found = [collect.call(bounds, each, index) for index, each in enumerate(value)]
+        collect.done()
+        return tuple(each for each in found if each is not None)
+
+    return Human(parse, {"type": "array", "items": quantity_schema(kind)})
+
+
 def quantity_schema(kind: str, *, optional: bool = False) -> JsonSchema:
     """JSON schema of the human form of a quantity."""
     wanted = units.DIMENSIONS[kind]

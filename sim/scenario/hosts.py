@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from sim.reading.errors import Finding, Refused, show
-from sim.reading.fields import Human, Info, Strict, bounded, count, quantity, quantity_schema
-from sim.reading.units import UnitError
+from sim.reading.errors import Finding, show
+from sim.reading.fields import Strict, count, quantities, quantity
 
 Bandwidth = Annotated[float, quantity("bandwidth", above=0)]
 
@@ -41,29 +40,12 @@ class Swap(Strict):
     )
 
 
-def _parse_watts(value: Any, info: Info) -> tuple[float, ...]:
-    if not isinstance(value, list):
-        raise Refused([Finding((), show(value), "a list of powers, such as [120W, 140W]")])
-    parse, watts, findings = bounded("power", least=0), [], []
-    for index, each in enumerate(value):
-        try:
-            watts.append(parse(each) or 0.0)
-        except UnitError as error:
-            findings.append(Finding((index,), error.found, error.allowed, error.suggestion))
-    if findings:
-        raise Refused(findings)
-    return tuple(watts)
-
-
-_WATTS_SCHEMA: dict[str, Any] = {"type": "array", "items": quantity_schema("power")}
-
-
 class Power(Strict):
     """What the whole host draws, W: a straight line from idle to busy, or through points at equal steps between."""
 
     idle: Annotated[float, quantity("power", least=0)] = Field(description="with all cores idle, such as 100W")
     busy: Annotated[float, quantity("power", above=0)] = Field(description="with all cores busy, such as 300W")
-    between: Annotated[tuple[float, ...], Human(_parse_watts, _WATTS_SCHEMA)] = Field(
+    between: Annotated[tuple[float, ...], quantities("power", "powers, such as [120W, 140W]", least=0)] = Field(
         (), description="at equal steps of utilization between the two: SPECpower's nine, at 10 % to 90 %; else a line"
     )
 

@@ -9,20 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from sim.reading.errors import Finding, show
-from sim.reading.fields import Collector, Human, Info, Strict, bounded, quantity, quantity_schema
+from sim.reading.fields import Strict, quantities, quantity
 
 Seconds = Annotated[float | None, quantity("duration", above=0, optional=True)]
-
-
-def _parse_bounds(value: Any, info: Info) -> list[float]:
-    collect = Collector(info)
-    parse = bounded("duration", above=0)
-    if not isinstance(value, list):
-        collect.add(show(value), "a list of durations, such as [5ms, 10ms, 25ms]")
-        collect.done()
-    found = [collect.call(parse, each, index) for index, each in enumerate(value)]
-    collect.done()
-    return [each for each in found if each is not None]
 
 
 class Observed(Strict):
@@ -44,8 +33,8 @@ class Observed(Strict):
     p50: Seconds = Field(None, description="median response time")
     p95: Seconds = Field(None, description="95th percentile of the response time")
     p99: Seconds = Field(None, description="99th percentile of the response time")
-    buckets: Annotated[list[float], Human(_parse_bounds, {"type": "array", "items": quantity_schema("duration")})] = (
-        Field(default_factory=list, description="upper bounds of the histogram's buckets: [5ms, 10ms, 25ms]")
+    buckets: Annotated[tuple[float, ...], quantities("duration", "durations, such as [5ms, 10ms, 25ms]", above=0)] = (
+        Field(default_factory=tuple, description="upper bounds of the histogram's buckets: [5ms, 10ms, 25ms]")
     )
 
     @classmethod

@@ -181,10 +181,13 @@ class _Reader:
         if given is None:
             return 1
         try:
-            return int(str(given))
+            number = int(str(given))
         except ValueError:
-            self.findings.append(Finding((*loc, "deploy", "replicas"), show(given), "a whole number"))
-            return 1
+            number = -1
+        if number < 0:
+            where = (*loc, "deploy", "replicas") if "replicas" in deploy else (*loc, "scale")
+            self.findings.append(Finding(where, show(given), "a whole number, at least 0"))
+        return number
 
     def ready(self, tree: dict[str, Any], loc: Loc) -> dict[str, str] | None:
         """Docker probes first after one interval, 30 s unless said (https://docs.docker.com/reference/dockerfile/)."""

@@ -156,6 +156,8 @@ HOSTILE = [
     ("services:\n  web: {image: x, depends_on: [db]}\n", r"compose.yaml:2:\d+: services.web.depends_on: found 'db'"),
     ("services:\n  web: {image: x, links: [db]}\n", r"compose.yaml:2:\d+: services.web.*found 'db'"),
     ("services:\n  web: {image: x, deploy: {replicas: many}}\n", r"compose.yaml:2:\d+: services.web.deploy.replicas"),
+    ("services:\n  web: {image: x, deploy: {replicas: -1}}\n", r"deploy.replicas: found -1; allowed: .* at least 0"),
+    ("services:\n  web: {image: x, scale: many}\n", r"compose.yaml:2:\d+: services.web.scale: found 'many'"),
     ("services:\n  web: {image: x, deploy: {replica: 2}}\n", r"services.web.deploy.replica: .*did you mean replicas"),
     ("services:\n  web: {image: x, healthcheck: {interval: 5 parsecs}}\n", r"services.web.healthcheck.interval"),
     ("services:\n  web: {image: '${TAG:?say which}'}\n", r"compose.yaml:2:\d+: services.web.image: .*say which"),

@@ -82,6 +82,8 @@ def _import(options: Namespace, draft: Draft, out: Path | None) -> int:
         near = nearest(options.entry, names)
         hint = f"; did you mean {near}?" if near else ""
         raise StudyError(f"--entry {options.entry}: an unknown service; known: {', '.join(names)}{hint}")
+    if options.window and not options.traffic:
+        raise StudyError("--window: of which traffic? Say --traffic FILE")
     extras, recordings = Extras(entry=options.entry), {}
     if options.traffic:
         recordings = _recorded(options, draft, extras, out)

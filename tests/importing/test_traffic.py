@@ -210,6 +210,9 @@ def test_a_compose_file_and_a_log_make_a_scenario(tmp_path: Path, capsys: pytest
     service = load_scenario(out, checks=CHECKS).services["web"]
     assert service.traffic[0].path == tmp_path / "shop-traffic.csv"  # type: ignore[attr-defined]
     assert main(words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["init", "compose", str(tmp_path / "c.yaml"), "--window", "9s"]) == 2
+    assert "--traffic FILE" in capsys.readouterr().err
 
 
 def test_rows_that_name_services_come_to_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,7 +123,7 @@ def settled(draft: Draft) -> int:
 
 
 def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
-    lines = [f"  {part.name}:", *_image(part, extras.images)]
+    lines = [f"  {quoted(part.name)}:", *_image(part, extras.images)]
     used, why = (float(BASE), "its file says nothing of memory")
     promised = part.amounts.memory or part.amounts.memory_limit
     if promised:
@@ -138,7 +138,9 @@ def _service(part: Part, extras: Extras, entry: bool, settle: int) -> list[str]:
         "    request:",
         guess(f"      - cpu: {{lognormal: {{mean: {_milli(work)}, cv: 1}}}}", f"core-seconds of one request; {told}"),
     ]
-    lines += [guess(f"      - call: {name}", f"one call a request: {reason}") for name, reason in part.calls.items()]
+    lines += [
+        guess(f"      - call: {quoted(name)}", f"one call a request: {reason}") for name, reason in part.calls.items()
+    ]
     if entry and extras.load and extras.load.answer_bytes:
         lines.append(f"      - send: {ceil(extras.load.answer_bytes)}B   # the log's mean")
     lines += _size(part)
@@ -236,6 +238,11 @@ def _marked(part: Part, key: str, line: str) -> str:
     if key in part.guesses:
         return guess(line, part.guesses[key])
     return f"{line}   # {one_line(part.notes[key])}" if part.notes.get(key) else line
+
+
+def quoted(name: str) -> str:
+    """A name of a service, in quotes where YAML would read something else of it: a number, a truth, nothing."""
+    return f'"{name}"' if name[:1].isdigit() or name.lower() in ("true", "false", "null") else name
 
 
 def guess(line: str, why: str) -> str:

@@ -105,6 +105,18 @@ def test_the_folder_s_name_becomes_one_that_a_scenario_can_have(folder: str, nam
     assert load_scenario(out, checks=CHECKS).name == name
 
 
+def test_services_whose_names_yaml_reads_otherwise_are_called_by_them(tmp_path: Path) -> None:
+    names = ["1", "2e5", "true", "null", "on"]
+    others = ", ".join(f'"{name}": {{image: x}}' for name in names)
+    text = f"services: {{web: {{image: nginx, depends_on: {names}}}, {others}}}"
+    out = tmp_path / "out.yaml"
+    out.write_text(written(draft_of(tmp_path, text)), "utf-8")
+    services = load_scenario(out, checks=CHECKS).services
+    assert set(services) == {"web", *names}
+    ((_, steps),) = services["web"].programs
+    assert {step.call.service for step in steps if hasattr(step, "call")} == set(names)
+
+
 def test_files_lie_over_one_another_and_include_others(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("include: [c.yaml]\nservices: {web: {image: a, mem_limit: 1g, links: [db]}}")
     (tmp_path / "b.yaml").write_text("services: {web: {image: b, deploy: {replicas: 2}}}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.imports.prometheus.counting import Total
 from sim.imports.prometheus.estimate import Estimate, Window
-from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, guess, one_line, shortened, vm_memory
+from sim.imports.writing import IMAGE, MIB, SETTLE, VM_IMAGE, guess, one_line, quoted, shortened, vm_memory
 from sim.terms.records import Array
 
 STAGES: Final = 400
@@ -92,7 +92,7 @@ def _settings(name: str, window: Window, host: tuple[float | None, float | None]
 def _service(each: Estimate) -> list[str]:
     law, low, high = each.law, each.demand.low, each.demand.high
     image = f"    image: {{vm: {VM_IMAGE / 1e9:.3g}GB, container: {IMAGE / 1e6:.3g}MB, cached: true}}"
-    lines = [f"  {each.name}:", guess(image, "sizes unknown; on the host already"), _memory(each),
+    lines = [f"  {quoted(each.name)}:", guess(image, "sizes unknown; on the host already"), _memory(each),
              guess("    start_cpu: 1s", "core-seconds until it can serve")]  # fmt: skip
     threads = max(16, 2 ** math.ceil(math.log2(4 * max(each.in_flight, 1.0))))
     why = f"requests in one replica at once; {each.in_flight:.2g} on average when it was busiest"
@@ -109,7 +109,7 @@ def _service(each: Estimate) -> list[str]:
     if law.wait:
         what = f"durations beyond CPU (times {each.slower:.2f} for sharing): disk, network, other services, locks"
         lines.append(guess(f"      - wait: {_law(law.family, law.wait, law.cv)}", what))
-    lines += [guess(f"      - call: {name}", "it has CPU but no requests of its own: one call a request")
+    lines += [guess(f"      - call: {quoted(name)}", "it has CPU but no requests of its own: one call a request")
               for name in each.calls]  # fmt: skip
     lines += [*_size(each), f"    replicas: {each.replicas}"]
     return [*lines, *_observed(each)] if each.called else [*lines, *_slo(each), *_traffic(each), *_observed(each)]
